@@ -1,0 +1,1 @@
+"""Nouns and rules that every room shares; standard library only: no clock, no chance, no I/O."""

@@ -1,0 +1,47 @@
+"""Who asks: an authenticated principal, and where things run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from selat.core.label import LOWEST, Label
+
+ROLES = ("operator", "builder", "officer", "auditor", "member")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated principal. `key` is the public id of the credential, never the credential.
+
+    `clearance` bounds what the caller may be shown; `purposes` are those its tenant has registered;
+    `prompt_label` is what the tenant takes an unlabelled prompt to be.
+    """
+
+    tenant: str
+    key: str
+    roles: frozenset[str] = frozenset()
+    clearance: Label = LOWEST
+    purposes: frozenset[str] = frozenset({"chat"})
+    prompt_label: Label = LOWEST
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where something runs. Jurisdictions are ISO 3166-1 alpha-2; `operator` may answer to another law."""
+
+    jurisdiction: str
+    operator: str = "self"
+    operator_jurisdiction: str = field(default="")
+    hardware: str = "unknown"
+
+    def __post_init__(self) -> None:
+        if not self.operator_jurisdiction:
+            object.__setattr__(self, "operator_jurisdiction", self.jurisdiction)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "jurisdiction": self.jurisdiction,
+            "operator": self.operator,
+            "operator_jurisdiction": self.operator_jurisdiction,
+            "hardware": self.hardware,
+        }

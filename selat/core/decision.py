@@ -1,0 +1,46 @@
+"""What policy decided, as a value with its rules and reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The policy set a decision rests on: hex SHA-256 of its text and of its schema."""
+
+    set_hash: str
+    schema_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Send as it is. `rules` are the ids of the policies that determined it."""
+
+    rules: tuple[str, ...]
+    reason: str
+    basis: Basis
+    effect: str = field(default="permit", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Redact:
+    """Send with every finding masked: as it is the request would be denied (`reason`), masked it is permitted."""
+
+    rules: tuple[str, ...]
+    reason: str
+    basis: Basis
+    effect: str = field(default="redact", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Do not send. An empty `rules` means that no policy permitted it, or that evaluation failed."""
+
+    rules: tuple[str, ...]
+    reason: str
+    basis: Basis
+    effect: str = field(default="deny", init=False)
+
+
+Decision = Permit | Redact | Deny

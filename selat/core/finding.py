@@ -1,0 +1,54 @@
+"""What the guard found in a text: kinds and positions, never the words themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selat.core.label import PersonalKind
+
+SENSITIVE_FLAGS = frozenset({"HEALTH", "RELIGION", "POLITICS", "OFFENCE"})
+BIOMETRIC_FLAG = "BIOMETRIC"
+NOT_PERSONAL = frozenset({"SSM", "SECRET"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """A piece of personal or secret data: characters `start` to `end` (exclusive) of the text as given.
+
+    `confidence` is 0 < c <= 1. The text itself never leaves the guard.
+    """
+
+    start: int
+    end: int
+    kind: str
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The result of scanning one text. `ok` is False when a detector failed: policy then denies."""
+
+    findings: tuple[Finding, ...] = ()
+    flags: frozenset[str] = frozenset()
+    ok: bool = True
+
+    @property
+    def personal(self) -> PersonalKind:
+        """The kind of personal data that findings and flags amount to. Source: PDPA 2010 ss 4, 40."""
+        if BIOMETRIC_FLAG in self.flags:
+            return PersonalKind.BIOMETRIC
+        if self.flags & SENSITIVE_FLAGS:
+            return PersonalKind.SENSITIVE
+        if any(finding.kind not in NOT_PERSONAL for finding in self.findings):
+            return PersonalKind.PERSONAL
+        return PersonalKind.NONE
+
+    def counts(self) -> dict[str, int]:
+        """Number of findings of each kind, kinds sorted: all that a ledger entry may hold of them."""
+        tally: dict[str, int] = {}
+        for finding in self.findings:
+            tally[finding.kind] = tally.get(finding.kind, 0) + 1
+        return dict(sorted(tally.items()))
+
+
+CLEAN = Scan()
