@@ -29,9 +29,7 @@ def test_file_keeps_its_shape(path: Path) -> None:
         arguments = function.args
         count = sum(arg.arg not in ("self", "cls") for arg in arguments.posonlyargs + arguments.args)
         count += len(arguments.kwonlyargs)
-        assert in_cli or count <= MAX_PARAMETERS, (
-            f"{path}: {function.name} takes {count} parameters: make a noun"
-        )
+        assert in_cli or count <= MAX_PARAMETERS, f"{path}: {function.name} takes {count} parameters: make a noun"
 
 
 def test_no_empty_rooms() -> None:

@@ -38,6 +38,4 @@ def _check(value: object) -> None:
         for item in value:
             _check(item)
     else:
-        raise SelatError(
-            f"canonical JSON: no place for a {type(value).__name__}; entries hold integers and text"
-        )
+        raise SelatError(f"canonical JSON: no place for a {type(value).__name__}; entries hold integers and text")

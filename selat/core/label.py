@@ -98,9 +98,7 @@ def _level(axis: str, kind: type[IntEnum], word: str) -> IntEnum:
         return kind[word.strip().upper().replace("-", "_")]
     except KeyError:
         known = ", ".join(level.name.lower() for level in kind)
-        raise BadRequest(
-            f"label: no {axis} level of that name; known: {known}", param="selat-label"
-        ) from None
+        raise BadRequest(f"label: no {axis} level of that name; known: {known}", param="selat-label") from None
 
 
 @cache
@@ -135,9 +133,7 @@ def label_from(fields: Mapping[str, object]) -> Label:
     """The Label of a JSON object as `to_json` writes it; absent axes are lowest. Raises: BadRequest."""
     unknown = set(fields) - {"official", "cloud", "personal", "jurisdictions"}
     if unknown:
-        raise BadRequest(
-            "label: unknown axis; known: official, cloud, personal, jurisdictions", param="label"
-        )
+        raise BadRequest("label: unknown axis; known: official, cloud, personal, jurisdictions", param="label")
     levels = {axis: _level(axis, kind, str(fields[axis])) for axis, kind in _AXES if axis in fields}
     origin = fields.get("jurisdictions", ())
     if not isinstance(origin, list | tuple | frozenset | set):
