@@ -1,0 +1,5 @@
+"""`python -m selat` is the `selat` command."""
+
+from selat.cli import main
+
+main()

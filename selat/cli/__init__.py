@@ -1,0 +1,78 @@
+"""The `selat` command: parse, call one flow, print; one file per noun."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from selat import __version__
+from selat.cli.frame import say
+from selat.core.errors import Misused, SelatError
+
+COMMANDS = {
+    "up": "Start Selat: home, gateway, ledger, sample documents, a first question.",
+    "key": "API keys: create, list, revoke.",
+    "engine": "Engines: add, list, remove.",
+    "ingest": "Turn documents into labelled, searchable passages.",
+    "search": "Find passages that the caller may see.",
+    "ask": "Ask a question; the answer cites the documents.",
+    "guard": "Find and mask personal data.",
+    "policy": "Check what policy decides, and why.",
+    "ledger": "Verify receipts offline; check and read the ledger.",
+}
+
+
+class _Nouns(typer.core.TyperGroup):
+    """Imports a command's file only when that command is named, so that each starts at once."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(import_module(f"selat.cli.{cmd_name}").app)
+        command.name = cmd_name
+        command.help = command.help or COMMANDS[cmd_name]
+        return command
+
+
+app = typer.Typer(cls=_Nouns, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"selat {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Selat: one governed, provable road from a caller to any model."""
+    if debug:
+        os.environ["SELAT_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run a command. Exit codes: 0 done, 1 refused or failed, 2 misused."""
+    try:
+        app()
+    except SelatError as error:
+        if os.environ.get("SELAT_DEBUG"):
+            traceback.print_exc()
+        say(f"selat: {error}")
+        raise SystemExit(2 if isinstance(error, Misused) else 1) from None
+    except BrokenPipeError:
+        # The reader of our stdout left (`selat … | head`): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None

@@ -1,0 +1,51 @@
+"""What every command shares: the `--home` and `--json` options, where results and talk go, and progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", metavar="DIR", help="Where Selat keeps its state. Else SELAT_HOME, else the platform's."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+_talk = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Talk to the person, on stderr; stdout is for results."""
+    _talk.print(text, markup=False)
+
+
+def show(text: str) -> None:
+    """Print one line of a result on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def show_json(value: object) -> None:
+    """Print a result as one JSON document on stdout."""
+    show(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+@contextmanager
+def progress(title: str, total: int | None) -> Iterator[Progress]:
+    """A progress bar on stderr with a count and the time left; silent where stderr is no terminal.
+
+    The caller advances task 0.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_talk, disable=not _talk.is_terminal, transient=True) as bar:
+        bar.add_task(title, total=total)
+        yield bar
