@@ -1,0 +1,7 @@
+"""Decides whether data may go, where, and why: Cedar sets with a schema, loaded whole or not at all."""
+
+from selat.policy.decide import Decider
+from selat.policy.request import AuthorizationRequest, read_request
+from selat.policy.sets import DEFAULT, Policy, PolicySet
+
+__all__ = ["DEFAULT", "AuthorizationRequest", "Decider", "Policy", "PolicySet", "read_request"]
