@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 
-import cedarpy
-
 from selat.core.decision import Decision, Deny, Permit, Redact
-from selat.core.errors import PolicyBroken
-from selat.policy.request import UNREGISTERED, AuthorizationRequest, attributes, entities
+from selat.policy.request import UNREGISTERED, AuthorizationRequest
 from selat.policy.sets import PolicySet
-
-log = logging.getLogger("selat.policy")
 
 CACHE_LIMIT = 8192
 NO_PERMIT = "no policy permits this"
 FAILED = "a policy could not be evaluated, and what cannot be evaluated is denied"
 
 Key = tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What Cedar said: `allowed` only when it decided Allow and no policy erred."""
-
-    allowed: bool
-    rules: tuple[str, ...]
-    erred: bool
 
 
 @dataclass(slots=True)
@@ -67,61 +52,17 @@ class Decider:
 
 def decide(policies: PolicySet, request: AuthorizationRequest) -> Decision:
     """The decision itself, not remembered."""
-    plain = evaluate(policies, request, masked=False)
+    plain = policies.cedar.ask(request, masked=False)
     if plain.allowed:
         return Permit(plain.rules, policies.reasons(plain.rules), policies.basis)
     reason = FAILED if plain.erred else policies.reasons(plain.rules) or NO_PERMIT
     if request.scan.findings and not plain.erred:
-        masked = evaluate(policies, request, masked=True)
+        masked = policies.cedar.ask(request, masked=True)
         if masked.allowed:
             return Redact(plain.rules, reason, policies.basis)
         if masked.rules and not masked.erred:
             return Deny(masked.rules, policies.reasons(masked.rules), policies.basis)
     return Deny(plain.rules, reason, policies.basis)
-
-
-def evaluate(policies: PolicySet, request: AuthorizationRequest, *, masked: bool) -> Verdict:
-    return ask_cedar(policies, cedar_request(request, masked=masked), entities(request))
-
-
-def cedar_request(request: AuthorizationRequest, *, masked: bool) -> dict[str, object]:
-    return {
-        "principal": {"type": "Caller", "id": request.caller.tenant},
-        "action": {"type": "Action", "id": request.action},
-        "resource": {"type": "Engine", "id": request.engine},
-        "context": attributes(request, masked=masked),
-    }
-
-
-def ask_cedar(policies: PolicySet, request: dict[str, object], about: list[dict[str, object]]) -> Verdict:
-    """What Cedar decides, always with the schema.
-
-    Cedar skips a policy that errs, a forbid too, so that one missing attribute could turn a denial into a
-    permission: here any error at all, of a policy or of the request's own shape, is a denial.
-    """
-    try:
-        answer = cedarpy.is_authorized(request, policies.cedar, about, policies.schema)
-    except (ValueError, TypeError) as error:
-        log.error("policy request refused by the engine: %s", type(error).__name__)
-        return Verdict(False, (), True)
-    diagnostics = answer.diagnostics
-    if diagnostics.errors:
-        log.error("policy evaluation erred; the request is denied (%d errors)", len(diagnostics.errors))
-        return Verdict(False, (), True)
-    return Verdict(
-        answer.decision is cedarpy.Decision.Allow,
-        tuple(sorted(diagnostics.reasons)),
-        answer.decision is cedarpy.Decision.NoDecision,
-    )
-
-
-def check_fit(policies: PolicySet, probe: AuthorizationRequest) -> None:
-    """That the schema takes the requests Selat sends. Raises: PolicyBroken; a set that fails would deny all."""
-    if evaluate(policies, probe, masked=False).erred:
-        raise PolicyBroken(
-            "schema.cedarschema: does not fit the requests that Selat sends, so that all would be denied; "
-            "add attributes to policies, not to the schema, or put it back with: selat policy restore"
-        )
 
 
 def _key(request: AuthorizationRequest) -> Key:

@@ -12,6 +12,7 @@ import cedarpy
 
 from selat.core.decision import Basis
 from selat.core.errors import PolicyBroken
+from selat.policy.ask import Cedar
 from selat.policy.text import Statement, statements
 
 DEFAULT = Path(__file__).parent / "default"
@@ -43,8 +44,7 @@ class PolicySet:
     policies: Mapping[str, Policy]
     basis: Basis
     schema_text: str = field(repr=False)
-    cedar: cedarpy.PolicySet = field(repr=False)
-    schema: cedarpy.Schema = field(repr=False)
+    cedar: Cedar = field(repr=False)
 
     @classmethod
     def load(cls, folder: Path) -> PolicySet:
@@ -71,9 +71,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:
-        raise PolicyBroken(
-            f"{path}: is missing; put back the shipped one with: selat policy restore"
-        ) from None
+        raise PolicyBroken(f"{path}: is missing; put back the shipped one with: selat policy restore") from None
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyBroken(f"{path}: cannot be read as UTF-8 text ({type(error).__name__})") from error
 
@@ -89,17 +87,21 @@ def _build(schema_text: str, files: Mapping[str, str]) -> PolicySet:
             policy = _policy(name, statement)
             if earlier := policies.get(policy.id):
                 raise PolicyBroken(
-                    f"{name}:{policy.line}: policy '{policy.id}': the id is taken by {earlier.file}:{earlier.line}; "
-                    "give each policy an @id of its own"
+                    f"{name}:{policy.line}: policy '{policy.id}': the id is taken by "
+                    f"{earlier.file}:{earlier.line}; give each policy an @id of its own"
                 )
             policies[policy.id] = policy
     _validate(policies, schema)
     trees = {policy.id: policy.tree for policy in policies.values()}
-    cedar = cedarpy.PolicySet.from_json_str(
-        json.dumps({"templates": {}, "staticPolicies": trees, "templateLinks": []})
-    )
+    whole = {"templates": {}, "staticPolicies": trees, "templateLinks": []}
+    cedar = Cedar(cedarpy.PolicySet.from_json_str(json.dumps(whole)), schema)
+    if not cedar.fits():
+        raise PolicyBroken(
+            f"{SCHEMA}: does not fit the requests that Selat sends, so that all would be denied; "
+            "delete it and put back the shipped one with: selat policy restore"
+        )
     basis = Basis(_digest(f"{name}\0{text}" for name, text in files.items()), _digest([schema_text]))
-    return PolicySet(policies, basis, schema_text, cedar, schema)
+    return PolicySet(policies, basis, schema_text, cedar)
 
 
 def _digest(parts: Iterable[str]) -> str:
@@ -118,7 +120,7 @@ def _policy(file: str, statement: Statement) -> Policy:
     if parsed["templates"] or len(parsed["staticPolicies"]) != 1:
         raise PolicyBroken(f"{where}: is a template; write it out as a policy without ?principal and ?resource")
     (tree,) = parsed["staticPolicies"].values()
-    notes: dict[str, str] = {key: value or "" for key, value in tree["annotations"].items()}
+    notes: dict[str, str] = {key: value or "" for key, value in tree.get("annotations", {}).items()}
     if not notes.get("id"):
         raise PolicyBroken(f'{where}: write @id("...") before it: receipts name policies by their id')
     reasons = {key.removeprefix("reason_"): text for key, text in notes.items() if key.startswith("reason_")}

@@ -31,17 +31,17 @@ def statements(text: str) -> Iterator[Statement]:
     """
     held: list[str] = []
     line = start = 1
-    for token in _TOKEN.findall(text):
-        if token.startswith("//"):
+    for piece in _TOKEN.findall(text):
+        if piece.startswith("//"):
             continue
-        if not held and token.isspace():
-            line += token == "\n"
+        if not held and piece.isspace():
+            line += piece == "\n"
             continue
         if not held:
             start = line
-        held.append(token)
-        line += token.count("\n")
-        if token == ";":
+        held.append(piece)
+        line += piece.count("\n")
+        if piece == ";":
             yield Statement("".join(held), start)
             held = []
     if held:

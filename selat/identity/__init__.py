@@ -1,0 +1,18 @@
+"""Turns a credential into a Caller: tenants, their purposes, and API keys that are stored hashed."""
+
+from selat.identity.database import open_engine
+from selat.identity.keys import KeyRecord, Keys, KeyWish, NewKey
+from selat.identity.secret import new_secret
+from selat.identity.tenants import DEFAULT_PURPOSES, Purpose, Tenant
+
+__all__ = [
+    "DEFAULT_PURPOSES",
+    "KeyRecord",
+    "KeyWish",
+    "Keys",
+    "NewKey",
+    "Purpose",
+    "Tenant",
+    "new_secret",
+    "open_engine",
+]

@@ -1,0 +1,321 @@
+"""API keys: made once, stored hashed, identified in microseconds, revoked everywhere within a second."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from selat.core.caller import ROLES, Caller
+from selat.core.errors import Misused, NotFound, Unauthenticated
+from selat.core.label import LOWEST, Label, parse_label
+from selat.identity import database, tenants
+from selat.identity.database import count_change, identity_state, keys, trouble, writing
+from selat.identity.secret import LENGTH, PREFIX, digest, new_id, new_secret
+from selat.identity.tenants import Purpose, Tenant
+
+log = logging.getLogger("selat.identity")
+
+WATCH_EVERY_S = 0.25
+USES_EVERY_S = 30.0
+CACHE_LIMIT = 65536
+NOT_ACCEPTED = "the API key is missing, wrong or no longer valid"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWish:
+    """What a new key should be. `scopes` bounds the purposes it may name; empty means all of its tenant's."""
+
+    name: str = ""
+    roles: frozenset[str] = frozenset({"member"})
+    clearance: Label = LOWEST
+    scopes: frozenset[str] = frozenset()
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key as it is kept, without its hash. Times are UTC, ISO 8601, to the second."""
+
+    id: str
+    tenant: str
+    name: str
+    roles: frozenset[str]
+    scopes: frozenset[str]
+    clearance: Label
+    created: str
+    expires: str | None = None
+    revoked: str | None = None
+    last_used: str | None = None
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "id": self.id,
+            "tenant": self.tenant,
+            "name": self.name,
+            "roles": sorted(self.roles),
+            "scopes": sorted(self.scopes),
+            "clearance": str(self.clearance),
+            "created": self.created,
+            "expires": self.expires,
+            "revoked": self.revoked,
+            "last_used": self.last_used,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made. `secret` is shown to the person once and kept nowhere."""
+
+    secret: str = field(repr=False)
+    record: KeyRecord = field()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    caller: Caller
+    until: float  # Unix seconds; infinity for a key that does not expire
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Keys:
+    """The keys and tenants in one database. One instance may serve many threads."""
+
+    def __init__(self, engine: sa.Engine, now: Callable[[], datetime] = utc_now) -> None:
+        database.prepare(engine)
+        self.engine = engine
+        self._now = now
+        self._known: dict[bytes, _Known | None] = {}
+        self._uses: dict[str, str] = {}
+        self._watching = threading.Lock()
+        self._look_at = 0.0
+        self._flush_at = time.monotonic() + USES_EVERY_S
+        self._pulse: sa.Connection | None = None
+        self._seen: tuple[int, int] = (-1, -1)
+
+    @classmethod
+    def open(cls, where: Path | str) -> Keys:
+        """The keys in a SQLite file, made if missing, or at a database URL. Raises: HomeBroken, Unavailable."""
+        return cls(database.open_engine(where))
+
+    def close(self) -> None:
+        self.flush_uses()
+        with self._watching:
+            if self._pulse is not None:
+                self._pulse.close()
+                self._pulse = None
+        self.engine.dispose()
+
+    # Tenants
+
+    def ensure_tenant(self, tenant: Tenant) -> bool:
+        """Make the tenant if it is not there; True if it was made. One that is there is left as it is."""
+        with trouble(self.engine), writing(self.engine) as connection:
+            found = connection.execute(
+                sa.select(database.tenants.c.id).where(database.tenants.c.id == tenant.id)
+            ).first()
+            if found is None:
+                tenants.insert(connection, tenant, stamp(self._now()))
+            return found is None
+
+    def tenant(self, tenant: str) -> Tenant:
+        """Raises: NotFound."""
+        with trouble(self.engine), self.engine.connect() as connection:
+            return tenants.select(connection, tenant)
+
+    def tenants(self) -> list[Tenant]:
+        with trouble(self.engine), self.engine.connect() as connection:
+            names = connection.execute(sa.select(database.tenants.c.id).order_by(database.tenants.c.id))
+            return [tenants.select(connection, name) for (name,) in names.all()]
+
+    def register_purpose(self, tenant: str, purpose: Purpose) -> Purpose:
+        """Add a purpose to the tenant's register, or replace the one of that id. Raises: NotFound, Misused."""
+        with trouble(self.engine), writing(self.engine) as connection:
+            tenants.select(connection, tenant)
+            tenants.add_purposes(connection, tenant, [purpose], stamp(self._now()))
+        return purpose
+
+    # Keys
+
+    def create(self, tenant: str, wish: KeyWish) -> NewKey:
+        """Make a key. Raises: NotFound for no such tenant; Misused for an unknown role or a past expiry."""
+        if not wish.roles or not wish.roles <= set(ROLES):
+            raise Misused(f"role: none of that name; known: {', '.join(ROLES)}")
+        if wish.expires is not None and wish.expires <= self._now():
+            raise Misused("expiry: lies in the past; give a time to come")
+        secret = new_secret()
+        record = KeyRecord(
+            new_id(),
+            tenant,
+            wish.name[:200],
+            wish.roles,
+            wish.scopes,
+            wish.clearance,
+            stamp(self._now()),
+            stamp(wish.expires) if wish.expires else None,
+        )
+        with trouble(self.engine), writing(self.engine) as connection:
+            registered = {purpose.id for purpose in tenants.select(connection, tenant).purposes}
+            if not wish.scopes <= registered:
+                raise Misused(f"scope: not a purpose of the tenant; registered: {', '.join(sorted(registered))}")
+            connection.execute(keys.insert().values(**_row(record), hash=digest(secret)))
+            count_change(connection)
+        return NewKey(secret, record)
+
+    def list(self, tenant: str) -> list[KeyRecord]:
+        """The tenant's keys, oldest first, the revoked ones too."""
+        self.flush_uses()
+        with trouble(self.engine), self.engine.connect() as connection:
+            rows = connection.execute(
+                sa.select(keys).where(keys.c.tenant == tenant).order_by(keys.c.created, keys.c.id)
+            )
+            return [_record(row) for row in rows]
+
+    def revoke(self, tenant: str, key: str) -> KeyRecord:
+        """End a key now; every worker refuses it within a second. A revoked one stays as it is.
+
+        Raises: NotFound, the same for a missing key and for another tenant's.
+        """
+        with trouble(self.engine), writing(self.engine) as connection:
+            mine = sa.and_(keys.c.id == key, keys.c.tenant == tenant)
+            row = connection.execute(sa.select(keys).where(mine)).first()
+            if row is None:
+                raise NotFound("no such key; see: selat key list")
+            if row.revoked is None:
+                connection.execute(keys.update().where(mine).values(revoked=stamp(self._now())))
+                count_change(connection)
+                row = connection.execute(sa.select(keys).where(mine)).one()
+        self._known.clear()
+        return _record(row)
+
+    def rotate(self, tenant: str, key: str) -> NewKey:
+        """A new secret with the same name, roles, scopes, clearance and expiry. The old one works until revoked.
+
+        Raises: NotFound; Misused for a key that is revoked or has expired.
+        """
+        with trouble(self.engine), self.engine.connect() as connection:
+            row = connection.execute(sa.select(keys).where(keys.c.id == key, keys.c.tenant == tenant)).first()
+        if row is None:
+            raise NotFound("no such key; see: selat key list")
+        old = _record(row)
+        if old.revoked:
+            raise Misused("the key is revoked; make a new one: selat key create")
+        expires = datetime.fromisoformat(old.expires) if old.expires else None
+        return self.create(tenant, KeyWish(old.name, old.roles, old.clearance, old.scopes, expires))
+
+    # The road of every request
+
+    def identify(self, secret: str) -> Caller:
+        """Who holds this secret.
+
+        Found by its hash: the time this takes tells nothing that helps to guess 256 bits.
+        Raises: Unauthenticated, the same for a wrong, malformed, expired or revoked key; Unavailable.
+        """
+        if len(secret) != LENGTH or not secret.startswith(PREFIX):
+            raise Unauthenticated(NOT_ACCEPTED)
+        if time.monotonic() >= self._look_at:
+            self._look()
+        hashed = digest(secret)
+        try:
+            known = self._known[hashed]
+        except KeyError:
+            known = self._find(hashed)
+        if known is None or known.until <= time.time():
+            raise Unauthenticated(NOT_ACCEPTED)
+        self._uses[known.caller.key] = ""
+        return known.caller
+
+    def _find(self, hashed: bytes) -> _Known | None:
+        with trouble(self.engine), self.engine.connect() as connection:
+            row = connection.execute(sa.select(keys).where(keys.c.hash == hashed)).first()
+            known = None
+            if row is not None and row.revoked is None and hmac.compare_digest(row.hash, hashed):
+                known = _known(_record(row), tenants.select(connection, row.tenant))
+        if len(self._known) >= CACHE_LIMIT:
+            self._known.clear()
+        self._known[hashed] = known
+        return known
+
+    def _look(self) -> None:
+        """Drop what is remembered if any worker changed an identity; at most every quarter of a second."""
+        if not self._watching.acquire(blocking=False):
+            return
+        try:
+            self._look_at = time.monotonic() + WATCH_EVERY_S
+            seen = self._changes()
+            if seen != self._seen:
+                self._known.clear()
+                self._seen = seen
+            if self._uses and time.monotonic() >= self._flush_at:
+                self._flush_at = time.monotonic() + USES_EVERY_S
+                threading.Thread(target=self.flush_uses, name="selat-key-uses", daemon=True).start()
+        finally:
+            self._watching.release()
+
+    def _changes(self) -> tuple[int, int]:
+        """A pair that differs after any change. SQLite's `data_version` spares the query when nothing moved."""
+        with trouble(self.engine):
+            if self._pulse is None:
+                self._pulse = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            moved = 0
+            if self.engine.dialect.name == "sqlite":
+                moved = self._pulse.exec_driver_sql("PRAGMA data_version").scalar_one()
+                if moved == self._seen[0]:
+                    return self._seen
+            changes = self._pulse.execute(sa.select(identity_state.c.changes)).scalar_one()
+            return (moved, changes)
+
+    def flush_uses(self) -> None:
+        """Write when keys were last used. Called in the background; a failure only loses these times."""
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        moment = stamp(self._now())
+        try:
+            with writing(self.engine) as connection:
+                connection.execute(keys.update().where(keys.c.id.in_(list(uses))).values(last_used=moment))
+        except sa.exc.SQLAlchemyError as error:
+            log.warning("when keys were last used could not be written (%s)", type(error).__name__)
+
+
+def _known(record: KeyRecord, tenant: Tenant) -> _Known:
+    registered = frozenset(purpose.id for purpose in tenant.purposes)
+    purposes = registered & record.scopes if record.scopes else registered
+    caller = Caller(tenant.id, record.id, record.roles, record.clearance, purposes, tenant.prompt_label)
+    until = datetime.fromisoformat(record.expires).timestamp() if record.expires else float("inf")
+    return _Known(caller, until)
+
+
+def _row(record: KeyRecord) -> dict[str, Any]:
+    row = cast("dict[str, Any]", record.to_json())
+    return row | {"roles": " ".join(sorted(record.roles)), "scopes": " ".join(sorted(record.scopes))}
+
+
+def _record(row: sa.Row[Any]) -> KeyRecord:
+    return KeyRecord(
+        row.id,
+        row.tenant,
+        row.name,
+        frozenset(row.roles.split()),
+        frozenset(row.scopes.split()),
+        parse_label(row.clearance),
+        row.created,
+        row.expires,
+        row.revoked,
+        row.last_used,
+    )

@@ -1,0 +1,107 @@
+"""Tenants and the purposes they have registered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from selat.core.errors import Misused, NotFound
+from selat.core.label import CloudClass, Label, Official, PersonalKind, parse_label
+from selat.identity.database import count_change, purposes, tenants
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """A registered reason for processing, named in both languages. Source: PDPA 2010 ss 6, 7."""
+
+    id: str
+    name_ms: str
+    name_en: str
+    needs_passport: bool = False
+
+
+DEFAULT_PURPOSES = (
+    Purpose("chat", "Perbualan dan bantuan menulis", "Conversation and help with writing"),
+    Purpose("docs", "Jawapan daripada dokumen sendiri", "Answers from one's own documents"),
+    Purpose("eval", "Penilaian model", "Evaluation of models"),
+)
+
+HIGHEST_BY_DEFAULT = Label(Official.TERHAD, CloudClass.RESTRICTED, PersonalKind.PERSONAL, frozenset({"MY"}))
+PROMPT_BY_DEFAULT = Label(jurisdictions=frozenset({"MY"}))
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """`highest_label` is what an unlabelled document takes, `prompt_label` what an unlabelled prompt is.
+
+    `profile` says which rules apply: agency, commercial, financial, ncii or sme.
+    """
+
+    id: str
+    highest_label: Label = HIGHEST_BY_DEFAULT
+    prompt_label: Label = PROMPT_BY_DEFAULT
+    purposes: tuple[Purpose, ...] = DEFAULT_PURPOSES
+    profile: str = "sme"
+
+
+PROFILES = ("agency", "commercial", "financial", "ncii", "sme")
+
+
+def check_name(what: str, name: str) -> str:
+    if not NAME.match(name):
+        raise Misused(f"{what}: use small letters, digits and hyphens, at most 63, as in 'loan-triage'")
+    return name
+
+
+def insert(connection: sa.Connection, tenant: Tenant, now: str) -> None:
+    check_name("tenant", tenant.id)
+    if tenant.profile not in PROFILES:
+        raise Misused(f"tenant profile: none of that name; known: {', '.join(PROFILES)}")
+    connection.execute(
+        tenants.insert().values(
+            id=tenant.id,
+            highest_label=str(tenant.highest_label),
+            prompt_label=str(tenant.prompt_label),
+            profile=tenant.profile,
+            created=now,
+        )
+    )
+    add_purposes(connection, tenant.id, tenant.purposes, now)
+
+
+def add_purposes(connection: sa.Connection, tenant: str, added: Sequence[Purpose], now: str) -> None:
+    """Register purposes; one that is there already is replaced."""
+    for purpose in added:
+        check_name("purpose", purpose.id)
+        connection.execute(purposes.delete().where(purposes.c.tenant == tenant, purposes.c.id == purpose.id))
+        connection.execute(
+            purposes.insert().values(
+                tenant=tenant,
+                id=purpose.id,
+                name_ms=purpose.name_ms,
+                name_en=purpose.name_en,
+                needs_passport=purpose.needs_passport,
+                created=now,
+            )
+        )
+    count_change(connection)
+
+
+def select(connection: sa.Connection, tenant: str) -> Tenant:
+    """Raises: NotFound."""
+    row = connection.execute(sa.select(tenants).where(tenants.c.id == tenant)).first()
+    if row is None:
+        raise NotFound("no such tenant; see: selat tenant list")
+    registered = connection.execute(sa.select(purposes).where(purposes.c.tenant == tenant).order_by(purposes.c.id))
+    return Tenant(
+        row.id,
+        parse_label(row.highest_label),
+        parse_label(row.prompt_label),
+        tuple(Purpose(one.id, one.name_ms, one.name_en, one.needs_passport) for one in registered),
+        row.profile,
+    )
