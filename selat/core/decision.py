@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The policy set a decision rests on: hex SHA-256 of its text and of its schema."""
+    """The policy set a decision rests on: hex SHA-256 of its text and of its schema.
+
+    `proof` is the hex SHA-256 of the invariants that were proved of this very set, or "" when none were.
+    """
 
     set_hash: str
     schema_hash: str
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True)

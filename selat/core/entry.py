@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from selat.core.caller import Site
 from selat.core.canonical import canonical
-from selat.core.decision import Decision
+from selat.core.decision import Basis, Decision
 from selat.core.finding import Scan
 from selat.core.label import Label
 
@@ -96,7 +96,7 @@ class Opening:
             "label": self.label.to_json(),
             "scan": scan_json(self.scan),
             "decision": {"effect": self.decision.effect, "rules": list(self.decision.rules)},
-            "policy": {"set": self.decision.basis.set_hash, "schema": self.decision.basis.schema_hash},
+            "policy": basis_json(self.decision.basis),
             "prompt": self.prompt.to_json(),
         }
 
@@ -172,6 +172,10 @@ class Change:
                 "facts": self.facts,
             }
         )
+
+
+def basis_json(basis: Basis) -> dict[str, object]:
+    return {"set": basis.set_hash, "schema": basis.schema_hash, "proof": basis.proof or "not proved"}
 
 
 def scan_json(scan: Scan) -> dict[str, object]:

@@ -2,11 +2,12 @@
 
 from selat.policy.decide import Decider
 from selat.policy.reload import Reload, lay_out
-from selat.policy.request import AuthorizationRequest, read_request
+from selat.policy.request import UNREGISTERED, AuthorizationRequest, read_request
 from selat.policy.sets import DEFAULT, Policy, PolicySet
 
 __all__ = [
     "DEFAULT",
+    "UNREGISTERED",
     "AuthorizationRequest",
     "Decider",
     "Policy",
