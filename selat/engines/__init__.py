@@ -1,0 +1,22 @@
+"""Talk to models: any OpenAI-compatible server by URL, or the built-in engine that quotes its sources."""
+
+from selat.engines.engine import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, Answer, Call, Engine, Health, Ready
+from selat.engines.limits import Capacity, Timeouts
+from selat.engines.openai import OpenAIEngine
+from selat.engines.spec import EngineSpec
+
+__all__ = [
+    "CHAT",
+    "COMPLETIONS",
+    "EMBEDDINGS",
+    "MODELS",
+    "Answer",
+    "Call",
+    "Capacity",
+    "Engine",
+    "EngineSpec",
+    "Health",
+    "OpenAIEngine",
+    "Ready",
+    "Timeouts",
+]

@@ -1,0 +1,356 @@
+"""One HTTP/1.1 connection to an engine: bytes out, a strictly framed answer back, never more held than agreed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from selat.core.errors import EngineError, EngineGarbage, EngineTimeout, EngineUnreachable
+from selat.engines.limits import HIGH_WATER_BYTES, MAX_HEAD_BYTES, WRITE_SLICE_BYTES, Timeouts
+
+
+class Stale(EngineUnreachable):
+    """A kept connection turned out closed before any byte came back: the call may be sent once more."""
+
+
+class Keeper(Protocol):
+    """Who owns connections: told when one is free again and when one is gone."""
+
+    engine: str
+    timeouts: Timeouts
+
+    def freed(self, connection: Connection) -> None: ...
+
+    def lost(self, connection: Connection) -> None: ...
+
+
+class HttpAnswer:
+    """An Answer that comes over a Connection; its own iterator, so that a piece costs one coroutine."""
+
+    __slots__ = (
+        "_connection",
+        "_done",
+        "_error",
+        "_loop",
+        "_waiter",
+        "content_type",
+        "parts",
+        "size",
+        "status",
+        "taken",
+    )
+
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        self.status = 0
+        self.content_type = ""
+        self.parts: list[bytes] = []
+        self.size = 0  # bytes in `parts`
+        self.taken = 0  # bytes the reader has had
+        self._connection: Connection | None = connection
+        self._loop = loop
+        self._waiter: asyncio.Future[None] | None = None
+        self._done = False
+        self._error: EngineError | None = None
+
+    def chunks(self) -> HttpAnswer:
+        return self
+
+    def __aiter__(self) -> HttpAnswer:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """All that has arrived since the last call. Raises: EngineError, when the engine broke off."""
+        while not self.parts:
+            if self._done:
+                if self._error is not None:
+                    raise self._error
+                raise StopAsyncIteration
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        parts, self.parts = self.parts, []
+        self.taken += self.size
+        self.size = 0
+        if self._connection is not None:
+            self._connection.resume()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def close(self) -> None:
+        """Forget the rest; when it is still coming, break the connection now. Never suspends."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon()
+        self.parts.clear()
+        self.end(None)
+
+    def wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def end(self, error: EngineError | None) -> None:
+        self._done = True
+        self._error = self._error or error
+        self._connection = None
+        self.wake()
+
+
+class Connection(asyncio.Protocol):
+    """Carries one exchange at a time. Everything here is plain calls on one event loop."""
+
+    __slots__ = (
+        "_answer",
+        "_complete",
+        "_early",
+        "_fault",
+        "_framed",
+        "_headed",
+        "_keep",
+        "_keeper",
+        "_loop",
+        "_parser",
+        "_paused",
+        "_quiet_s",
+        "_reply",
+        "_started_at",
+        "_stream",
+        "_transport",
+        "_unframed",
+        "_writable",
+        "_writing",
+        "adopted",
+        "gone",
+        "idle_since",
+        "uses",
+    )
+
+    def __init__(self, keeper: Keeper, loop: asyncio.AbstractEventLoop) -> None:
+        self._keeper = keeper
+        self._loop = loop
+        self._parser = HttpResponseParser(self)
+        self._answer: HttpAnswer | None = None
+        self._reply: asyncio.Future[HttpAnswer] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._complete = self._headed = self._framed = self._keep = self._paused = False
+        self._early = self._stream = False
+        self._fault = ""
+        self._unframed = 0
+        self._quiet_s = self._started_at = 0.0
+        self.adopted = self.gone = False
+        self.idle_since = 0.0
+        self.uses = 0
+
+    # What the pool calls.
+
+    @property
+    def closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def begin(self, head: bytes, body: bytes, stream: bool) -> asyncio.Future[HttpAnswer]:
+        """Send one request. The future gives the Answer once it is whole, or once the first byte of a
+        streamed (or very large) body is there; it fails with an EngineError, or Stale."""
+        self._answer = HttpAnswer(self, self._loop)
+        self._complete = self._headed = self._framed = self._keep = self._early = False
+        self._fault = ""
+        self._unframed = 0
+        self._stream = stream
+        self._quiet_s = 0.0
+        self._started_at = self._loop.time()
+        self.uses += 1
+        reply = self._reply = self._loop.create_future()
+        if len(body) <= 4 * WRITE_SLICE_BYTES:
+            self._transport.write(head + body)
+        else:
+            self._writing = self._loop.create_task(self._write(head, body))
+        return reply
+
+    def abandon(self) -> None:
+        """Break the connection at once, unanswered or half answered: the engine should stop."""
+        self._answer = self._reply = None
+        if self._writing is not None:
+            self._writing.cancel()
+        self._transport.abort()
+
+    def tick(self, now: float, elapsed_s: float) -> None:
+        """Time has passed: fail the exchange if a phase is over its limit."""
+        answer, limits = self._answer, self._keeper.timeouts
+        if answer is None:
+            return
+        if now - self._started_at > limits.total_s:
+            self._late("the whole answer", "total", limits.total_s)
+        elif self._reply is None and answer.size:
+            self._quiet_s = 0.0  # the reader is the slow one
+        else:
+            self._quiet_s += elapsed_s
+            if answer.taken or answer.size:
+                if self._quiet_s > limits.between_s:
+                    self._late("the next piece of its answer", "between", limits.between_s)
+            elif self._quiet_s > limits.first_byte_s:
+                self._late("the first byte of its answer", "first_byte", limits.first_byte_s)
+
+    def resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        answer = self._answer
+        if answer is None:
+            self._transport.abort()  # bytes nobody asked for must never answer the next request
+            return
+        self._unframed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            self._fault = self._fault or "it switched protocols unasked"
+        except HttpParserError as error:
+            self._fault = self._fault or f"{error}"  # a fixed text of the parser's, nothing of the answer
+        if self._complete:
+            self._finish(answer)
+        elif self._fault or self._unframed > MAX_HEAD_BYTES:
+            fault = self._fault or f"head or trailers over {MAX_HEAD_BYTES} bytes"
+            self._fail(EngineGarbage(f"engine '{self._keeper.engine}': not the HTTP we speak: {fault}"))
+        elif answer.parts:
+            full = answer.size >= HIGH_WATER_BYTES
+            if self._reply is None:
+                answer.wake()
+            elif self._early or full:
+                self._give(answer)
+            if full and not self._paused:
+                self._paused = True
+                self._transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        answer, name = self._answer, self._keeper.engine
+        if answer is not None:
+            if self._headed and not self._framed and exc is None:
+                self._keep = False
+                self._finish(answer)
+            elif self.uses > 1 and not self._unframed and not self._headed:
+                self._fail(Stale(f"engine '{name}': the kept connection was closed"))
+            elif self._headed:
+                got = answer.taken + answer.size
+                self._fail(EngineUnreachable(f"engine '{name}': broke off its answer after {got} bytes"))
+            else:
+                self._fail(
+                    EngineUnreachable(
+                        f"engine '{name}': closed the connection before an answer; look into its log"
+                    )
+                )
+        self.gone = True
+        if self.adopted:
+            self._keeper.lost(self)
+
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            self._fault = "more than one answer"
+        self._headed = self._framed = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._headed or self._complete:
+            return  # a trailer: nothing in it is for us
+        size = len(name)
+        if size == 12 and name.lower() == b"content-type":
+            self._answer.content_type = value.decode("latin-1")  # type: ignore[union-attr]
+        elif size == 14 and name.lower() == b"content-length":
+            self._framed = True
+        elif size == 17 and name.lower() == b"transfer-encoding":
+            self._framed = True
+            if value.strip().lower() != b"chunked":
+                self._fault = "a transfer coding other than chunked"
+        elif size == 16 and name.lower() == b"content-encoding" and value.strip().lower() != b"identity":
+            self._fault = "a compressed answer, which was not asked for and cannot be scanned"
+
+    def on_headers_complete(self) -> None:
+        answer, status = self._answer, self._parser.get_status_code()
+        if status < 200 or self._complete or answer is None:
+            return
+        self._headed = True
+        self._keep = self._parser.should_keep_alive()
+        answer.status = status
+        self._early = (self._stream and status < 300) or answer.content_type.startswith("text/event-stream")
+
+    def on_body(self, body: bytes) -> None:
+        answer = self._answer
+        if self._fault or answer is None:
+            return
+        self._unframed = 0
+        self._quiet_s = 0.0
+        answer.parts.append(body)
+        answer.size += len(body)
+
+    def on_message_complete(self) -> None:
+        if self._headed and not self._fault:
+            self._complete = True
+
+    # Ends.
+
+    def _give(self, answer: HttpAnswer) -> None:
+        reply, self._reply = self._reply, None
+        if reply is not None and not reply.done():
+            reply.set_result(answer)
+
+    def _finish(self, answer: HttpAnswer) -> None:
+        self._answer = None
+        answer.end(None)
+        self._give(answer)
+        if self._writing is not None:
+            self._writing.cancel()
+            self._keep = False
+        if self._keep and not self._fault and not self._transport.is_closing():
+            self.resume()
+            self._keeper.freed(self)
+        else:
+            self._transport.abort()
+
+    def _fail(self, error: EngineError) -> None:
+        answer, self._answer = self._answer, None
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            if not reply.done():
+                reply.set_exception(error)
+        elif answer is not None:
+            answer.end(error)
+        if self._writing is not None:
+            self._writing.cancel()
+        self._transport.abort()
+
+    def _late(self, what: str, phase: str, limit_s: float) -> None:
+        self._fail(
+            EngineTimeout(
+                f"engine '{self._keeper.engine}': {what} took longer than {limit_s:g} s"
+                f" (timeout '{phase}' in engines.toml)"
+            )
+        )
+
+    async def _write(self, head: bytes, body: bytes) -> None:
+        """A large body, a slice at a time, so that TLS and the socket never hold a second copy of it."""
+        view = memoryview(head + body[:WRITE_SLICE_BYTES]), memoryview(body)[WRITE_SLICE_BYTES:]
+        for part in view:
+            for start in range(0, len(part), WRITE_SLICE_BYTES):
+                if self._writable is not None:
+                    await self._writable
+                if self._transport.is_closing():
+                    return
+                self._transport.write(part[start : start + WRITE_SLICE_BYTES])
+                self._quiet_s = 0.0
+        self._writing = None

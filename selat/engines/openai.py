@@ -1,0 +1,144 @@
+"""Any server that speaks the OpenAI protocol, by its URL: vLLM, SGLang, llama.cpp, Ollama, another Selat."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from selat.core.caller import Site
+from selat.core.errors import EngineError, EngineGarbage, EngineUnreachable
+from selat.engines.engine import Answer, Call, Health
+from selat.engines.limits import Capacity
+from selat.engines.pool import Address, Pool
+from selat.engines.spec import EngineSpec, tls_context
+
+_PROBE_S = 5.0
+_MAX_PROBE_BYTES = 1024 * 1024
+_MAX_PATHS = 64
+
+
+class _Row(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Row]
+
+
+_models = msgspec.json.Decoder(_Models)
+
+
+class OpenAIEngine:
+    """An engine over HTTP/1.1. No redirects, no proxies: the site is where the URL points."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        """Raises: Misused, for a bad URL or CA file. Connects to nothing yet."""
+        base = spec.base
+        self.spec = spec
+        self.name = spec.name
+        self.site: Site = spec.site
+        self.models = tuple(public for public, _ in spec.models)
+        self._upstream = dict(spec.models)
+        self._address = Address(base.host, base.port, tls_context(spec.ca_file) if base.secure else None)
+        self._pool = Pool(spec.name, self._address, spec.timeouts, spec.capacity)
+        self._heads: dict[str, bytes] = {}
+
+    @property
+    def in_flight(self) -> int:
+        return self._pool.in_flight
+
+    @property
+    def waiting(self) -> int:
+        return self._pool.waiting
+
+    def upstream_model(self, model: str) -> str:
+        return self._upstream.get(model, model)
+
+    async def send(self, call: Call) -> Answer:
+        head = self._heads.get(call.path)
+        if head is None:
+            head = self._head_for(call.path)
+        answer = await self._pool.exchange(b"%b%d\r\n\r\n" % (head, len(call.body)), call)
+        if 300 <= answer.status < 400:
+            await answer.close()
+            raise EngineGarbage(
+                f"engine '{self.name}': it redirects (status {answer.status}), not followed; correct its url"
+            )
+        return answer
+
+    async def health(self) -> Health:
+        """Ask for the list of models on a connection of its own, so that a full pool does not look ill."""
+        limits = replace(self.spec.timeouts, connect_s=_PROBE_S, first_byte_s=_PROBE_S, total_s=2 * _PROBE_S)
+        pool = Pool(self.name, self._address, limits, Capacity(1, 1))
+        started = time.perf_counter()
+        try:
+            path = self.spec.health_path
+            target = self._target(path) if path.startswith("/v1/") else path.encode("ascii")
+            head = b"GET %b HTTP/1.1\r\n%b\r\n" % (target, self._fields())
+            answer = await pool.exchange(head, Call(self.spec.health_path, b"", False))
+            body = b""
+            async for piece in answer.chunks():
+                body += piece
+                if len(body) > _MAX_PROBE_BYTES:
+                    break
+            await answer.close()
+        except EngineError as error:
+            return Health(False, str(error))
+        finally:
+            await pool.close()
+        latency_ms = (time.perf_counter() - started) * 1000
+        if answer.status >= 400:
+            return Health(False, f"{self.spec.health_path} answers with status {answer.status}", latency_ms)
+        try:
+            return Health(True, "ok", latency_ms, tuple(row.id for row in _models.decode(body).data))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Health(True, "ok; gives no list of models", latency_ms)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    # Heads: everything of a request but its length, made once a path.
+
+    def _head_for(self, path: str) -> bytes:
+        head = b"POST %b HTTP/1.1\r\n%bContent-Type: application/json\r\nContent-Length: " % (
+            self._target(path),
+            self._fields(),
+        )
+        if len(self._heads) < _MAX_PATHS:
+            self._heads[path] = head
+        return head
+
+    def _target(self, path: str) -> bytes:
+        if not path.startswith("/") or not path.isascii() or any(mark <= " " for mark in path):
+            raise EngineUnreachable(f"engine '{self.name}': a path is ASCII and begins with /")
+        return (self.spec.base.prefix + path.removeprefix("/v1")).encode("ascii")
+
+    def _fields(self) -> bytes:
+        lines = [f"Host: {self.spec.base.netloc}", "Accept-Encoding: identity", "User-Agent: selat"]
+        key = self._key()
+        if key:
+            lines.append(f"Authorization: Bearer {key}")
+        lines += [f"{name}: {value}" for name, value in self.spec.headers]
+        return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
+
+    def _key(self) -> str:
+        """The key, from where the spec says. Raises: EngineUnreachable, naming the place, never the key."""
+        spec = self.spec
+        if spec.key_env:
+            key, place = os.environ.get(spec.key_env, ""), f"environment variable {spec.key_env}"
+        elif spec.key_file:
+            place = f"key_file {spec.key_file}"
+            try:
+                key = Path(spec.key_file).read_text("ascii")
+            except (OSError, UnicodeDecodeError):
+                key = ""
+        else:
+            return ""
+        key = key.strip()
+        if not key or not key.isascii() or not key.isprintable():
+            raise EngineUnreachable(f"engine '{self.name}': no usable key in {place}; set it and start again")
+        return key

@@ -1,0 +1,238 @@
+"""The connections to one engine: a bounded number, kept alive, fairly queued for, and watched for time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from selat.core.errors import EngineTimeout, EngineUnreachable
+from selat.engines.engine import Call
+from selat.engines.fair import FairQueue
+from selat.engines.http1 import Connection, HttpAnswer, Stale
+from selat.engines.limits import Capacity, Timeouts
+
+_log = logging.getLogger("selat.engines")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an engine listens; `tls` is the context that verifies it, None for plain TCP."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+
+class Pool:
+    """A Keeper of Connections to one Address. It runs on one event loop; used on another, it starts anew."""
+
+    def __init__(self, engine: str, address: Address, timeouts: Timeouts, capacity: Capacity) -> None:
+        self.engine = engine
+        self.timeouts = timeouts
+        self._address = address
+        self._capacity = capacity
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._empty()
+
+    def _empty(self) -> None:
+        self._idle: list[Connection] = []
+        self._busy: set[Connection] = set()
+        self._waiting: FairQueue[asyncio.Future[Connection | None]] = FairQueue()
+        self._open = 0  # connections that are idle, busy or being made
+        self._timer: asyncio.TimerHandle | None = None
+        self._ticked_at = 0.0
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._busy)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def open(self) -> int:
+        return self._open
+
+    async def exchange(self, head: bytes, call: Call) -> HttpAnswer:
+        """Send `head` and the call's body; a kept connection found closed is replaced by a fresh one, once.
+
+        Raises: EngineUnreachable, EngineTimeout, EngineGarbage.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop = loop
+            self._empty()
+        connection = self._idle.pop() if self._idle else await self._take(call.tenant)
+        if connection.closing:
+            connection = await self._take(call.tenant)
+        try:
+            return await self._on(connection, head, call)
+        except Stale:
+            _log.debug("engine '%s': a kept connection was closed; sending again on a fresh one", self.engine)
+        # The dead connection gives its place back only when the loop says so; the fresh one may be one too many
+        # for that moment.
+        self._open += 1
+        return await self._on(await self._connect(), head, call)
+
+    async def _on(self, connection: Connection, head: bytes, call: Call) -> HttpAnswer:
+        self._busy.add(connection)
+        if self._timer is None:
+            self._watch()
+        try:
+            return await connection.begin(head, call.body, call.stream)
+        except asyncio.CancelledError:
+            connection.abandon()
+            raise
+
+    async def close(self) -> None:
+        """Take no more calls, close idle connections; exchanges under way go on to their end."""
+        self._closed = True
+        for connection in list(self._idle):
+            connection.abandon()
+        while self._waiting:
+            waiter = self._waiting.pop()
+            if not waiter.done():
+                waiter.set_exception(self._gone())
+
+    # What connections call.
+
+    def freed(self, connection: Connection) -> None:
+        self._busy.discard(connection)
+        if self._closed:
+            connection.abandon()
+            return
+        while self._waiting:
+            waiter = self._waiting.pop()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        connection.idle_since = self._running.time()
+        self._idle.append(connection)
+
+    def lost(self, connection: Connection) -> None:
+        self._busy.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._give_place()
+
+    # Places.
+
+    @property
+    def _running(self) -> asyncio.AbstractEventLoop:
+        return self._loop or asyncio.get_running_loop()
+
+    def _give_place(self) -> None:
+        self._open -= 1
+        while self._waiting:
+            waiter = self._waiting.pop()
+            if not waiter.done():
+                self._open += 1
+                waiter.set_result(None)
+                return
+
+    async def _take(self, tenant: str) -> Connection:
+        while True:
+            if self._closed:
+                raise self._gone()
+            while self._idle:
+                connection = self._idle.pop()
+                if not connection.closing:
+                    return connection
+            if self._open < self._capacity.max_connections:
+                self._open += 1
+                return await self._connect()
+            granted = await self._wait(tenant)
+            if granted is None:
+                return await self._connect()
+            if not granted.closing:
+                return granted
+
+    async def _wait(self, tenant: str) -> Connection | None:
+        """A freed connection, or None for the place of one that is gone."""
+        most = self._capacity.max_waiting
+        if len(self._waiting) >= most:
+            raise EngineUnreachable(
+                f"engine '{self.engine}': {self._open} calls in flight and {most} waiting, its limits"
+            )
+        waiter: asyncio.Future[Connection | None] = self._running.create_future()
+        self._waiting.push(tenant, waiter)
+        try:
+            async with asyncio.timeout(self.timeouts.queue_s):
+                return await waiter
+        except TimeoutError:
+            self._hand_back(waiter)
+            raise EngineTimeout(
+                f"engine '{self.engine}': no free connection within {self.timeouts.queue_s:g} s"
+                f" ({self._capacity.max_connections} in use; max_connections and timeout 'queue' in engines.toml)"
+            ) from None
+        except asyncio.CancelledError:
+            self._hand_back(waiter)
+            raise
+        finally:
+            self._waiting.discard(tenant, waiter)
+
+    def _hand_back(self, waiter: asyncio.Future[Connection | None]) -> None:
+        """A waiter that leaves may have been served in the same moment: pass on what it was given."""
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            connection = waiter.result()
+            if connection is None:
+                self._give_place()
+            elif not connection.closing:
+                self.freed(connection)
+
+    async def _connect(self) -> Connection:
+        """A fresh connection in a place already counted. Raises: EngineUnreachable, EngineTimeout."""
+        loop, where, limit_s = self._running, self._address, self.timeouts.connect_s
+        made: Callable[[], Connection] = lambda: Connection(self, loop)  # noqa: E731
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(limit_s):
+                _, connection = await loop.create_connection(made, where.host, where.port, ssl=where.tls)
+        except TimeoutError as error:
+            raise EngineTimeout(
+                f"engine '{self.engine}': no connection within {limit_s:g} s (timeout 'connect' in engines.toml)"
+            ) from error
+        except ssl.SSLCertVerificationError as error:
+            raise EngineUnreachable(
+                f"engine '{self.engine}': its certificate does not verify ({error.verify_message});"
+                " name its authority in ca_file in engines.toml"
+            ) from error
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise EngineUnreachable(
+                f"engine '{self.engine}': cannot connect ({reason}); is it running? selat engine list"
+            ) from error
+        finally:
+            if connection is None or connection.gone:
+                self._give_place()
+        if connection.gone:
+            raise EngineUnreachable(f"engine '{self.engine}': closed the connection as soon as it was made")
+        connection.adopted = True
+        return connection
+
+    def _gone(self) -> EngineUnreachable:
+        return EngineUnreachable(f"engine '{self.engine}' has been removed")
+
+    # Time.
+
+    def _watch(self) -> None:
+        loop = self._running
+        self._ticked_at = loop.time()
+        self._timer = loop.call_later(self.timeouts.tick_s, self._tick)
+
+    def _tick(self) -> None:
+        now = self._running.time()
+        # A loop that was held up is no fault of the engine's: never count more than two ticks at once.
+        elapsed_s = min(now - self._ticked_at, 2 * self.timeouts.tick_s)
+        for connection in tuple(self._busy):
+            connection.tick(now, elapsed_s)
+        for connection in [c for c in self._idle if now - c.idle_since > self._capacity.idle_s]:
+            connection.abandon()
+        self._timer = None
+        if self._open:
+            self._watch()
