@@ -1,0 +1,42 @@
+"""Short ways to say what these tests say often."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from selat.core.caller import Site
+from selat.engines import CHAT, Answer, Call, Capacity, EngineSpec, OpenAIEngine, Timeouts
+
+QUICK = Timeouts(queue_s=0.3, connect_s=2.0, first_byte_s=0.3, between_s=0.3, total_s=5.0)
+
+
+def spec(url: str, **fields: Any) -> EngineSpec:
+    fields.setdefault("models", (("public", "echo"),))
+    fields.setdefault("timeouts", Timeouts())
+    fields.setdefault("capacity", Capacity())
+    return EngineSpec("laut", "openai", Site("MY"), url=url, **fields)
+
+
+def chat(model: str, text: str = "apa khabar", *, stream: bool = False, tenant: str = "", **fields: Any) -> Call:
+    body = {"model": model, "messages": [{"role": "user", "content": text}], "stream": stream, **fields}
+    return Call(CHAT, json.dumps(body).encode(), stream, tenant)
+
+
+async def read(answer: Answer) -> bytes:
+    return b"".join([piece async for piece in answer.chunks()])
+
+
+def run(engine: OpenAIEngine, story: Callable[[OpenAIEngine], Awaitable[Any]]) -> Any:
+    """Run a story on a fresh event loop and close the engine."""
+
+    async def whole() -> Any:
+        try:
+            return await story(engine)
+        finally:
+            await engine.close()
+            await asyncio.sleep(0)
+
+    return asyncio.run(whole())
