@@ -1,6 +1,7 @@
 """Talk to models: any OpenAI-compatible server by URL, or the built-in engine that quotes its sources."""
 
 from selat.engines.engine import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, Answer, Call, Engine, Health, Ready
+from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngine
 from selat.engines.limits import Capacity, Timeouts
 from selat.engines.openai import OpenAIEngine
 from selat.engines.spec import EngineSpec
@@ -9,12 +10,15 @@ __all__ = [
     "CHAT",
     "COMPLETIONS",
     "EMBEDDINGS",
+    "EXTRACTIVE",
+    "HASH_EMBEDDING",
     "MODELS",
     "Answer",
     "Call",
     "Capacity",
     "Engine",
     "EngineSpec",
+    "ExtractiveEngine",
     "Health",
     "OpenAIEngine",
     "Ready",
