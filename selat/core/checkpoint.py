@@ -1,4 +1,4 @@
-"""Checkpoints: the text that names a log, the number of its leaves and their root, as C2SP tlog-checkpoint says."""
+"""Checkpoints: the text naming a log, the number of its leaves and their root, as C2SP tlog-checkpoint says."""
 
 from __future__ import annotations
 

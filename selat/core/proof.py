@@ -80,9 +80,7 @@ def verify(unverified: str, trust: str, leaf: bytes | None = None) -> Receipt:
     checkpoint, signers = verify_checkpoint(proof.checkpoint, parse_trust(trust))
     root = root_from_inclusion(leaf_hash(entry), proof.index, checkpoint.size, list(proof.path))
     if root != checkpoint.root:
-        raise LedgerBroken(
-            f"receipt: the leaf is not entry {proof.index} of {checkpoint.origin}: it was altered"
-        )
+        raise LedgerBroken(f"receipt: the leaf is not entry {proof.index} of {checkpoint.origin}: it was altered")
     return Receipt(entry, proof.index, checkpoint, signers)
 
 

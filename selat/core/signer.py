@@ -40,9 +40,7 @@ class Signer:
         key_id, _, encoded = rest.partition("+")
         raw = unb64(encoded, "signing key")
         if not secret.startswith(_PREFIX) or not well_named(name) or len(raw) != 33 or raw[0] not in KINDS:
-            raise LedgerBroken(
-                "signing key: not the text of a note signing key; restore the file from backup"
-            )
+            raise LedgerBroken("signing key: not the text of a note signing key; restore the file from backup")
         signer = cls(name, raw[0], raw[1:])
         if signer.key.id.hex() != key_id.lower():
             raise LedgerBroken("signing key: its id does not match its bytes; restore the file from backup")

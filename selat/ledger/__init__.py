@@ -1,0 +1,9 @@
+"""Keeps the book: intake journals, one sequencer, a tlog-tiles log, and receipts that outsiders can check."""
+
+from selat.ledger.book import Book
+from selat.ledger.journal import Journal
+from selat.ledger.keys import prepare
+from selat.ledger.sequencer import Sequencer
+from selat.ledger.ticket import Ticket
+
+__all__ = ["Book", "Journal", "Sequencer", "Ticket", "prepare"]

@@ -1,0 +1,101 @@
+"""The growing right edge of the tree: which tiles new leaves fill, and the root that results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from selat.core.tree import HASH_BYTES, Hash, fold, leaf_hash, node_hash, tree_root
+from selat.ledger.tiles import ENTRIES, HEIGHT, WIDTH, Tiles, pack_entry, tile_name, tile_width
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The partial tile of each level (hashes), and the entries of the partial bundle, at `size` leaves."""
+
+    size: int = 0
+    levels: tuple[tuple[Hash, ...], ...] = ()
+    bundle: tuple[bytes, ...] = ()
+
+    @classmethod
+    def load(cls, tiles: Tiles) -> Edge:
+        """Read the edge of a stored log. Raises: LedgerBroken."""
+        size, levels, level = tiles.size, [], 0
+        while size >> HEIGHT * level:
+            number = size >> HEIGHT * (level + 1)
+            width = tile_width(level, number, size)
+            data = tiles.tile(level, number) if width else b""
+            levels.append(tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)))
+            level += 1
+        number, partial = divmod(size, WIDTH)
+        bundle = tuple(map(pack_entry, tiles.leaves(number))) if partial else ()
+        return cls(size, tuple(levels), bundle)
+
+    def root(self) -> Hash:
+        """The root over all leaves: subtree by subtree, from the right."""
+        root: Hash | None = None
+        for hashes in self.levels:
+            rest = list(hashes)
+            while rest:
+                count = len(rest) & -len(rest)
+                subtree = fold(rest[-count:])
+                root = subtree if root is None else node_hash(subtree, root)
+                del rest[-count:]
+        return tree_root(0, _no_hash) if root is None else root
+
+    def grow(self, leaves: list[bytes]) -> Growth:
+        """The edge after `leaves`, and the files that it takes."""
+        writer = _Writer(self)
+        for leaf in leaves:
+            writer.add(leaf)
+        return writer.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The edge after growing, and the new tiles and bundles by their path below the log's folder."""
+
+    edge: Edge
+    files: dict[str, bytes] = field(repr=False)
+
+
+class _Writer:
+    def __init__(self, edge: Edge) -> None:
+        self.size = edge.size
+        self.levels = [list(hashes) for hashes in edge.levels]
+        self.bundle = list(edge.bundle)
+        self.files: dict[str, bytes] = {}
+        self.touched: set[int] = set()
+
+    def add(self, leaf: bytes) -> None:
+        self.bundle.append(pack_entry(leaf))
+        self.size += 1
+        if len(self.bundle) == WIDTH:
+            self.files[tile_name(ENTRIES, self.size // WIDTH - 1)] = b"".join(self.bundle)
+            self.bundle = []
+        self._push(0, leaf_hash(leaf))
+
+    def _push(self, level: int, item: Hash) -> None:
+        if level == len(self.levels):
+            self.levels.append([])
+        hashes = self.levels[level]
+        hashes.append(item)
+        self.touched.add(level)
+        if len(hashes) == WIDTH:
+            number = (self.size >> HEIGHT * (level + 1)) - 1
+            self.files[tile_name(level, number)] = b"".join(hashes)
+            self.levels[level] = []
+            self._push(level + 1, fold(hashes))
+
+    def finish(self) -> Growth:
+        for level in sorted(self.touched):
+            hashes, number = self.levels[level], self.size >> HEIGHT * (level + 1)
+            if hashes:
+                self.files[tile_name(level, number, len(hashes))] = b"".join(hashes)
+        if self.bundle:
+            self.files[tile_name(ENTRIES, self.size // WIDTH, len(self.bundle))] = b"".join(self.bundle)
+        edge = Edge(self.size, tuple(map(tuple, self.levels)), tuple(self.bundle))
+        return Growth(edge, self.files)
+
+
+def _no_hash(height: int, index: int) -> Hash:
+    raise AssertionError(f"an empty tree has no hash ({height}, {index})")

@@ -1,0 +1,102 @@
+"""The bytes of a journal: a header, then framed records whose checksums chain, so that a torn tail shows."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from selat.core.errors import TooLarge
+
+MAGIC = b"selat-journal/1\n"
+HEADER_BYTES = len(MAGIC) + 16
+MAX_LEAF_BYTES = 65_535
+MAX_BODY_BYTES = 16 * 2**20
+_FRAME = struct.Struct(">II")
+_SHORT, _LONG = struct.Struct(">H"), struct.Struct(">I")
+
+
+class Cursor(NamedTuple):
+    """A place between two records: bytes from the start of the segment, and the checksum chained up to it."""
+
+    offset: int
+    chain: int
+
+
+class Record(NamedTuple):
+    """A leaf with the secrets that never enter the log: salts by the name of what they commit to."""
+
+    leaf: bytes
+    secrets: tuple[tuple[str, bytes], ...]
+
+
+class Scanned(NamedTuple):
+    """Whole records, the place after the last of them, and the bytes that follow and are no whole record."""
+
+    records: list[Record]
+    end: Cursor
+    rest: int
+
+
+def header(session: bytes) -> bytes:
+    """The first 32 bytes of a segment: a magic line and 16 random bytes that seed the chain."""
+    return MAGIC + session
+
+
+def start(head: bytes) -> Cursor | None:
+    """Where the records of a segment with these first bytes begin; None for a header torn or of another kind."""
+    if len(head) < HEADER_BYTES or not head.startswith(MAGIC):
+        return None
+    return Cursor(HEADER_BYTES, zlib.crc32(head[:HEADER_BYTES]))
+
+
+def body(leaf: bytes, secrets: Mapping[str, bytes]) -> bytes:
+    """A record's bytes. Raises: TooLarge, naming the limit: entries of tlog-tiles have a 16-bit length."""
+    if not 0 < len(leaf) <= MAX_LEAF_BYTES:
+        raise TooLarge(f"ledger: a leaf has 1 to {MAX_LEAF_BYTES} bytes, this one {len(leaf)}")
+    parts = [_SHORT.pack(len(leaf)), leaf]
+    for name, value in secrets.items():
+        key = name.encode()
+        parts += (_SHORT.pack(len(key)), key, _LONG.pack(len(value)), value)
+    whole = b"".join(parts)
+    if len(whole) > MAX_BODY_BYTES:
+        raise TooLarge(f"ledger: a record with its secrets has at most {MAX_BODY_BYTES} bytes")
+    return whole
+
+
+def frame(whole: bytes, chain: int) -> tuple[bytes, int]:
+    """Length, chained CRC-32 and body; and the chain after it."""
+    length = _FRAME.pack(len(whole), 0)[:4]
+    chain = zlib.crc32(whole, zlib.crc32(length, chain))
+    return length + chain.to_bytes(4, "big") + whole, chain
+
+
+def scan(data: bytes, at: Cursor) -> Scanned:
+    """Read the whole records in `data`, which starts at `at`; stop at the first that is torn or damaged."""
+    records: list[Record] = []
+    position, chain = 0, at.chain
+    while position + _FRAME.size <= len(data):
+        length, stated = _FRAME.unpack_from(data, position)
+        end = position + _FRAME.size + length
+        if not 3 <= length <= MAX_BODY_BYTES or end > len(data):
+            break
+        whole = data[position + _FRAME.size : end]
+        actual = zlib.crc32(whole, zlib.crc32(data[position : position + 4], chain))
+        if actual != stated:
+            break
+        records.append(_record(whole))
+        position, chain = end, actual
+    return Scanned(records, Cursor(at.offset + position, chain), len(data) - position)
+
+
+def _record(whole: bytes) -> Record:
+    """The record of a body whose checksum held."""
+    end = 2 + _SHORT.unpack_from(whole)[0]
+    leaf, secrets = whole[2:end], []
+    while end < len(whole):
+        split = end + 2 + _SHORT.unpack_from(whole, end)[0]
+        name = whole[end + 2 : split].decode()
+        end = split + 4 + _LONG.unpack_from(whole, split)[0]
+        secrets.append((name, whole[split + 4 : end]))
+    return Record(leaf, tuple(secrets))

@@ -1,0 +1,154 @@
+"""The intake journal of one worker process: append is a plain call, one thread writes and syncs for all."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+import secrets as chance
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from selat.core.errors import LedgerUnavailable
+from selat.ledger import frame
+from selat.ledger.files import make_folder
+from selat.ledger.segment import SUFFIX, Segment
+from selat.ledger.ticket import Ticket, settle
+
+MAX_BATCH = 4096
+SEGMENT_BYTES = 16 * 2**20
+SEGMENT_AGE_S = 60.0
+RETRY_S = 0.25
+_NOTHING: Mapping[str, bytes] = {}
+
+log = logging.getLogger("selat.ledger")
+
+
+class Journal:
+    """Appends records durably, in batches: whoever waits while one fsync runs shares the next.
+
+    A segment is left for a new one when it is 16 MiB long, or 60 s old with something in it, so that the
+    secrets in it leave the disk soon after the sequencer has moved them to the vault. After a disk error
+    the segment is abandoned; appends are refused at once until a new one could be made.
+    """
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", worker):
+            raise ValueError("a worker's name has 1 to 40 letters, digits, - or _")
+        self._folder = folder / "journals"
+        self._name = f"{worker}.{chance.token_hex(6)}"
+        self._made = 0
+        self._segment: Segment | None = None
+        self._opened_at = 0.0
+        self._queue: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
+        self._down: str | None = "ledger: the journal is not started"
+        self._writer = threading.Thread(target=self._run, name=f"journal-{worker}", daemon=True)
+
+    def start(self) -> None:
+        """Make the first segment. Raises: LedgerUnavailable, naming the folder and what the system said."""
+        try:
+            make_folder(self._folder)
+            self._open()
+        except OSError as error:
+            raise LedgerUnavailable(f"ledger: cannot write in {self._folder}: {error.strerror}") from error
+        self._down = None
+        self._writer.start()
+
+    def append(self, leaf: bytes, secrets: Mapping[str, bytes] = _NOTHING) -> Ticket:
+        """Queue a record; the ticket tells when it is durable. Safe in `finally`, in any thread.
+
+        Raises: LedgerUnavailable, at once while the disk refuses; TooLarge, for a leaf over 65,535 bytes.
+        """
+        if self._down is not None:
+            raise LedgerUnavailable(self._down)
+        ticket = Ticket(frame.body(leaf, secrets))
+        self._queue.put(ticket)
+        return ticket
+
+    def close(self) -> None:
+        """Make what was appended durable and stop; later appends raise LedgerUnavailable."""
+        if not self._writer.is_alive():
+            return
+        self._queue.put(None)
+        self._writer.join()
+        late, _ = self._take(wait_s=0.0)
+        settle(late, self._down)
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            batch, open_ = self._take()
+            if self._segment is None and (batch or self._down is not None):
+                self._recover()
+            if batch:
+                self._commit(batch)
+            self._rotate()
+        self._down = "ledger: the journal is closed"
+        late, _ = self._take(wait_s=0.0)
+        settle(late, self._down)
+        if self._segment is not None:
+            self._segment.close()
+
+    def _take(self, wait_s: float | None = None) -> tuple[list[Ticket], bool]:
+        """What is queued, waiting for the first; False when the end was asked for."""
+        if wait_s is None:
+            left_s = self._opened_at + SEGMENT_AGE_S - time.monotonic()
+            wait_s = RETRY_S if self._segment is None else max(left_s, 1.0)
+        batch: list[Ticket] = []
+        try:
+            item = self._queue.get(timeout=wait_s)
+            while item is not None:
+                batch.append(item)
+                if len(batch) >= MAX_BATCH:
+                    return batch, True
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return batch, True
+        return batch, False
+
+    def _commit(self, batch: list[Ticket]) -> None:
+        segment = self._segment
+        if segment is None:
+            settle(batch, self._down or "ledger: no journal segment")
+            return
+        try:
+            segment.commit([ticket.body for ticket in batch])
+        except OSError as error:
+            self._fail(error)
+            segment.abandon()
+            self._segment = None
+            settle(batch, self._down)
+            return
+        settle(batch, None)
+
+    def _fail(self, error: OSError) -> None:
+        reason = error.strerror or str(error)
+        self._down = f"ledger: entries cannot be made durable in {self._folder}: {reason}"
+        log.error("journal %s: %s; refusing entries until a new segment can be made", self._name, reason)
+
+    def _recover(self) -> None:
+        try:
+            self._open()
+        except OSError as error:
+            self._fail(error)
+            return
+        if self._down is not None:
+            log.warning("journal %s: writing again", self._name)
+        self._down = None
+
+    def _rotate(self) -> None:
+        segment = self._segment
+        if segment is None or segment.durable.offset <= frame.HEADER_BYTES:
+            return
+        old = time.monotonic() - self._opened_at >= SEGMENT_AGE_S
+        if old or segment.durable.offset >= SEGMENT_BYTES:
+            segment.close()
+            self._segment = None
+            self._recover()
+
+    def _open(self) -> None:
+        self._made += 1
+        self._segment = Segment.make(self._folder / f"{self._name}.{self._made:06d}{SUFFIX}")
+        self._opened_at = time.monotonic()

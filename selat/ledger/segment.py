@@ -1,0 +1,91 @@
+"""One journal file under its writer's lock: while the lock is held, the writer lives."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+from selat.ledger import files, frame, points
+from selat.ledger.frame import Cursor
+
+SUFFIX = ".journal"
+
+
+class Segment:
+    """A journal file being written. Everything before `durable` is on disk and may be acknowledged."""
+
+    def __init__(self, path: Path, fd: int, at: Cursor) -> None:
+        self.path, self._fd, self.durable = path, fd, at
+
+    @classmethod
+    def make(cls, path: Path) -> Segment:
+        """Create, lock, and make durable an empty segment. Raises: OSError; nothing stays behind then.
+
+        It gets its name only once it is locked and whole: under that name it is never seen unlocked and alive.
+        """
+        temp = path.with_name(f".{path.name}")
+        fd = os.open(temp, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            head = frame.header(secrets.token_bytes(16))
+            files.write_all(fd, head)
+            os.fsync(fd)
+            temp.rename(path)
+            files.sync([path.parent])
+        except OSError:
+            os.close(fd)
+            temp.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            raise
+        points.reached("journal.segment-made")
+        at = frame.start(head)
+        assert at is not None
+        return cls(path, fd, at)
+
+    def commit(self, bodies: list[bytes]) -> None:
+        """Append records and make them durable, all or (as far as anyone is told) none. Raises: OSError.
+
+        After an error the segment must be abandoned: what a failed fsync left on disk is unknown.
+        """
+        offset, chain = self.durable
+        state = os.fstat(self._fd)
+        if state.st_size != offset or state.st_nlink == 0:
+            raise OSError(
+                f"another hand changed {self.path.name}: {state.st_size} bytes where {offset} were written"
+            )
+        frames = []
+        for whole in bodies:
+            framed, chain = frame.frame(whole, chain)
+            frames.append(framed)
+        data = b"".join(frames)
+        files.write_all(self._fd, data)
+        points.reached("journal.written")
+        files.data_sync(self._fd)
+        points.reached("journal.synced")
+        self.durable = Cursor(offset + len(data), chain)
+
+    def abandon(self) -> None:
+        """Cut off what was never acknowledged, where the disk still allows it, and let go."""
+        try:
+            if os.fstat(self._fd).st_size > self.durable.offset:
+                os.ftruncate(self._fd, self.durable.offset)
+        except OSError:
+            # Nothing is lost: the surplus was never acknowledged, and its reader treats it as a torn tail.
+            pass
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def is_held(fd: int) -> bool:
+    """Whether a writer holds the segment open at `fd`; if not, what is then read to its end is all of it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False

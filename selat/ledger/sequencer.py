@@ -1,0 +1,259 @@
+"""The sequencer: alone with the signing key, it integrates the journals into the log and signs checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+from selat.core.checkpoint import Checkpoint
+from selat.core.errors import HomeBusy, LedgerBroken
+from selat.core.note import Note, parse_note
+from selat.core.proof import verify_checkpoint
+from selat.core.signer import Signer
+from selat.ledger import files, points
+from selat.ledger.edge import Edge, Growth
+from selat.ledger.index import Index, facts
+from selat.ledger.intake import Intake, Part
+from selat.ledger.keys import load_trust
+from selat.ledger.state import Mark, State, load_state, save_state
+from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
+from selat.ledger.vault import Vault
+
+CHECKPOINT = "checkpoint"
+LOCK = "sequencer.lock"
+_INDEX_LEAVES = 4096
+
+log = logging.getLogger("selat.ledger")
+
+
+class Sequencer:
+    """Integrates each acknowledged record exactly once, however often it is killed.
+
+    A step writes its plan first (which journal bytes make up which tree), then secrets, tiles and, last, the
+    checkpoint; all but the plan can be repeated from the journals, and comes out the same.
+    """
+
+    def __init__(self, folder: Path, signer: Signer, origin: str = "") -> None:
+        self._folder, self._log = folder, folder / "log"
+        self._signer, self._origin = signer, origin or signer.name
+        if self._origin != signer.name:
+            raise LedgerBroken(f"the key is named {signer.name}, the log {self._origin}: they must be the same")
+        self._intake, self._vault, self._index = Intake(folder), Vault(folder), Index(folder)
+        self._lock: int | None = None
+        self._state = State(Mark(0, b"", {}), None)
+        self._edge = Edge()
+
+    def start(self) -> None:
+        """Take the ledger, finish a step that a crash cut short, and sign a first checkpoint.
+
+        Raises: HomeBusy, when another sequencer has it; LedgerBroken, when what is stored does not fit
+        together: nothing is signed then.
+        """
+        if self._lock is not None:
+            return
+        files.make_folder(self._log)
+        files.make_folder(self._intake.folder)
+        lock = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise HomeBusy(f"another sequencer is at work on {self._folder}; a ledger has exactly one") from None
+        self._lock = lock
+        try:
+            self._recover()
+        except BaseException:
+            self.close()
+            raise
+
+    def step(self) -> int:
+        """Integrate what the journals hold and sign a checkpoint over it; how many leaves are new.
+
+        Raises: OSError, when the disk refuses: nothing is lost, and the next step goes on.
+        """
+        self.start()
+        if self._state.plan is not None:
+            return self._finish_plan()
+        parts = self._intake.news(self._state.base.cursors)
+        fresh = [part for part in parts if part.records]
+        if fresh:
+            self._plan(fresh)
+        self._clear([part for part in parts if part.final])
+        return sum(len(part.records) for part in fresh)
+
+    def run(self, stop: threading.Event, every_s: float = 1.0) -> None:
+        """Step once a second until `stop`, then once more. A disk that refuses is waited for."""
+        self.start()
+        try:
+            while not stop.wait(every_s):
+                self._try_step()
+            self._try_step()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let the ledger go."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _try_step(self) -> None:
+        try:
+            started = time.monotonic()
+            count = self.step()
+            if count:
+                log.debug("ledger: %d leaves integrated in %.3f s", count, time.monotonic() - started)
+        except OSError as error:
+            log.error("ledger: integration waits: %s; entries stay safe in the journals", error.strerror)
+
+    def _recover(self) -> None:
+        self._vault.make()
+        files.sync([self._intake.folder])
+        self._intake.sweep()
+        signed, mine = self._signed()
+        state = load_state(self._folder)
+        if state is None:
+            if signed.size:
+                raise LedgerBroken(
+                    f"{self._folder}: the log has {signed.size} leaves but no state.json: selat ledger repair"
+                )
+            state = State(Mark(0, signed.root, {}), None)
+        if state.plan is not None and signed.size == state.plan.size:
+            state = State(state.plan, None)
+        if (signed.size, signed.root) != (state.base.size, state.base.root):
+            raise LedgerBroken(
+                f"the checkpoint is at {signed.size} leaves, the sequencer was at {state.base.size}: one of them "
+                "was put back from an older copy. Nothing was signed: selat ledger repair"
+            )
+        edge = Edge.load(Tiles(self._log, signed.size))
+        if edge.root() != signed.root:
+            raise LedgerBroken(
+                "the tiles do not lead to the signed root: see selat ledger check; nothing was signed"
+            )
+        self._state, self._edge = state, edge
+        self._forget_gone()
+        if not mine:
+            self._publish(edge)
+        if state.plan is not None:
+            self._finish_plan()
+        self._catch_up()
+
+    def _signed(self) -> tuple[Checkpoint, bool]:
+        """The published tree head (empty where there is none), and whether our key is on it."""
+        try:
+            note = parse_note((self._log / CHECKPOINT).read_text("utf-8"))
+        except FileNotFoundError:
+            return Checkpoint(self._origin, 0, Edge().root()), False
+        checkpoint, signers = verify_checkpoint(note, load_trust(self._folder))
+        if checkpoint.origin != self._origin:
+            raise LedgerBroken(f"the log is {checkpoint.origin}, the key is for {self._origin}: give its own key")
+        return checkpoint, self._signer.key in signers
+
+    def _plan(self, parts: list[Part]) -> None:
+        growth = self._edge.grow([record.leaf for part in parts for record in part.records])
+        cursors = self._state.base.cursors | {part.name: part.end for part in parts}
+        self._intake.settle(parts)
+        state = State(self._state.base, Mark(growth.edge.size, growth.edge.root(), cursors))
+        save_state(self._folder, state)
+        self._state = state
+        self._carry_out(parts, growth)
+
+    def _finish_plan(self) -> int:
+        """Repeat the planned step from the journals, byte for byte."""
+        base, plan = self._state.base, self._state.plan
+        assert plan is not None
+        parts = []
+        for name, end in sorted(plan.cursors.items()):
+            if base.cursors.get(name) != end:
+                part = self._intake.read(name, base.cursors.get(name), end.offset)
+                if part is None or part.end != end:
+                    raise LedgerBroken(f"journal {name} was altered during a step: selat ledger repair")
+                parts.append(part)
+        growth = self._edge.grow([record.leaf for part in parts for record in part.records])
+        if (growth.edge.size, growth.edge.root()) != (plan.size, plan.root):
+            raise LedgerBroken("the journals do not repeat the planned step: selat ledger repair")
+        self._carry_out(parts, growth)
+        return plan.size - base.size
+
+    def _carry_out(self, parts: list[Part], growth: Growth) -> None:
+        plan = self._state.plan
+        assert plan is not None
+        first = self._state.base.size
+        records = [record for part in parts for record in part.records]
+        rows = [
+            (leaf, said.id, said.tenant, name, value)
+            for leaf, record in enumerate(records, first)
+            if record.secrets
+            for said in (facts(record.leaf),)
+            for name, value in record.secrets
+        ]
+        if rows:
+            self._vault.put(rows)
+            points.reached("vault.written")
+        self._write_tiles(growth.files)
+        self._publish(growth.edge)
+        self._state, self._edge = State(plan, None), growth.edge
+        self._index.add(first, [record.leaf for record in records])
+        points.reached("index.written")
+        self._drop_partials(first, growth.edge.size)
+
+    def _write_tiles(self, tiles: dict[str, bytes]) -> None:
+        paths = [self._log / name for name in tiles]
+        for folder in {path.parent for path in paths}:
+            files.make_folder(folder)
+        for path, data in zip(paths, tiles.values(), strict=True):
+            files.replace(path, data, "tile")
+        files.sync(paths)
+        files.sync({path.parent for path in paths})
+        points.reached("tiles.synced")
+
+    def _publish(self, edge: Edge) -> None:
+        text = Checkpoint(self._origin, edge.size, edge.root()).text()
+        note = Note(text, (self._signer.sign(text),))
+        points.reached("checkpoint.signed")
+        files.replace_durably(self._log / CHECKPOINT, str(note).encode(), "checkpoint")
+
+    def _drop_partials(self, old: int, new: int) -> None:
+        """Remove the partial tiles of tiles that have become full. Source: C2SP tlog-tiles, Partial Tiles."""
+        level = 0
+        while old >> HEIGHT * level:
+            number, width = divmod(old >> HEIGHT * level, WIDTH)
+            if width and new >> HEIGHT * (level + 1) > number:
+                for kind in (level, "entries") if level == 0 else (level,):
+                    folder = (self._log / tile_name(kind, number, 1)).parent
+                    with contextlib.suppress(FileNotFoundError):
+                        for path in folder.iterdir():
+                            path.unlink()
+                        folder.rmdir()
+            level += 1
+        points.reached("partials.removed")
+
+    def _clear(self, parts: list[Part]) -> None:
+        """Remove segments integrated to their end whose writers have gone, then forget their places."""
+        gone = self._intake.clear(parts)
+        for name in gone:
+            self._state.base.cursors.pop(name, None)
+
+    def _forget_gone(self) -> None:
+        present = set(self._intake.names())
+        for name in set(self._state.base.cursors) - present:
+            if self._state.plan is None:
+                del self._state.base.cursors[name]
+
+    def _catch_up(self) -> None:
+        """Bring the index to the size of the log; one that is ahead belongs to another log and is made anew."""
+        size, tiles = self._edge.size, Tiles(self._log, self._edge.size)
+        have = self._index.make()
+        if have > size:
+            raise LedgerBroken(
+                "the index knows more leaves than the log has: the log was put back. selat ledger check"
+            )
+        while have < size:
+            leaves = tiles.leaves(have // WIDTH)[have % WIDTH :]
+            self._index.add(have, leaves)
+            have += len(leaves)

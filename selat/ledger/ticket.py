@@ -1,0 +1,79 @@
+"""A claim on durability: given when an entry is appended, redeemed when it is on disk or known not to be."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Generator
+
+from selat.core.errors import LedgerUnavailable
+
+
+class Ticket:
+    """Await it on the event loop, or `wait` in a thread; both raise LedgerUnavailable when the entry is lost.
+
+    No lock: the writer sets the outcome and then looks for waiters, a waiter enlists and then looks for
+    the outcome, so one of them always sees the other.
+    """
+
+    __slots__ = ("_error", "_event", "_settled", "_waiters", "body")
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self._settled = False
+        self._error: str | None = None
+        self._event: threading.Event | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def durable(self) -> bool:
+        return self._settled and self._error is None
+
+    def __await__(self) -> Generator[object, None, None]:
+        if not self._settled:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            if not self._settled:
+                yield from waiter
+        self._redeem()
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Block until durable. Raises: LedgerUnavailable, also when `timeout_s` passes first."""
+        if not self._settled:
+            self._event = event = threading.Event()
+            if not self._settled and not event.wait(timeout_s):
+                raise LedgerUnavailable(f"ledger: the entry was not durable within {timeout_s} s")
+        self._redeem()
+
+    def _redeem(self) -> None:
+        if self._error is not None:
+            raise LedgerUnavailable(self._error)
+
+    def settle(self, error: str | None) -> list[asyncio.Future[None]]:
+        """For the writer thread: the outcome; gives back the futures to wake on their loops."""
+        self._error = error
+        self._settled = True
+        self.body = b""
+        if self._event is not None:
+            self._event.set()
+        return self._waiters
+
+
+def settle(tickets: list[Ticket], error: str | None) -> None:
+    """Settle a batch, waking each event loop once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for ticket in tickets:
+        for waiter in ticket.settle(error):
+            by_loop.setdefault(waiter.get_loop(), []).append(waiter)
+    for loop, waiters in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_wake, waiters)
+        except RuntimeError:
+            # The loop has closed: nobody is left to be told.
+            continue
+
+
+def _wake(waiters: list[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,100 @@
+"""Where tiles and entry bundles lie and how they are read, as C2SP tlog-tiles says."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from selat.core.errors import LedgerBroken
+from selat.core.tree import HASH_BYTES, Hash, fold
+
+WIDTH = 256
+HEIGHT = 8
+ENTRIES = "entries"
+_SHORT = struct.Struct(">H")
+_CACHED = 512
+
+
+def tile_name(level: int | str, number: int, width: int = WIDTH) -> str:
+    """The path of a tile below the log's folder; `level` is a number or `entries`, `width` 1 to 256."""
+    digits = f"{number:03d}"
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    parts = [digits[start : start + 3] for start in range(0, len(digits), 3)]
+    path = "/".join([*(f"x{part}" for part in parts[:-1]), parts[-1]])
+    return f"tile/{level}/{path}" + (f".p/{width}" if width < WIDTH else "")
+
+
+def tile_width(level: int, number: int, size: int) -> int:
+    """How many hashes tile `number` of `level` has in a tree of `size` leaves: 0 (none) to 256."""
+    return min(WIDTH, max(0, (size >> HEIGHT * level) - number * WIDTH))
+
+
+def pack_entry(leaf: bytes) -> bytes:
+    """An entry as a bundle holds it: a 16-bit big-endian length, then the leaf."""
+    return _SHORT.pack(len(leaf)) + leaf
+
+
+def unpack_bundle(data: bytes) -> list[bytes]:
+    """The leaves of an entry bundle. Raises: LedgerBroken, when its lengths do not add up."""
+    leaves, position = [], 0
+    while position < len(data):
+        start = position + 2
+        if start > len(data):
+            raise LedgerBroken("entry bundle: cut off inside a length")
+        position = start + _SHORT.unpack_from(data, start - 2)[0]
+        if position > len(data):
+            raise LedgerBroken("entry bundle: cut off inside an entry")
+        leaves.append(data[start:position])
+    return leaves
+
+
+class Tiles:
+    """Reads the tiles of a log as they stood at a tree of `size` leaves; keeps the last few in memory."""
+
+    def __init__(self, log: Path, size: int) -> None:
+        self._log, self.size = log, size
+        self._kept: dict[tuple[int, int], bytes] = {}
+
+    def read(self, height: int, index: int) -> Hash:
+        """A ReadHash: the hash over leaves [index << height, (index + 1) << height). Raises: LedgerBroken."""
+        level, inner = divmod(height, HEIGHT)
+        first = index << inner
+        number, offset = first >> HEIGHT, first & (WIDTH - 1)
+        tile = self.tile(level, number)
+        wanted = tile[offset * HASH_BYTES : (offset + (1 << inner)) * HASH_BYTES]
+        if len(wanted) != HASH_BYTES << inner:
+            raise LedgerBroken(f"tile {tile_name(level, number)}: hash {offset} is beyond its end")
+        return fold([wanted[at : at + HASH_BYTES] for at in range(0, len(wanted), HASH_BYTES)])
+
+    def tile(self, level: int, number: int) -> bytes:
+        """The hashes of a tile, one after another. Raises: LedgerBroken, when it is missing or short."""
+        kept = self._kept.get((level, number))
+        if kept is not None:
+            return kept
+        width = tile_width(level, number, self.size)
+        data = self._load(level, number, width)[: width * HASH_BYTES]
+        if len(data) != width * HASH_BYTES:
+            raise LedgerBroken(f"{tile_name(level, number, width)}: {len(data)} bytes, not {width * HASH_BYTES}")
+        if len(self._kept) >= _CACHED:
+            self._kept.clear()
+        self._kept[level, number] = data
+        return data
+
+    def leaves(self, number: int) -> list[bytes]:
+        """The leaves of entry bundle `number`, as many as the tree has. Raises: LedgerBroken."""
+        width = tile_width(0, number, self.size)
+        leaves = unpack_bundle(self._load(ENTRIES, number, width))[:width]
+        if len(leaves) != width:
+            raise LedgerBroken(f"{tile_name(ENTRIES, number, width)}: {len(leaves)} entries, not {width}")
+        return leaves
+
+    def _load(self, level: int | str, number: int, width: int) -> bytes:
+        """A tile's file; the full one, where the partial one has been removed since."""
+        for candidate in (width, WIDTH):
+            try:
+                return (self._log / tile_name(level, number, candidate)).read_bytes()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise LedgerBroken(f"{tile_name(level, number, candidate)}: {error.strerror}") from error
+        raise LedgerBroken(f"{tile_name(level, number, width)} is missing: the log has a gap")
