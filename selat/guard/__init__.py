@@ -1,0 +1,8 @@
+"""Finds, masks and restores personal and secret data, in Bahasa Malaysia, English, Chinese and Tamil."""
+
+from selat.guard.kinds import FLAGS, KINDS, Kind
+from selat.guard.mask import Mask, Restorer
+from selat.guard.scanner import Detector, Guard
+from selat.guard.stream import StreamScanner
+
+__all__ = ["FLAGS", "KINDS", "Detector", "Guard", "Kind", "Mask", "Restorer", "StreamScanner"]

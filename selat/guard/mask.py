@@ -1,0 +1,161 @@
+"""Puts placeholders in the place of findings, and the words back, whole or as they stream by."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from selat.core.finding import Finding
+
+# How a model may write `<MYKAD_1>`: other case, spaces, brackets escaped for HTML, JSON or Markdown, or none.
+_OPENERS = ("<", "&lt;", "\\u003c", "\\<", "＜", "〈", "‹")
+_CLOSERS = (">", "&gt;", "\\u003e", "\\>", "＞", "〉", "›")
+_JOINTS = ("_", "\\_", "\\\\_", "-", " ")
+_LONGEST = 48
+"""No spelling of a placeholder is longer, so a stream never holds back more than this."""
+
+
+class Mask:
+    """The placeholders of one conversation turn: one for each value, and the way back. For one caller only."""
+
+    def __init__(self) -> None:
+        self._placeholders: dict[tuple[str, str], str] = {}
+        self._values: dict[tuple[str, int], str] = {}
+
+    def __repr__(self) -> str:
+        return f"<Mask of {len(self._values)} values>"
+
+    @property
+    def empty(self) -> bool:
+        return not self._values
+
+    def redact(self, text: str, findings: Sequence[Finding]) -> str:
+        """`text` with each finding replaced by `<KIND_n>`; the same value gets the same placeholder."""
+        pieces, at = [], 0
+        for finding in sorted(findings):
+            if finding.start < at:  # overlapping: the first of them already covers these words
+                if finding.end <= at:
+                    continue
+                finding = Finding(at, finding.end, finding.kind, finding.confidence)
+            pieces.append(text[at : finding.start])
+            pieces.append(self._placeholder(finding.kind, text[finding.start : finding.end], text))
+            at = finding.end
+        pieces.append(text[at:])
+        return "".join(pieces)
+
+    def restore(self, text: str, *, json_string: bool = False) -> str:
+        """`text` with placeholders of this mask turned back, however a model has respelled them.
+
+        `json_string`: the text stands between the quotes of a JSON string, so values are escaped for it.
+        """
+        if not self._values:
+            return text
+        return _pattern(self.kinds).sub(lambda match: self._value(match, json_string), text)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of which there are values, sorted."""
+        return tuple(sorted({kind for kind, _ in self._values}))
+
+    def _value(self, match: re.Match[str], json_string: bool) -> str:
+        kind = (match["a"] or match["c"]).upper().replace("\\", "").replace(" ", "_")
+        value = self._values.get((kind, int(match["b"] or match["d"])))
+        if value is None:
+            return match[0]
+        return json.dumps(value, ensure_ascii=False)[1:-1] if json_string else value
+
+    def _placeholder(self, kind: str, value: str, text: str) -> str:
+        known = self._placeholders.get((kind, value))
+        if known is None:
+            n = 1 + sum(1 for other, _ in self._values if other == kind)
+            while (
+                kind,
+                n,
+            ) in self._values or f"{kind}_{n}" in text:  # the caller wrote such a word themselves
+                n += 1
+            known = f"<{kind}_{n}>"
+            self._placeholders[kind, value] = known
+            self._values[kind, n] = value
+        return known
+
+
+class Restorer:
+    """Restores a stream: text goes on at once, save an ending that may be the start of a placeholder."""
+
+    def __init__(self, mask: Mask, *, json_string: bool = False) -> None:
+        self._mask, self._json_string = mask, json_string
+        self._held = self._before = ""
+
+    def feed(self, chunk: str) -> str:
+        """What may go on to the caller now."""
+        if self._mask.empty or not chunk:
+            return chunk
+        text = self._held + chunk
+        keep = _partial_start(self._mask.kinds, self._before, text)
+        self._held = text[keep:]
+        return self._release(text[:keep])
+
+    def close(self) -> str:
+        """What was still held back."""
+        held, self._held = self._held, ""
+        return self._release(held)
+
+    def _release(self, text: str) -> str:
+        if not text:
+            return ""
+        # The character before stays in sight, so that `X` + `NAME_1` is no placeholder, as in the whole text.
+        restored = self._mask.restore(self._before + text, json_string=self._json_string)[len(self._before) :]
+        self._before = text[-1]
+        return restored
+
+
+@lru_cache(maxsize=64)
+def _pattern(kinds: tuple[str, ...]) -> re.Pattern[str]:
+    kind = "|".join(name.replace("_", r"(?:\\{0,2}_|[ ])") for name in kinds)
+    return re.compile(
+        rf"{_either(_OPENERS)}\s?(?P<a>{kind}){_either(_JOINTS)}(?P<b>[0-9]{{1,6}})\s?{_either(_CLOSERS)}"
+        rf"|(?<![A-Za-z0-9_])(?P<c>{kind})\\{{0,2}}_(?P<d>[0-9]{{1,6}})(?![A-Za-z0-9_])",
+        re.IGNORECASE | re.ASCII,
+    )
+
+
+def _either(words: Sequence[str]) -> str:
+    return "(?:" + "|".join(re.escape(word) for word in words) + ")"
+
+
+def _partial_start(kinds: tuple[str, ...], before: str, text: str) -> int:
+    """Where an ending begins that more characters could make a placeholder; the text's length if none does."""
+    for at in range(max(0, len(text) - _LONGEST), len(text)):
+        char = text[at]
+        previous = text[at - 1] if at else before
+        word = char.isalpha() and not (previous.isascii() and (previous.isalnum() or previous == "_"))
+        if (char in "<&\\＜〈‹" or word) and _may_grow(kinds, text[at:]):
+            return at
+    return len(text)
+
+
+def _may_grow(kinds: tuple[str, ...], tail: str) -> bool:
+    if any(opener.startswith(tail.lower()) for opener in _OPENERS):
+        return True
+    opener = next((opener for opener in _OPENERS if tail.lower().startswith(opener)), "")
+    rest = tail[len(opener) :]
+    if opener and rest[:1].isspace():
+        rest = rest[1:]
+    plain = rest.replace("\\", "").upper().replace(" ", "_").replace("-", "_")
+    for kind in kinds:
+        if f"{kind}_".startswith(plain):
+            return True
+        digits = re.match(rf"{kind}_([0-9]{{1,6}})", plain)
+        if digits is None:
+            continue
+        ending = plain[digits.end() :]
+        if not ending or (opener and ending.isspace()):
+            return True
+        if opener and any(
+            closer.startswith(ending.lstrip("_ \t\n").lower()) and closer != ending.lstrip("_ \t\n").lower()
+            for closer in (word.replace("\\", "") for word in _CLOSERS)
+        ):
+            return True
+    return False

@@ -1,0 +1,195 @@
+"""Scans text for personal and secret data: a linear pass over every byte, careful reading only at the hits."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from selat.core.errors import GuardFailed
+from selat.core.finding import CLEAN, Finding, Scan
+from selat.guard import contact, documents, numbers, prefilter, secrets
+from selat.guard.kinds import KINDS
+from selat.guard.normal import normalise
+
+log = logging.getLogger("selat.guard")
+
+SEGMENT = 16_384
+"""Characters scanned at a time: the cost of any input is then at most linear in its length."""
+MARGIN = 512
+"""Characters of context a segment sees on either side, and more than any finding's usual length."""
+_CACHE_SIZE = 4096
+
+
+class Detector(Protocol):
+    """A further detector, such as an adapter to Presidio or GLiNER; findings of kinds in `KINDS`.
+
+    Whatever it raises makes the scan fail (`ok` False), so that policy denies.
+    """
+
+    name: str
+
+    def find(self, text: str) -> Iterable[Finding]: ...
+
+
+class Reader(NamedTuple):
+    """One of our own detectors: what to look for, and how to read the places where it occurs."""
+
+    triggers: tuple[str, ...]
+    find: Callable[[str, list[int]], Iterator[Finding]]
+
+
+READERS = (
+    Reader(secrets.TRIGGERS, secrets.find),
+    Reader(contact.TRIGGERS, contact.find),
+    Reader(documents.TRIGGERS, documents.find),
+    Reader(numbers.TRIGGERS, numbers.find),
+)
+_RANK = {kind: rank for rank, kind in enumerate(KINDS)}
+
+
+class Guard:
+    """Finds personal data. Safe to use from several threads; scans of equal texts are remembered by digest."""
+
+    def __init__(self, engine: prefilter.Prefilter, detectors: Sequence[Detector] = ()) -> None:
+        self._engine = engine
+        self.detectors = tuple(detectors)
+        self._known: dict[bytes, Scan] = {}
+
+    @classmethod
+    def load(cls, cache: Path | None = None, detectors: Sequence[Detector] = ()) -> Guard:
+        """A guard with the fastest engine here; `cache` keeps the compiled database between starts.
+
+        Raises: GuardFailed, if the database cannot be compiled.
+        """
+        triggers = [(k, expression) for k, reader in enumerate(READERS) for expression in reader.triggers]
+        return cls(prefilter.load(triggers, cache), detectors)
+
+    @property
+    def engine(self) -> str:
+        """The prefilter in use: `hyperscan` or `re2`."""
+        return self._engine.name
+
+    def scan(self, text: str) -> Scan:
+        """What is in `text`, positions in its own characters; `ok` is False if any detector failed.
+
+        Raises: GuardFailed, if the text could not be scanned at all.
+        """
+        if not text:
+            return CLEAN
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        known = self._known.get(key)
+        if known is None:
+            known = self._scan(text)
+            if known.ok:
+                self._remember(key, known)
+        return known
+
+    def _remember(self, key: bytes, scan: Scan) -> None:
+        if len(self._known) >= _CACHE_SIZE:
+            self._known.clear()  # cheaper than an order of use, and chats fill it anew in one turn
+        self._known[key] = scan
+
+    def _scan(self, text: str) -> Scan:
+        findings: list[Finding] = []
+        flags: set[str] = set()
+        for start, end in segments(text):
+            part = self.segment(text, start, end, final=end == len(text))
+            findings.extend(part.findings)
+            flags |= part.flags
+        extra, ok = self.ask_detectors(text)
+        return Scan(tuple(settle([*findings, *extra])), frozenset(flags), ok)
+
+    def ask_detectors(self, text: str) -> tuple[list[Finding], bool]:
+        """What the further detectors find, and whether all of them could look."""
+        findings: list[Finding] = []
+        ok = True
+        for detector in self.detectors:
+            try:
+                findings.extend(_checked(detector, text))
+            except Exception as error:  # noqa: BLE001 - a foreign detector may raise anything: all of it denies
+                log.error("detector %s failed: %s", detector.name, type(error).__name__)
+                ok = False
+        return findings, ok
+
+    def segment(self, text: str, start: int, end: int, *, final: bool) -> Scan:
+        """Findings that begin in `text[start:end]`, seen with a margin of context on both sides."""
+        floor = max(0, start - MARGIN)
+        ceiling = len(text) if final else min(len(text), end + MARGIN)
+        raw = text[floor:ceiling] if (floor, ceiling) != (0, len(text)) else text
+        normal = normalise(raw)
+        found = []
+        for finding in self._find(normal.text):
+            first, last = normal.origin(finding.start, finding.end)
+            if start <= first + floor < end:
+                found.append(Finding(first + floor, last + floor, finding.kind, finding.confidence))
+        return Scan(tuple(found)) if found else CLEAN
+
+    def _find(self, text: str) -> list[Finding]:
+        data = text.encode("utf-8", "surrogatepass")
+        hits = self._engine.hits(data)
+        if not hits:
+            return []
+        places: dict[int, list[int]] = {}
+        if len(data) == len(text):
+            for number, end in hits:
+                places.setdefault(number, []).append(end)
+        else:
+            hits.sort(key=_by_end)
+            at = chars = 0
+            for number, end in hits:
+                if end > at:
+                    chars += len(data[at:end].decode("utf-8", "ignore"))
+                    at = end
+                places.setdefault(number, []).append(chars)
+        findings: list[Finding] = []
+        for number, ends in places.items():
+            findings.extend(READERS[number].find(text, sorted(ends)))
+        return settle(findings)
+
+
+def _by_end(hit: tuple[int, int]) -> int:
+    return hit[1]
+
+
+def _checked(detector: Detector, text: str) -> list[Finding]:
+    found = list(detector.find(text))
+    for finding in found:
+        if finding.kind not in KINDS or not 0 <= finding.start < finding.end <= len(text):
+            raise GuardFailed(f"detector {detector.name}: a finding of an unknown kind or outside the text")
+    return found
+
+
+def settle(findings: Iterable[Finding]) -> list[Finding]:
+    """Of findings that overlap, keep the kind that ranks first, then the longer, then the earlier."""
+    ordered = sorted(findings, key=lambda f: (_RANK[f.kind], f.start - f.end, f.start))
+    if len(ordered) < 2:
+        return ordered
+    kept: list[Finding] = []
+    for finding in ordered:
+        if not any(finding.start < other.end and other.start < finding.end for other in kept):
+            kept.append(finding)
+    kept.sort()
+    return kept
+
+
+def segments(text: str) -> Iterator[tuple[int, int]]:
+    """Where a long text is cut: at a line's end if one comes late in the segment, else at a space, else hard."""
+    start = 0
+    while len(text) - start > SEGMENT + MARGIN:
+        end = cut(text, start)
+        yield start, end
+        start = end
+    yield start, len(text)
+
+
+def cut(text: str, start: int) -> int:
+    """The end of the segment from `start`; decided by its own characters only, so a stream cuts alike."""
+    limit, half = start + SEGMENT, start + SEGMENT // 2
+    for mark in ("\n\n", "\n", ". ", " "):
+        end = text.rfind(mark, half, limit)
+        if end >= 0:
+            return end + len(mark)
+    return limit

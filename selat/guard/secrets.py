@@ -1,0 +1,111 @@
+"""Reads keys, tokens, private keys and passwords: by their issuer's prefix, or by the word before them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from selat.core.finding import Finding
+
+_WORD = (
+    r"pass(?:word|wd|phrase|code)?|pwd|kata ?laluan|katalaluan|api[_\- ]?key|api[_\- ]?token|access[_\- ]?key"
+    r"|secret(?:[_\- ]?(?:access[_\- ]?)?key)?|client[_\- ]?secret|auth[_\- ]?token|access[_\- ]?token"
+    r"|refresh[_\- ]?token|token|kunci api|otp|tac|pin(?: number)?|kod pin|no\.? pin"
+)
+TRIGGERS = (
+    r"(?:sk|pk|rk)[\-_][A-Za-z0-9_\-]{16}",
+    r"gh[pousr]_[A-Za-z0-9]{20}",
+    r"github_pat_[A-Za-z0-9_]{20}",
+    r"glpat-[A-Za-z0-9_\-]{16}",
+    r"xox[abeprs]-[A-Za-z0-9\-]{10}",
+    r"A(?:KI|SI)A[0-9A-Z]{16}",
+    r"AIza[0-9A-Za-z_\-]{30}",
+    r"ya29\.[0-9A-Za-z_\-]{16}",
+    r"hf_[A-Za-z0-9]{24}",
+    r"(?:npm_|pypi-|dop_v1_|shpat_|sqp_|lin_api_|r8_)[A-Za-z0-9_\-]{16}",
+    r"SG\.[A-Za-z0-9_\-]{16,24}\.",
+    r"-----BEGIN [A-Z ]{0,24}PRIVATE KEY-----",
+    r"eyJ[A-Za-z0-9_\-]{8,300}\.eyJ",
+    r"(?i)bearer [a-z0-9._\-]{16}",
+    r"://[^\s/:@]{1,64}:[^\s/@]{3,64}@",
+    rf"(?i)(?:^|[^a-z])(?:{_WORD})[\"'`]?(?: (?:saya|aku|anda|my|dia|nya|for|wifi|baru|email))?"
+    r" ?(?:[:=]|=>| is | ialah | adalah | tu | ni |\xef\xbc\x9a)",
+    "(?:密码|密碼|口令|கடவுச்சொல்)",
+)
+
+_ISSUED = re.compile(
+    r"(?<![A-Za-z0-9])(?:(?:sk|pk|rk)[-_][A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"
+    r"|glpat-[A-Za-z0-9_\-]{16,}|xox[abeprs]-[A-Za-z0-9\-]{10,}|A(?:KI|SI)A[0-9A-Z]{16}|AIza[0-9A-Za-z_\-]{30,}"
+    r"|ya29\.[0-9A-Za-z_\-]{16,}|hf_[A-Za-z0-9]{24,}|(?:npm_|pypi-|dop_v1_|shpat_|sqp_|lin_api_|r8_)[A-Za-z0-9_\-]{16,}"
+    r"|SG\.[A-Za-z0-9_\-]{16,24}\.[A-Za-z0-9_\-]{20,}|eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?)"
+)
+_PEM = re.compile(
+    r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(?:.{0,8000}?-----END \1PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)", re.S
+)
+_BEARER = re.compile(r"bearer ([A-Za-z0-9._\-+/=]{16,})", re.I)
+_URL = re.compile(r"://[^\s/:@]{1,64}:([^\s/@]{3,64})@")
+_NAMED = re.compile(
+    rf"(?<![A-Za-z])(?P<word>{_WORD}|密码|密碼|口令|கடவுச்சொல்)[\"'`]?"
+    r"(?: (?:saya|aku|anda|my|dia|nya|for|wifi|baru|email))?"
+    r"\s?(?P<link>[:=：]|=>|is\b|ialah\b|adalah\b|tu\b|ni\b|是|为)[:=]?\s?(?P<quote>[\"'`]|\\\")?"
+    r"(?P<value>[^\s\"'`,;，。]{4,200})",
+    re.I,
+)
+_EMPTY = re.compile(
+    r"[<\[{$%*(x.]|(?:null|none|true|false|undefined|required|wajib|your|anda|process\.|os\.|env|example|redacted"
+    r"|hidden|changeme|placeholder|string|secret|password|token|salah|tidak|perlu|mesti|baru|lama|yang|untuk|the|not)\b",
+    re.I,
+)
+
+
+def find(text: str, ends: list[int]) -> Iterator[Finding]:
+    done = 0
+    for end in ends:
+        if end <= done:
+            continue
+        for start, stop, confidence in _spans(text, max(done, end - 330), end):
+            if start >= done and stop > start:
+                done = stop
+                yield Finding(start, stop, "SECRET", confidence)
+
+
+def _spans(text: str, floor: int, end: int) -> Iterator[tuple[int, int, float]]:
+    near = max(floor, end - 90)
+    pem = text.rfind("-----BEGIN", near, end)
+    if pem >= 0 and (match := _PEM.match(text, pem)):
+        yield match.start(), match.end(), 1.0
+        return
+    for match in _ISSUED.finditer(text, floor, min(len(text), end + 2000)):
+        if match.start() >= end:
+            break
+        if match.end() >= end - 4:
+            if any(char.isdigit() for char in match[0]):
+                yield match.start(), match.end(), 0.98
+            return
+    for pattern, confidence in ((_BEARER, 0.95), (_URL, 0.9)):
+        if (match := pattern.search(text, near, min(len(text), end + 400))) and match.end() >= end:
+            yield match.start(1), match.end(1), confidence
+            return
+    for match in _NAMED.finditer(text, near, min(len(text), end + 240)):
+        if match.end() >= end and _is_value(match):
+            yield match.start("value"), _trim(match), 0.85
+
+
+def _trim(match: re.Match[str]) -> int:
+    value = match["value"]
+    return match.start("value") + len(value.rstrip(".!?)]}\\>"))
+
+
+def _is_value(match: re.Match[str]) -> bool:
+    """A word in a sentence is no password: without `:` or `=` it needs a digit or a sign inside."""
+    value, link, word = match["value"].rstrip(".!?)]}\\>"), match["link"], match["word"].lower()
+    if len(value) < 4 or _EMPTY.match(value):
+        return False
+    mixed = any(char.isdigit() for char in value) or any(char in "!@#$%^&*_+~-" for char in value[1:-1])
+    if re.match(r"otp|tac|pin|kod pin|no", word):
+        return value.isdigit() and 4 <= len(value) <= 8
+    if word in ("token", "pass", "secret", "passcode") or link not in "=:：":
+        return mixed and any(char.isdigit() for char in value)
+    if match["quote"] or link == "=":
+        return len(value) >= 6 or mixed
+    return mixed
