@@ -1,9 +1,11 @@
 """Keeps the book: intake journals, one sequencer, a tlog-tiles log, and receipts that outsiders can check."""
 
 from selat.ledger.book import Book
+from selat.ledger.check import Report, check
 from selat.ledger.journal import Journal
 from selat.ledger.keys import prepare
+from selat.ledger.process import sequence
 from selat.ledger.sequencer import Sequencer
 from selat.ledger.ticket import Ticket
 
-__all__ = ["Book", "Journal", "Sequencer", "Ticket", "prepare"]
+__all__ = ["Book", "Journal", "Report", "Sequencer", "Ticket", "check", "prepare", "sequence"]

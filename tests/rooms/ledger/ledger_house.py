@@ -10,7 +10,8 @@ from selat.ledger import Journal, Sequencer, prepare
 
 
 def leaf(number: int, kind: str = "opened", tenant: str = "t1") -> bytes:
-    time = f"2026-11-22T03:{number // 60 % 60:02d}:{number % 60:02d}Z"
+    hour = number // 3600 + (4 if kind == "closed" else 3)
+    time = f"2026-11-22T{hour:02d}:{number // 60 % 60:02d}:{number % 60:02d}Z"
     return canonical({"v": 1, "kind": kind, "id": f"r{number}", "time": time, "tenant": tenant})
 
 

@@ -1,0 +1,72 @@
+"""The sequencer's own process: it makes the ledger, serves until told, and never outlives its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ledger_house import leaf
+
+from selat.core.proof import verify
+from selat.ledger import Book, Journal
+
+CODE = "import sys; from pathlib import Path; from selat.ledger import sequence; a = Path(sys.argv[1]);"
+RUN = CODE + "sequence(a / 'ledger', a / 'keys' / 'ledger.key', every_s=0.2)"
+PARENT = (
+    "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', sys.argv[1], sys.argv[2]]);"
+    "print(p.pid, flush=True); sys.stdin.read()"
+)
+
+
+def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_it_makes_the_ledger_and_receipts_follow_within_two_seconds(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path)])
+    try:
+        until((tmp_path / "ledger" / "log" / "checkpoint").exists)
+        assert (tmp_path / "keys" / "ledger.key").stat().st_mode & 0o777 == 0o600
+        journal = Journal(tmp_path / "ledger", "w0")
+        journal.start()
+        journal.append(leaf(1)).wait(10)
+        book = Book(tmp_path / "ledger")
+        started = time.monotonic()
+        until(lambda: book.find("r1") == [0])
+        assert time.monotonic() - started <= 2.0
+        assert verify(book.proof(0), book.trust()).leaf == leaf(1)
+        journal.append(leaf(2)).wait(10)
+        journal.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert Book(tmp_path / "ledger").find("r2") == [1], "what was acknowledged before the end is sealed at the end"
+
+
+def test_it_ends_with_its_parent(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PARENT, RUN, str(tmp_path)]
+    parent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdin is not None
+    child = int(parent.stdout.readline())
+    until((tmp_path / "ledger" / "log" / "checkpoint").exists)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    parent.stdin.close()
+    until(lambda: not alive(child))
