@@ -1,9 +1,11 @@
 """Talk to models: any OpenAI-compatible server by URL, or the built-in engine that quotes its sources."""
 
+from selat.engines.config import EngineFile
 from selat.engines.engine import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, Answer, Call, Engine, Health, Ready
 from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngine
 from selat.engines.limits import Capacity, Timeouts
 from selat.engines.openai import OpenAIEngine
+from selat.engines.shelf import MAKERS, Maker, Shelf, load_engines, makers
 from selat.engines.spec import EngineSpec
 
 __all__ = [
@@ -12,15 +14,21 @@ __all__ = [
     "EMBEDDINGS",
     "EXTRACTIVE",
     "HASH_EMBEDDING",
+    "MAKERS",
     "MODELS",
     "Answer",
     "Call",
     "Capacity",
     "Engine",
+    "EngineFile",
     "EngineSpec",
     "ExtractiveEngine",
     "Health",
+    "Maker",
     "OpenAIEngine",
     "Ready",
+    "Shelf",
     "Timeouts",
+    "load_engines",
+    "makers",
 ]

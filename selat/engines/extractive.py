@@ -36,15 +36,18 @@ class ExtractiveEngine:
     nothing answers; a citation's marker is its passage's place in the block.
     """
 
-    def __init__(self, quote: Quote, site: Site, name: str = EXTRACTIVE) -> None:
+    def __init__(
+        self, quote: Quote, site: Site, name: str = EXTRACTIVE, models: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         self.name = name
         self.site = site
-        self.models: tuple[str, ...] = (EXTRACTIVE, HASH_EMBEDDING)
+        self._upstream = dict(models or ((EXTRACTIVE, EXTRACTIVE), (HASH_EMBEDDING, HASH_EMBEDDING)))
+        self.models = tuple(self._upstream)
         self.in_flight = 0
         self._quote = quote
 
     def upstream_model(self, model: str) -> str:
-        return model
+        return self._upstream.get(model, model)
 
     async def send(self, call: Call) -> Answer:
         """Raises: EngineGarbage, for a path or a sources block this engine does not know."""

@@ -1,0 +1,139 @@
+"""The engines at hand: built from `engines.toml`, found by model, renewed when the file changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from selat.core.errors import HomeBroken, Misused
+from selat.engines.config import read_specs
+from selat.engines.engine import Engine
+from selat.engines.extractive import EXTRACTIVE, ExtractiveEngine, Quote
+from selat.engines.openai import OpenAIEngine
+from selat.engines.spec import EngineSpec
+
+_log = logging.getLogger("selat.engines")
+_LOOK_EVERY_S = 1.0
+
+Maker = Callable[[EngineSpec], Engine]
+MAKERS: Mapping[str, Maker] = {"openai": OpenAIEngine}
+
+
+def makers(quote: Quote) -> Mapping[str, Maker]:
+    """A maker for each kind of `engines.toml`; `quote` is what extractive engines answer with."""
+
+    def extractive(spec: EngineSpec) -> Engine:
+        return ExtractiveEngine(quote, spec.site, spec.name, spec.models)
+
+    return {**MAKERS, EXTRACTIVE: extractive}
+
+
+class Shelf:
+    """`lookup` gives the engines of a model, heaviest weight first, built-in ones last.
+
+    The file is looked at no more than once a second. A file with a mistake never replaces a good shelf: it
+    is logged once, and the engines stay as they were. Engines whose entry did not change are kept, with
+    their connections; those gone take no new calls and finish the ones they have.
+    """
+
+    def __init__(self, path: Path, makers: Mapping[str, Maker], builtin: tuple[Engine, ...] = ()) -> None:
+        """Raises: HomeBroken, when the file is wrong at the start."""
+        self._path = path
+        self._makers = makers
+        self._builtin = builtin
+        self._made: dict[EngineSpec, Engine] = {}
+        self._seen = _fingerprint(path)
+        self._next_look = time.monotonic() + _LOOK_EVERY_S
+        self._closing: set[asyncio.Task[None]] = set()
+        self._renew()
+
+    def lookup(self, model: str) -> tuple[Engine, ...]:
+        """Engines that serve `model` by its public name; empty for an unknown one."""
+        self._look()
+        return self._by_model.get(model, ())
+
+    def models(self) -> tuple[str, ...]:
+        """All public names, sorted."""
+        self._look()
+        return self._models
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        self._look()
+        return self._engines
+
+    def weight(self, engine: Engine) -> int:
+        """The weight its entry gives it; a built-in one is the last resort, 0."""
+        return self._weights.get(engine.name, 0)
+
+    async def close(self) -> None:
+        for engine in self._engines:
+            await engine.close()
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_EVERY_S
+        seen = _fingerprint(self._path)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        if seen is None:
+            _log.warning("%s is gone; its engines stay as they were", self._path)
+            return
+        try:
+            self._renew()
+        except HomeBroken as error:
+            _log.warning("engines stay as they were: %s", error)
+
+    def _renew(self) -> None:
+        made: dict[EngineSpec, Engine] = {}
+        for spec in read_specs(self._path, tuple(self._makers)):
+            if any(spec.name == engine.name for engine in self._builtin):
+                raise HomeBroken(f"{self._path}: engine '{spec.name}' has a built-in one's name; choose another")
+            try:
+                made[spec] = self._made.get(spec) or self._makers[spec.kind](spec)
+            except Misused as error:
+                raise HomeBroken(f"{self._path}: engine '{spec.name}': {error}") from error
+        gone = [engine for spec, engine in self._made.items() if spec not in made]
+        self._made = made
+        self._weights = {spec.name: spec.weight for spec in made}
+        # A stable sort: entries of one weight keep the file's order.
+        configured = sorted(made, key=lambda spec: -spec.weight)
+        self._engines: tuple[Engine, ...] = (*(made[spec] for spec in configured), *self._builtin)
+        found: dict[str, list[Engine]] = {}
+        for engine in self._engines:
+            for model in engine.models:
+                found.setdefault(model, []).append(engine)
+        self._by_model = {model: tuple(engines) for model, engines in found.items()}
+        self._models = tuple(sorted(found))
+        for engine in gone:
+            self._retire(engine)
+
+    def _retire(self, engine: Engine) -> None:
+        try:
+            task = asyncio.get_running_loop().create_task(engine.close())
+        except RuntimeError:
+            return  # no event loop here, so no connection of it either
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+def load_engines(path: Path, makers: Mapping[str, Maker] = MAKERS, builtin: tuple[Engine, ...] = ()) -> Shelf:
+    """The Shelf of a file (none is an empty one), with the engines that are always there.
+
+    Raises: HomeBroken, naming file, entry, field and what is known.
+    """
+    return Shelf(path, makers, builtin)
+
+
+def _fingerprint(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_ino, stat.st_size
