@@ -59,26 +59,26 @@ def rewrite(document: object, change: Callable[[str], str]) -> object:
             for key, value in document.items()
         }
     if isinstance(document, list):
-        return [_rewrite_value("", value, change) for value in document]
+        return [_rewrite_value(None, value, change) for value in document]
     return document
 
 
-def _rewrite_value(key: str, value: object, change: Callable[[str], str]) -> object:
+def _rewrite_value(key: str | None, value: object, change: Callable[[str], str]) -> object:
     if isinstance(value, str):
-        if key in _WORDS or (key and value.startswith(_INLINE_DATA)):
+        if key in _WORDS or (key is not None and value.startswith(_INLINE_DATA)):
             return value
         inner = _arguments(key, value)
         return change(value) if inner is None else msgspec.json.encode(rewrite(inner, change)).decode()
     if isinstance(value, int | float):
         if not _long(value):
             return value
-        before = f"{key} {value}" if key else str(value)
+        before = str(value) if key is None else f"{key} {value}"
         after = change(before)
         return value if after == before else after.removeprefix(f"{key} ")
     return rewrite(value, change)
 
 
-def _arguments(key: str, value: str) -> dict[str, object] | None:
+def _arguments(key: str | None, value: str) -> dict[str, object] | None:
     """The object in a tool call's `arguments`, which are JSON inside a JSON string; None where it is not one."""
     if key != "arguments":
         return None
