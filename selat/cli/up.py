@@ -13,13 +13,14 @@ from typing import Annotated
 
 import typer
 
-from selat.app import first_start, trust_of, up_key
+from selat.app import brief_key, furnish
 from selat.cli.frame import HomeOption, JsonOption, say, show_json
 from selat.cli.welcome import first_question, wait_until_ready, what_next
 from selat.core.errors import Unavailable
 from selat.core.proof import verify
 from selat.home import create_home, find_home
 from selat.kits import guides
+from selat.ledger import Book
 from selat.settings import read_settings
 from selat.supervisor import Supervisor, bind
 
@@ -41,7 +42,7 @@ def up(
     at = create_home(find_home(home))
     with at.held():
         settings = read_settings(at.path)
-        secret = first_start(at)
+        secret = furnish(at)
         listening = bind(host or settings.host, settings.port if port is None else port)
         address = _address(listening)
         say(f"Selat is starting on {address}; its home is {at.path}")
@@ -51,11 +52,9 @@ def up(
             supervisor.start()
             wait_until_ready(address, supervisor.step)
             _ingest_samples(at.path)
-            with up_key(at) as key:
-                trust = trust_of(at)
-                answer = first_question(
-                    address, key, at.path / "receipts", lambda proof: verify(proof, trust).words()
-                )
+            with brief_key(at) as key:
+                trust = Book(at.ledger).trust()
+                answer = first_question(address, key, at.path / "receipts", lambda proof: _checked(proof, trust))
             if json_:
                 show_json({"address": address, "key": secret, **answer.to_json()})
             else:
@@ -68,6 +67,13 @@ def up(
             say("stopping: open answers finish, the last entries are sealed")
             supervisor.stop()
             listening.close()
+
+
+def _checked(proof: str, trust: str) -> str:
+    """What the offline check of a proof found. Raises: LedgerBroken, when it does not verify."""
+    receipt = verify(proof, trust)
+    head = receipt.checkpoint
+    return f"leaf {receipt.index} of {head.size}, under the signed checkpoint of {head.origin}"
 
 
 def _address(listening: socket.socket) -> str:

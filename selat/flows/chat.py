@@ -148,7 +148,7 @@ class Sent:
     def restoring(self) -> Callable[[bool], Restorer] | None:
         """A maker of restorers for the channels of a stream, or None where nothing was masked."""
         mask = self.mask
-        return None if mask is None else lambda inside_json: Restorer(mask, json=inside_json)
+        return None if mask is None else lambda inside_json: Restorer(mask, json_string=inside_json)
 
     def arrived(self) -> None:
         if self._first_ms is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from selat.core.errors import NotFound
+from selat.flows.receipt import last_proof
 from selat.gateway.completions import caller_of
 from selat.gateway.door import Door
 from selat.gateway.http import Request
@@ -33,9 +34,7 @@ async def receipt(door: Door, request: Request) -> None:
     if found is None:
         raise NotFound("no such receipt; one is ready about a second after its request ended")
     if "text/plain" in request.header(b"accept"):
-        entry = found.get("closed") or found.get("refused") or found.get("opened")
-        assert isinstance(entry, dict)
-        return await request.respond(200, entry["proof"].encode(), PROOF)
+        return await request.respond(200, last_proof(found).encode(), PROOF)
     await request.respond_json(200, found)
 
 
