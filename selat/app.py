@@ -12,15 +12,15 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from selat.core.caller import ROLES, Caller
+from selat.core.caller import ROLES, Caller, Site
 from selat.core.entry import Change, Closing, Opening
 from selat.core.label import HIGHEST
-from selat.engines import Shelf, load_engines
+from selat.engines import ExtractiveEngine, Shelf, load_engines
 from selat.flows.chat import Desk
 from selat.guard import Guard
 from selat.home import Home, find_home, open_home
 from selat.identity import Keys, KeyWish, NewKey, Tenant
-from selat.knowledge import Library
+from selat.knowledge import Library, quote
 from selat.ledger import Book, Journal, prepare
 from selat.policy import DEFAULT, Decider, PolicySet
 from selat.settings import Settings, read_settings
@@ -79,7 +79,9 @@ class Platform:
 
     @cached_property
     def shelf(self) -> Shelf:
-        return load_engines(self.home.engines)
+        settings = self.settings
+        site = Site(settings.site_jurisdiction, settings.site_operator, hardware=settings.site_hardware)
+        return load_engines(self.home.engines, builtin=(ExtractiveEngine(quote, site),))
 
     def desk(self, count: Callable[[Opening | Closing], None] = lambda entry: None) -> Desk:
         return Desk(

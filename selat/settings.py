@@ -30,8 +30,10 @@ class Settings:
     body_limit_bytes: int = _setting(8_388_608, "Largest request body.")  # type: ignore[assignment]
     head_timeout_s: float = _setting(15.0, "Longest wait for a request's head.")  # type: ignore[assignment]
     body_timeout_s: float = _setting(60.0, "Longest wait for a request's body.")  # type: ignore[assignment]
+    site_jurisdiction: str = _setting("MY", "Where this machine stands, ISO 3166-1 alpha-2.")  # type: ignore[assignment]
+    site_operator: str = _setting("self", "Who operates this machine.")  # type: ignore[assignment]
+    site_hardware: str = _setting("cpu", "Vendor of the hardware that models run on here.")  # type: ignore[assignment]
     answer_engine: str = _setting("extractive", "Model that answers from documents.")  # type: ignore[assignment]
-    answer_passages: int = _setting(6, "Passages given to the model that answers.")  # type: ignore[assignment]
     ledger_durable_before: str = _setting(
         "forward", "When the opening entry must be on disk: `forward` (before the prompt leaves) or `answer`."
     )  # type: ignore[assignment]

@@ -43,6 +43,9 @@ _JSON = "application/json"
 _EVENTS = "text/event-stream"
 
 
+Shape = Callable[[bytes], bytes]
+
+
 class Shelf(Protocol):
     """The engines that run a model, best first; and the names of all models."""
 
@@ -120,14 +123,14 @@ class Sent:
                 raise EngineGarbage(f"engine '{self.opening.engine}' answered more than {MAX_ANSWER_BYTES} bytes")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def whole(self) -> Whole:
+    async def whole(self, shape: Shape | None) -> Whole:
         body = await self.read()
         answer = read_answer(body, self.opening.engine)
         self.usage = answer.usage
         self.scan = merge(scan_texts(self.desk.guard, answer.texts).values())
         if self.mask is not None:
             body = answer.restored(self.mask.restore)
-        return self._finish(200, body)
+        return self._finish(200, body if shape is None else shape(body))
 
     async def refusal(self) -> Whole:
         """The engine's own 4xx is the caller's to mend and passes; its other failures are ours to name."""
@@ -244,9 +247,10 @@ class Streamed:
         scanner.feed(text)
 
 
-async def chat(desk: Desk, ask: Ask) -> Whole | Streamed:
+async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Streamed:
     """Ask a model: an answer, or a stream whose `close` the door must call.
 
+    `shape` turns a whole answer's bytes into those the caller gets, before they are committed to.
     Raises: NotFound before anything is read; Forbidden, LedgerUnavailable and EngineError once it is booked.
     """
     engines = desk.shelf.lookup(ask.model)
@@ -277,7 +281,7 @@ async def chat(desk: Desk, ask: Ask) -> Whole | Streamed:
             return await sent.refusal()
         if ask.stream and answer.content_type.startswith(_EVENTS):
             return Streamed(sent)
-        return await sent.whole()
+        return await sent.whole(shape)
     except BaseException as error:
         # Also a hang-up, which arrives as a cancellation: the plain call still books the end.
         sent.close(_outcome(error), getattr(error, "status", 499))

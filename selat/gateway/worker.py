@@ -9,7 +9,7 @@ from pathlib import Path
 
 from selat.app import Platform
 from selat.core.errors import LedgerBroken
-from selat.flows.answer import answering
+from selat.flows.documents import MODEL, answering
 from selat.flows.receipt import receipt
 from selat.gateway.app import Gateway
 from selat.gateway.door import Door, Limits
@@ -39,7 +39,7 @@ def build_door(platform: Platform, metrics: Metrics) -> Door:
     desk = platform.desk(metrics.count)
     return Door(
         identify=platform.keys.identify,
-        answer=answering(platform.library, settings.answer_engine, settings.answer_passages, desk),
+        answer=answering(platform.library, settings.answer_engine, desk),
         models=lambda: cards(platform),
         receipt=lambda receipt_id, tenant: receipt(platform.book, receipt_id, tenant),
         ready=lambda: problems(platform),
@@ -51,7 +51,7 @@ def build_door(platform: Platform, metrics: Metrics) -> Door:
 
 def cards(platform: Platform) -> list[dict[str, object]]:
     """The models that can be asked, as OpenAI lists them; `docs` answers from documents."""
-    names = {"docs": "selat"}
+    names = {MODEL: "selat"}
     for name in platform.shelf.models():
         names.setdefault(name, platform.shelf.lookup(name)[0].name)
     return [{"id": name, "object": "model", "created": 0, "owned_by": owner} for name, owner in names.items()]
