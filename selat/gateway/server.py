@@ -44,7 +44,7 @@ class Protocol(HttpToolsProtocol):
         cycle = self.cycle
         super().connection_lost(exc)
         if cycle is not None and not cycle.response_complete:
-            hang_up = cycle.scope.get(HANGUP)
+            hang_up: Any = cycle.scope.get(HANGUP)
             if hang_up is not None:
                 hang_up()
 
