@@ -1,1 +1,0 @@
-"""The HTTP door: the OpenAI-compatible API, receipts, health and metrics."""

@@ -1,0 +1,33 @@
+"""Documents in, passages out: parse, split, index, search within a clearance, and quote."""
+
+from selat.knowledge.check import Checked, check
+from selat.knowledge.language import detect, is_indonesian
+from selat.knowledge.library import Document, Library, Query, Shelf, documents_of
+from selat.knowledge.parse import PARSERS, ParsedText, parse
+from selat.knowledge.parse import VERSION as PARSE_VERSION
+from selat.knowledge.parse.child import Child
+from selat.knowledge.quote import quote
+from selat.knowledge.rows import read_rows
+from selat.knowledge.split import split
+from selat.knowledge.store import Record
+
+__all__ = [
+    "PARSERS",
+    "PARSE_VERSION",
+    "Checked",
+    "Child",
+    "Document",
+    "Library",
+    "ParsedText",
+    "Query",
+    "Record",
+    "Shelf",
+    "check",
+    "detect",
+    "documents_of",
+    "is_indonesian",
+    "parse",
+    "quote",
+    "read_rows",
+    "split",
+]

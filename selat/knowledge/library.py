@@ -1,0 +1,237 @@
+"""The library: documents in, labelled passages out; many processes read it while one writes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from selat.core.errors import NotFound, Unavailable
+from selat.core.label import LOWEST, Label
+from selat.core.passage import Hit, Passage, Source
+from selat.knowledge.index import VERSION as INDEX_VERSION
+from selat.knowledge.index import Index, Scope, Writer
+from selat.knowledge.language import detect
+from selat.knowledge.question import Question, understand
+from selat.knowledge.rank import Candidate, rank
+from selat.knowledge.store import Record, Store, label_of
+from selat.knowledge.terms import shared
+
+BATCH = 512
+POOL = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search: whose, where (`collection` empty for all), what, by whom (`clearance`), and how many."""
+
+    tenant: str
+    collection: str
+    text: str
+    clearance: Label = LOWEST
+    k: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document to put in. `digest` is the hex SHA-256 of what it was made from; the same one is skipped.
+
+    A document that could not be read has no passages and says why in `reason`.
+    """
+
+    source: Source
+    label: Label
+    digest: str
+    passages: Sequence[Passage]
+    path: str = ""
+    reason: str = ""
+
+
+class Library:
+    """A knowledge base in one folder. Any number of processes may search while one ingests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = Store(folder)
+        self._index: Index | None = None
+
+    def add(self, tenant: str, collection: str, document: Document) -> bool:
+        """Put one document in, searchable on return; False when it was there unchanged."""
+        with self.writing() as shelf:
+            return shelf.add(tenant, collection, document)
+
+    def remove(self, tenant: str, collection: str, document: str) -> None:
+        """Take a document out; it is gone from every search on return. Raises: NotFound."""
+        with self.writing() as shelf:
+            shelf.remove(tenant, collection, document)
+
+    def search(self, query: Query) -> list[Hit]:
+        """Passages that answer best, only ones within the clearance, best first, at most `k`."""
+        return [Hit(candidate.passage, candidate.score) for candidate in self._ranked(query)[: query.k]]
+
+    def evidence(self, query: Query) -> list[Hit]:
+        """As `search`, without the passages that hold too little of the question to answer it."""
+        ranked = self._ranked(query)
+        return [Hit(one.passage, one.score) for one in ranked[: query.k] if one.answers]
+
+    def understand(self, text: str) -> Question:
+        return understand(text, shared())
+
+    def documents(self, tenant: str, collection: str | None = None, clearance: Label = LOWEST) -> list[Record]:
+        """The tenant's documents that a caller of this clearance may know of, failed ones among them."""
+        return [record for record in self.store.records(tenant, collection) if label_of(record).within(clearance)]
+
+    def collections(self, tenant: str) -> list[str]:
+        return sorted({record.collection for record in self.store.records(tenant)})
+
+    def passage(self, record: Record, number: int, clearance: Label) -> Passage:
+        """One passage of a document. Raises: NotFound, also for one above the clearance."""
+        found = self.store.passage(record, number)
+        if found is None or not found.label.within(clearance):
+            raise NotFound(f"no passage {number} in that document; count from 1 to {record.passages}")
+        return found
+
+    @contextmanager
+    def writing(self, wait: bool = True) -> Iterator[Shelf]:
+        """Hold the one writer's place. Raises: Unavailable, when another process holds it and `wait` is off."""
+        with (self.folder / "writer.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Unavailable("another process is ingesting into this knowledge base; wait for it") from error
+            shelf = Shelf(self.store, self._live())
+            try:
+                yield shelf
+                shelf.commit()
+            finally:
+                shelf.close()
+
+    def rebuild(self) -> int:
+        """Fill a new index beside the live one and swap them; returns the passages in it."""
+        with (self.folder / "writer.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            old = self._live().folder
+            new = self.folder / f"index-v{INDEX_VERSION}-{int(old.name.rsplit('-', 1)[1]) + 1}"
+            shutil.rmtree(new, ignore_errors=True)
+            index = Index(new)
+            self.store.unsettle()
+            shelf = Shelf(self.store, index)
+            try:
+                shelf.commit()
+            finally:
+                shelf.close()
+            self._point(new.name)
+            self._index = index
+            shutil.rmtree(old, ignore_errors=True)
+            return index.size
+
+    def close(self) -> None:
+        """Let go of this thread's connection."""
+        self.store.close()
+
+    def _ranked(self, query: Query) -> list[Candidate]:
+        index = self._live()
+        question = understand(query.text, shared())
+        scope = Scope(query.tenant, query.collection, query.clearance)
+        found = index.search(question.clauses, scope, max(POOL, query.k * 2))
+        stored = self.store.passages(identity for identity, _ in found)
+        # A passage that the index still holds but the store no longer does, or holds under a stricter
+        # label, is not shown: the store is the truth, the index a fold of it.
+        kept = [
+            (stored[identity].passage, score)
+            for identity, score in found
+            if identity in stored and stored[identity].passage.label.within(query.clearance)
+        ]
+        return rank(question, kept, index)
+
+    def _live(self) -> Index:
+        """The index that the pointer names; a new one where there is none, filled by the next writer."""
+        pointer = self.folder / "index"
+        try:
+            name = os.readlink(pointer)
+        except FileNotFoundError:
+            name = f"index-v{INDEX_VERSION}-1"
+            self._point(name)
+        if self._index is None or self._index.folder.name != name:
+            self._index = Index(self.folder / name)
+        return self._index
+
+    def _point(self, name: str) -> None:
+        """Swap the pointer in one step: a reader sees the old index or the new one."""
+        fresh = self.folder / f"index.{os.getpid()}"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(name)
+        fresh.replace(self.folder / "index")
+
+
+class Shelf:
+    """The writer's hands: documents go to the store at once, to the index in batches."""
+
+    def __init__(self, store: Store, index: Index) -> None:
+        self._store = store
+        self._index = index
+        self._writer: Writer | None = None
+
+    def add(self, tenant: str, collection: str, document: Document) -> bool:
+        """Put in or replace; False when the store holds it unchanged. Durable on return."""
+        source = document.source
+        old = self._store.record(tenant, collection, source.document)
+        label = str(document.label)
+        if old and (old.digest, old.label) == (document.digest, label):
+            return False
+        if not source.language:
+            text = " ".join(passage.text for passage in document.passages[:3])
+            source = replace(source, language=detect(text) if text else "")
+        record = Record(
+            tenant, collection, source.document, document.path, document.digest,
+            "failed" if document.reason else "ready", document.reason, source.title, source.origin, source.dated,
+            source.language, label, len(document.passages),
+        )  # fmt: skip
+        with self._store.connection():
+            self._store.put(record, document.passages)
+        return True
+
+    def holds(self, tenant: str, collection: str, document: str, digest: str) -> Document | None:
+        """The document as held, without its passages, when its digest is this one; else None."""
+        old = self._store.record(tenant, collection, document)
+        if old is None or old.digest != digest:
+            return None
+        source = Source(document, old.title, old.origin, old.dated, old.language)
+        return Document(source, label_of(old), digest, (), old.path, old.reason)
+
+    def remove(self, tenant: str, collection: str, document: str) -> None:
+        with self._store.connection():
+            if not self._store.drop(tenant, collection, document):
+                raise NotFound("no such document in this collection")
+
+    def commit(self) -> None:
+        """Bring the index up to the store, from wherever an earlier run ended."""
+        while True:
+            added = self._store.unindexed(BATCH)
+            removed = self._store.gone()
+            if not added and not removed:
+                return
+            self._writer = self._writer or self._index.writer()
+            for doc in removed:
+                self._writer.remove(doc)
+            for doc, tenant, collection in added:
+                self._writer.remove(doc)  # a run killed between commit and settle would add it twice
+                self._writer.add(tenant, collection, self._store.of_document(doc))
+            self._writer.commit()
+            self._store.settle([doc for doc, _, _ in added], removed)
+
+    def close(self) -> None:
+        if self._writer:
+            self._writer.close()
+            self._writer = None
+
+
+def documents_of(library: Library, query: Query) -> list[str]:
+    """Ids of the `k` documents that answer best, each once, in the order of their best passages."""
+    wide = replace(query, k=max(POOL, query.k * 4))
+    ids = dict.fromkeys(hit.passage.source.document for hit in library.search(wide))
+    return list(ids)[: query.k]

@@ -1,0 +1,114 @@
+"""The extractive answer: the sentences of given passages that answer a question, or none; no model, no index."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from selat.core.passage import Citation, Passage
+from selat.knowledge.language import detect, stopwords
+from selat.knowledge.question import Concept, Question, understand
+from selat.knowledge.sentences import sentences
+from selat.knowledge.terms import shared
+from selat.knowledge.words import normalise, stems, words
+
+MOST = 2  # sentences in an answer
+LEAST = 0.34  # share of the question that a quoted sentence and its headings hold
+NEAR = 0.8  # a second sentence is quoted when it scores at least this share of the first
+_NUMBER = re.compile(r"\d")
+_DURATION = re.compile(
+    r"\d+\s*(?:\(\w+\)\s*)?(?:jam|hari|minggu|bulan|tahun|minit|hours?|days?|weeks?|months?|years?|minutes?)\b|\d+\s*(?:小时|天|日|个月|年)"
+)
+_MONEY = re.compile(r"\brm\s?\d|\d\s*(?:ringgit|sen)\b|\bpercent\b|\d\s?%|peratus")
+_DATE = re.compile(
+    r"\b(?:19|20)\d\d\b|\d{1,2}\s(?:jan|feb|mac|mar|apr|mei|may|jun|jul|ogos|aug|sep|okt|oct|nov|dis|dec)"
+)
+_WANTS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
+    (re.compile(r"\b(berapa lama|tempoh|how long|deadline|had masa|how soon)\b|多久|எவ்வளவு நேர"), _DURATION),
+    (re.compile(r"\b(denda|harga|kos|bayaran|fine|cost|price|fee|penalty|how much)\b|多少钱|罚款"), _MONEY),
+    (re.compile(r"\b(bila|bilakah|when|tarikh|date|since|sejak)\b|什么时候|எப்போது"), _DATE),
+    (re.compile(r"\b(berapa|how many|number of|jumlah)\b|多少|எத்தனை"), _NUMBER),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    score: float
+    marker: int
+    at: int
+    passage: Passage
+    text: str
+
+
+def quote(question: str, passages: Sequence[Passage]) -> list[Citation]:
+    """The best one or two sentences, each citing passage n (from 1) of `passages`; empty: nothing answers.
+
+    A sentence is judged with its headings: by the share of the question they hold, by whether it holds what
+    is asked for (a duration for "how long"), by its language being the question's, and by its passage's rank.
+    """
+    asked = understand(question, shared())
+    if not asked.concepts or not passages:
+        return []
+    options = _options(question, asked, passages)
+    if not options or options[0].score < LEAST:
+        return []
+    chosen = [options[0]]
+    for option in options[1:]:
+        alike = any(_alike(option.text, other.text) for other in chosen)
+        if len(chosen) < MOST and option.score >= NEAR * options[0].score and not alike:
+            chosen.append(option)
+    first = chosen[0].passage
+    chosen.sort(key=lambda option: option.at if option.passage == first else len(first.text))
+    return [Citation(option.marker, option.passage, option.text) for option in chosen]
+
+
+def _options(question: str, asked: Question, passages: Sequence[Passage]) -> list[_Option]:
+    weights = _weights(asked, passages)
+    total = sum(weights.values()) or 1.0
+    wanted = [pattern for asks, pattern in _WANTS if asks.search(normalise(question))][:1]
+    options: list[_Option] = []
+    for marker, passage in enumerate(passages, 1):
+        context = frozenset(stems(words(f"{passage.source.title} {passage.heading}")))
+        whole = frozenset(stems(words(passage.text)))
+        language = passage.source.language or detect(passage.text)
+        for at, text in enumerate(sentences(passage.text)):
+            inside = frozenset(stems(words(text)))
+            if len(inside) < 3 or text.rstrip().endswith("?"):
+                continue
+            share = sum(
+                weight * max(_held(concept, inside), 0.6 * _held(concept, context), 0.3 * _held(concept, whole))
+                for concept, weight in weights.items()
+            )
+            score = share / total
+            if wanted:
+                score *= 1.25 if wanted[0].search(normalise(text)) else 0.8
+            score *= 1.0 if language == asked.language else 0.85
+            score *= 1.0 - 0.03 * min(marker - 1, 8)
+            options.append(_Option(score, marker, at, passage, text))
+    return sorted(options, key=lambda option: (-option.score, option.marker, option.at))
+
+
+def _weights(asked: Question, passages: Sequence[Passage]) -> dict[Concept, float]:
+    """Rarity of each concept among the sentences at hand: what every sentence holds tells nothing."""
+    pool = [frozenset(stems(words(text))) for passage in passages for text in sentences(passage.text)]
+    out = {}
+    for concept in asked.concepts:
+        count = sum(_held(concept, inside) > 0.5 for inside in pool)
+        out[concept] = math.log(1 + (len(pool) + 1) / (1 + count)) * concept.clause.weight
+    return out
+
+
+def _held(concept: Concept, inside: frozenset[str]) -> float:
+    best = 0.0
+    for way, worth in concept.clause.alternatives:
+        share = sum(stem in inside for stem in way) / len(way)
+        best = max(best, share * share * worth)
+    return best
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two sentences say the same: most words of the shorter are in the longer, or numbers coincide."""
+    left, right = (frozenset(stems(words(text))) - stopwords() for text in (one, other))
+    return len(left & right) >= 0.7 * min(len(left), len(right))

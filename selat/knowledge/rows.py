@@ -1,0 +1,62 @@
+"""JSONL rows as documents: every string of a row becomes text, named by its field."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from selat.core.errors import DocumentUnreadable, Misused
+from selat.knowledge.parse import Builder, ParsedText
+
+_TITLE = re.compile(r"^(title|name|tajuk|nama|judul|subject|heading)(_(\w\w))?$", re.IGNORECASE)
+_LIMIT_BYTES = 20_000_000
+
+
+def read_rows(path: Path, id_field: str = "") -> Iterator[tuple[str, ParsedText]]:
+    """Id and text of each row; without `id_field`, `id` or else the line's number is the id.
+
+    Fields named like a title (`title`, `title_ms`, …) join into the document's title; the rest become
+    paragraphs in the row's order. Strings inside lists and objects count as well.
+    Raises: DocumentUnreadable, naming the line; Misused, for a row without the named id field.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            if len(line) > _LIMIT_BYTES:
+                raise DocumentUnreadable(f"{path.name} line {number}: over {_LIMIT_BYTES:,} bytes")
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise DocumentUnreadable(f"{path.name} line {number}: not JSON; mend the line") from error
+            if not isinstance(row, dict):
+                raise DocumentUnreadable(f"{path.name} line {number}: not a JSON object")
+            if id_field and id_field not in row:
+                raise Misused(f"{path.name} line {number}: no field {id_field!r}; fields: {', '.join(row)}")
+            key = id_field or "id"
+            yield str(row.get(key, number)), _parsed(row, key)
+
+
+def _parsed(row: dict[str, object], key: str) -> ParsedText:
+    builder = Builder()
+    titles = [str(value) for name, value in row.items() if _TITLE.match(name) and isinstance(value, str)]
+    builder.facts["title"] = " / ".join(dict.fromkeys(title.strip() for title in titles if title.strip()))
+    for name, value in row.items():
+        if name != key:
+            builder.paragraph(_flat(value))
+    if not any(isinstance(value, str) and value.strip() for value in row.values()):
+        builder.paragraph(str(row.get(key, "")))
+    return builder.finish()
+
+
+def _flat(value: object) -> str:
+    """Strings inside a value, one a line; numbers, booleans and nulls are no text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return ": ".join(filter(None, map(_flat, value.values())))
+    if isinstance(value, list):
+        return "\n".join(filter(None, map(_flat, value)))
+    return ""

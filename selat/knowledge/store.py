@@ -1,0 +1,227 @@
+"""Documents and passages in SQLite: the truth that the full-text index is a fold of."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from selat.core.errors import HomeBroken
+from selat.core.label import Label, parse_label
+from selat.core.passage import Passage, Source
+
+VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS documents (
+  doc INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, collection TEXT NOT NULL, document TEXT NOT NULL,
+  path TEXT NOT NULL, digest TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, title TEXT NOT NULL,
+  origin TEXT NOT NULL, dated TEXT NOT NULL, language TEXT NOT NULL, label TEXT NOT NULL,
+  passages INTEGER NOT NULL, indexed INTEGER NOT NULL DEFAULT 0, UNIQUE (tenant, collection, document));
+CREATE TABLE IF NOT EXISTS passages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, doc INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+  number INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER NOT NULL,
+  heading TEXT NOT NULL, label TEXT NOT NULL, text TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS passages_doc ON passages (doc, number);
+CREATE TABLE IF NOT EXISTS gone (doc INTEGER PRIMARY KEY);
+"""
+_DOCUMENT = (
+    "tenant, collection, document, path, digest, status, reason, title, origin, dated, language, label, passages"
+)
+_HIT = (
+    'SELECT p.id, p.doc, p.number, p.start, p."end", p.page, p.heading, p.label, p.text, '
+    "d.document, d.title, d.origin, d.dated, d.language FROM passages p JOIN documents d ON d.doc = p.doc "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A document's row. `status` is `ready` or `failed` (then `reason` is for its owner); `digest` hex SHA-256."""
+
+    tenant: str
+    collection: str
+    document: str
+    path: str
+    digest: str
+    status: str
+    reason: str
+    title: str
+    origin: str
+    dated: str
+    language: str
+    label: str
+    passages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A passage with its row ids, as the index refers to it."""
+
+    id: int
+    doc: int
+    passage: Passage
+
+
+_label = lru_cache(maxsize=1024)(parse_label)
+
+
+class Store:
+    """One connection a thread; WAL, so that readers go on while a writer ingests."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "documents.sqlite"
+        self._local = threading.local()
+        with self.connection() as connection:
+            connection.executescript(_TABLES)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, VERSION):
+                raise HomeBroken(
+                    f"knowledge base is of version {version}, this Selat reads {VERSION}; upgrade Selat"
+                )
+            if not version:
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    def connection(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            try:
+                found = sqlite3.connect(self._path, timeout=30)
+                found.execute("PRAGMA journal_mode = WAL")
+                found.execute("PRAGMA synchronous = NORMAL")
+                found.execute("PRAGMA foreign_keys = ON")
+            except sqlite3.DatabaseError as error:
+                raise HomeBroken(
+                    f"knowledge base {self._path.name} cannot be opened; restore it or ingest anew"
+                ) from error
+            self._local.connection = found
+        return found
+
+    def record(self, tenant: str, collection: str, document: str) -> Record | None:
+        row = (
+            self.connection()
+            .execute(
+                f"SELECT {_DOCUMENT} FROM documents WHERE tenant = ? AND collection = ? AND document = ?",  # noqa: S608
+                (tenant, collection, document),
+            )
+            .fetchone()
+        )
+        return Record(*row) if row else None
+
+    def records(self, tenant: str, collection: str | None = None) -> list[Record]:
+        """The tenant's documents in order of collection and id."""
+        rows = self.connection().execute(
+            f"SELECT {_DOCUMENT} FROM documents WHERE tenant = ? AND (? IS NULL OR collection = ?) "  # noqa: S608
+            "ORDER BY collection, document",
+            (tenant, collection, collection),
+        )
+        return [Record(*row) for row in rows]
+
+    def put(self, record: Record, passages: Sequence[Passage]) -> None:
+        """Replace a document and its passages within the caller's transaction."""
+        self.drop(record.tenant, record.collection, record.document)
+        connection = self.connection()
+        doc = connection.execute(
+            f"INSERT INTO documents ({_DOCUMENT}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+            (*astuple(record)[:-1], len(passages)),
+        ).lastrowid
+        connection.executemany(
+            'INSERT INTO passages (doc, number, start, "end", page, heading, label, text) '
+            "VALUES (?,?,?,?,?,?,?,?)",
+            [(doc, p.number, p.start, p.end, p.page, p.heading, str(p.label), p.text) for p in passages],
+        )
+
+    def drop(self, tenant: str, collection: str, document: str) -> bool:
+        """Remove a document; its passages are gone from every search at once. False when there was none."""
+        connection = self.connection()
+        row = connection.execute(
+            "SELECT doc FROM documents WHERE tenant = ? AND collection = ? AND document = ?",
+            (tenant, collection, document),
+        ).fetchone()
+        if row:
+            connection.execute("INSERT OR IGNORE INTO gone VALUES (?)", row)
+            connection.execute("DELETE FROM documents WHERE doc = ?", row)
+        return row is not None
+
+    def passages(self, ids: Iterable[int]) -> dict[int, Stored]:
+        """The passages that still exist among `ids`."""
+        wanted = list(ids)
+        marks = ",".join("?" * len(wanted))
+        rows = self.connection().execute(f"{_HIT} WHERE p.id IN ({marks})", wanted)
+        return {row[0]: _stored(row) for row in rows}
+
+    def passage(self, record: Record, number: int) -> Passage | None:
+        row = (
+            self.connection()
+            .execute(
+                f"{_HIT} WHERE d.tenant = ? AND d.collection = ? AND d.document = ? AND p.number = ?",
+                (record.tenant, record.collection, record.document, number),
+            )
+            .fetchone()
+        )
+        return _stored(row).passage if row else None
+
+    def unindexed(self, limit: int) -> list[tuple[int, str, str]]:
+        """Row id, tenant and collection of documents that the index has not seen yet."""
+        return (
+            self.connection()
+            .execute(
+                "SELECT doc, tenant, collection FROM documents WHERE indexed = 0 ORDER BY doc LIMIT ?", (limit,)
+            )
+            .fetchall()
+        )
+
+    def of_document(self, doc: int) -> list[Stored]:
+        return [
+            _stored(row) for row in self.connection().execute(f"{_HIT} WHERE p.doc = ? ORDER BY p.number", (doc,))
+        ]
+
+    def gone(self) -> list[int]:
+        """Row ids of removed documents that the index may still hold."""
+        return [row[0] for row in self.connection().execute("SELECT doc FROM gone ORDER BY doc")]
+
+    def settle(self, added: Sequence[int], removed: Sequence[int]) -> None:
+        """Mark what the index now holds, and what it no longer holds."""
+        with self.connection() as connection:
+            connection.executemany("UPDATE documents SET indexed = 1 WHERE doc = ?", [(doc,) for doc in added])
+            connection.executemany("DELETE FROM gone WHERE doc = ?", [(doc,) for doc in removed])
+
+    def unsettle(self) -> None:
+        """Forget what the index holds, so that a new one is filled from the start."""
+        with self.connection() as connection:
+            connection.execute("UPDATE documents SET indexed = 0")
+            connection.execute("DELETE FROM gone")
+
+    def digest(self) -> str:
+        """Hex SHA-256 over every document and passage, whatever order they came in."""
+        whole = hashlib.sha256()
+        for row in self.connection().execute(
+            f"SELECT {_DOCUMENT} FROM documents ORDER BY tenant, collection, document"  # noqa: S608
+        ):
+            whole.update(repr(row).encode())
+        for row in self.connection().execute(
+            'SELECT d.tenant, d.collection, d.document, p.number, p.start, p."end", p.page, p.heading, p.label, '
+            "p.text FROM passages p JOIN documents d ON d.doc = p.doc ORDER BY 1, 2, 3, 4"
+        ):
+            whole.update(repr(row).encode())
+        return whole.hexdigest()
+
+    def close(self) -> None:
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found:
+            found.close()
+            self._local.connection = None
+
+
+def _stored(row: tuple[int, int, int, int, int, int, str, str, str, str, str, str, str, str]) -> Stored:
+    identity, doc, number, start, end, page, heading, label, text, document, title, origin, dated, language = row
+    source = Source(document, title, origin, dated, language)
+    return Stored(identity, doc, Passage(source, number, start, end, text, _label(label), heading, page))
+
+
+def label_of(record: Record) -> Label:
+    """The label of a document as recorded."""
+    return _label(record.label)

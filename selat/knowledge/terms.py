@@ -1,0 +1,116 @@
+"""A Malay-English-Chinese-Tamil glossary: which words in the other languages say the same thing.
+
+Files are `glossary/*.tsv` with the columns ms, en, zh, ta, domain; synonyms parted by `|`; a first line that
+names the columns and lines that open with `#` are skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from selat.knowledge.language import stopwords
+from selat.knowledge.words import stems, words
+
+LANGUAGES = ("ms", "en", "zh", "ta")
+FOLDER = Path(__file__).parent / "glossary"
+Stems = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Glossary:
+    """Lookup from a phrase's stems to the stems of its equals. Chinese phrases are looked up as written."""
+
+    _ids: dict[Stems, list[int]] = field(default_factory=dict)
+    _entries: list[tuple[tuple[Stems, str], ...]] = field(default_factory=list)
+    _chinese: dict[str, list[int]] = field(default_factory=dict)
+    _tamil: dict[str, list[tuple[Stems, int]]] = field(default_factory=dict)
+    longest: int = 1
+    longest_chinese: int = 1
+
+    def add(self, columns: Iterable[tuple[str, str]]) -> None:
+        """Take one row: pairs of language and its synonyms parted by `|`."""
+        entry: list[tuple[Stems, str]] = []
+        number = len(self._entries)
+        for language, cell in columns:
+            for phrase in cell.split("|"):
+                phrase = phrase.strip()
+                if not phrase:
+                    continue
+                if language == "zh":
+                    self._chinese.setdefault(phrase.lower(), []).append(number)
+                    self.longest_chinese = max(self.longest_chinese, len(phrase))
+                key = phrase_stems(phrase)
+                if not key:
+                    continue
+                entry.append((key, language))
+                self._ids.setdefault(key, []).append(number)
+                self.longest = max(self.longest, len(key))
+                if language == "ta":
+                    self._tamil.setdefault(key[0][:3], []).append((key, number))
+        self._entries.append(tuple(dict.fromkeys(entry)))
+
+    def equals(self, phrase: Stems) -> list[tuple[Stems, str]]:
+        """Stems and language of all that means the same as `phrase`, itself left out; empty when unknown."""
+        return self._equals(self._ids.get(phrase, ()), phrase)
+
+    def equals_chinese(self, phrase: str) -> list[tuple[Stems, str]]:
+        """As `equals`, for a Chinese phrase as written."""
+        return self._equals(self._chinese.get(phrase, ()), phrase_stems(phrase))
+
+    def equals_tamil(self, phrase: Stems) -> list[tuple[Stems, str]]:
+        """As `equals`, each word allowed an ending that the stemmer does not know (a shared beginning)."""
+        exact = self.equals(phrase)
+        if exact or not phrase:
+            return exact
+        near = [
+            number
+            for key, number in self._tamil.get(phrase[0][:3], ())
+            if len(key) == len(phrase) and all(map(_alike, key, phrase))
+        ]
+        return self._equals(near, phrase)
+
+    def _equals(self, numbers: Iterable[int], phrase: Stems) -> list[tuple[Stems, str]]:
+        found = (pair for number in numbers for pair in self._entries[number] if pair[0] != phrase)
+        return list(dict.fromkeys(found))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two Tamil stems share their beginning: 4 code points and all but 3 of the longer."""
+    shared = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        shared += 1
+    return shared >= 4 and shared >= max(len(one), len(other)) - 3
+
+
+@cache
+def phrase_stems(phrase: str) -> Stems:
+    """The stems of a phrase without words that carry no subject, unless it holds nothing else."""
+    found = words(phrase)
+    return tuple(stems([word for word in found if word not in stopwords()] or found))
+
+
+def load(folder: Path = FOLDER) -> Glossary:
+    """The glossary of all files in a folder, in order of their names."""
+    glossary = Glossary()
+    for path in sorted(folder.glob("*.tsv")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            cells = line.split("\t")
+            if len(cells) < 2 or line.startswith("#") or tuple(cells[:2]) == LANGUAGES[:2]:
+                continue
+            glossary.add(zip(LANGUAGES, cells, strict=False))
+    phrase_stems.cache_clear()
+    return glossary
+
+
+@cache
+def shared() -> Glossary:
+    """The project's own glossary, read at first need and kept."""
+    return load()

@@ -1,0 +1,162 @@
+"""The library shows only what a caller may see, skips what it has, and forgets at once what is removed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from selat.core.errors import NotFound, Unavailable
+from selat.core.label import HIGHEST, LOWEST, CloudClass, Label, Official, PersonalKind, parse_label
+from selat.core.passage import Passage, Source
+from selat.knowledge import Document, Library, Query, documents_of
+
+LABELS = st.builds(Label, st.sampled_from(Official), st.sampled_from(CloudClass), st.sampled_from(PersonalKind))
+
+
+def document(identity: str, text: str, label: str = "terbuka", digest: str = "1", title: str = "") -> Document:
+    source = Source(identity, title or identity)
+    passage = Passage(source, 1, 0, len(text), text, parse_label(label))
+    return Document(source, parse_label(label), digest, [passage])
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    return Library(tmp_path / "knowledge")
+
+
+def seen(library: Library, text: str, clearance: Label = LOWEST, tenant: str = "t", k: int = 10) -> list[str]:
+    return documents_of(library, Query(tenant, "c", text, clearance, k))
+
+
+def test_a_word_finds_its_other_forms(library: Library) -> None:
+    library.add("t", "c", document("a", "Pembekal dikehendaki membekalkan kerusi."))
+    library.add("t", "c", document("b", "Jadual bas ke Ipoh pada hari minggu."))
+    assert seen(library, "bekalan") == ["a"]
+
+
+def test_chat_spelling_finds_formal_text(library: Library) -> None:
+    library.add("t", "c", document("a", "Harga makanan mentah di pasar."))
+    assert seen(library, "brp hrga mknn skrg ek") == ["a"]
+
+
+def test_a_question_finds_a_document_in_another_language(library: Library) -> None:
+    library.add("t", "c", document("a", "Unemployment rate by state."))
+    library.add("t", "c", document("b", "Ticket price for the morning train."))
+    assert seen(library, "kadar pengangguran negeri")[0] == "a"
+    assert seen(library, "各州失业率是多少？")[0] == "a"
+    assert seen(library, "மாநிலங்களின் வேலையின்மை விகிதம்")[0] == "a"
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(LABELS, min_size=1, max_size=6), LABELS)
+def test_no_passage_above_the_clearance_is_ever_shown(
+    tmp_path_factory: pytest.TempPathFactory, labels: list[Label], clearance: Label
+) -> None:
+    library = Library(tmp_path_factory.mktemp("labels"))
+    with library.writing() as shelf:
+        for number, label in enumerate(labels):
+            made = document(str(number), "rahsia kedai kopi")
+            passages = [replace(passage, label=label) for passage in made.passages]
+            shelf.add("t", "c", replace(made, label=label, passages=passages))
+    expected = {str(number) for number, label in enumerate(labels) if label.within(clearance)}
+    assert set(seen(library, "kedai kopi", clearance)) == expected
+    assert {record.document for record in library.documents("t", "c", clearance)} == expected
+
+
+def test_the_label_filter_comes_before_the_ranking(library: Library) -> None:
+    with library.writing() as shelf:
+        for number in range(300):
+            shelf.add("t", "c", document(f"s{number}", "kopi kopi kopi", "rahsia"))
+        shelf.add("t", "c", document("open", "Satu ayat panjang tentang kedai, pasar, jalan dan sedikit kopi."))
+    assert seen(library, "kopi", k=1) == ["open"]
+
+
+def test_tenants_and_collections_do_not_see_each_other(library: Library) -> None:
+    library.add("t", "c", document("a", "kopi"))
+    assert seen(library, "kopi", HIGHEST, tenant="u") == []
+    assert library.search(Query("t", "other", "kopi", HIGHEST)) == []
+    assert library.search(Query("t", "", "kopi", HIGHEST)) != []
+    assert library.search(Query("t\x1fc", "", "kopi", HIGHEST)) == []
+
+
+def test_an_unchanged_document_is_skipped_and_a_changed_one_replaced(library: Library) -> None:
+    assert library.add("t", "c", document("a", "kopi"))
+    assert not library.add("t", "c", document("a", "kopi"))
+    assert library.add("t", "c", document("a", "teh", digest="2"))
+    assert seen(library, "kopi") == []
+    assert seen(library, "teh") == ["a"]
+
+
+def test_a_stricter_label_takes_effect_though_the_text_is_the_same(library: Library) -> None:
+    library.add("t", "c", document("a", "kopi"))
+    assert library.add("t", "c", document("a", "kopi", "sulit"))
+    assert seen(library, "kopi") == []
+
+
+def test_a_removed_document_is_gone_before_the_index_knows(library: Library) -> None:
+    library.add("t", "c", document("a", "kopi"))
+    with library.writing() as shelf:
+        shelf.remove("t", "c", "a")
+        assert seen(library, "kopi") == []
+    with pytest.raises(NotFound, match="no such document"):
+        library.remove("t", "c", "a")
+
+
+def test_another_process_reads_while_one_writes(library: Library) -> None:
+    library.add("t", "c", document("a", "kopi"))
+    reader = Library(library.folder)
+    assert seen(reader, "kopi") == ["a"]
+    library.add("t", "c", document("b", "kopi teh"))
+    assert set(seen(reader, "kopi")) == {"a", "b"}
+
+
+def test_there_is_one_writer(library: Library) -> None:
+    with (
+        library.writing(),
+        pytest.raises(Unavailable, match="ingesting"),
+        Library(library.folder).writing(wait=False),
+    ):
+        pass
+
+
+def test_a_rebuilt_index_answers_the_same(library: Library) -> None:
+    for number in range(20):
+        library.add("t", "c", document(f"d{number}", f"kopi nombor{number} " + "teh " * number))
+    before = seen(library, "kopi nombor7")
+    reader = Library(library.folder)
+    assert library.rebuild() == 20
+    assert seen(library, "kopi nombor7") == before == seen(reader, "kopi nombor7")
+
+
+def test_a_writer_killed_before_the_index_is_made_good_by_the_next(library: Library) -> None:
+    script = (
+        "import os, sys\n"
+        "sys.path.insert(0, sys.argv[2])\n"
+        "from tests.rooms.knowledge.test_knowledge_library import document\n"
+        "from pathlib import Path\n"
+        "from selat.knowledge import Library\n"
+        "with Library(Path(sys.argv[1])).writing() as shelf:\n"
+        "    shelf.add('t', 'c', document('a', 'kopi'))\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    house = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", script, str(library.folder), str(house)], cwd=house, check=False)
+    assert done.returncode == -9
+    assert seen(library, "kopi") == []
+    with library.writing():
+        pass
+    assert seen(library, "kopi") == ["a"]
+
+
+def test_a_passage_above_the_clearance_is_not_found(library: Library) -> None:
+    library.add("t", "c", document("a", "kopi", "sulit"))
+    (record,) = library.documents("t", "c", HIGHEST)
+    assert library.passage(record, 1, HIGHEST).text == "kopi"
+    with pytest.raises(NotFound):
+        library.passage(record, 1, LOWEST)
