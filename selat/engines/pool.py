@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -203,9 +205,8 @@ class Pool:
                 " name its authority in ca_file in engines.toml"
             ) from error
         except OSError as error:
-            reason = error.strerror or type(error).__name__
             raise EngineUnreachable(
-                f"engine '{self.engine}': cannot connect ({reason}); is it running? selat engine list"
+                f"engine '{self.engine}': cannot connect ({_reason(error)}); is it running? selat engine list"
             ) from error
         finally:
             if connection is None or connection.gone:
@@ -236,3 +237,12 @@ class Pool:
         self._timer = None
         if self._open:
             self._watch()
+
+
+def _reason(error: OSError) -> str:
+    """Why, without the address: messages reach callers, who need not know where engines stand."""
+    if isinstance(error, socket.gaierror):
+        return "its host name is not known"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or 'broken off'}"
+    return os.strerror(error.errno) if error.errno else "none of its addresses answers"

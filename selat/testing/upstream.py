@@ -14,6 +14,8 @@ import json
 import ssl
 import sys
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +69,13 @@ class Upstream:
             self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread is not None:
             self._thread.join(10)
+
+    def settles(self, true: Callable[[], bool], seconds: float = 2.0) -> bool:
+        """Whether `true` comes true within `seconds`: the server runs in its own thread, in its own time."""
+        deadline = time.monotonic() + seconds
+        while not true() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return true()
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from selat.core.caller import Site
 from selat.engines import CHAT, Answer, Call, Capacity, EngineSpec, OpenAIEngine, Timeouts
+
+LOOP: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"kind": asyncio.new_event_loop}
+"""What `run` runs on; the `each_loop` fixture sets it."""
 
 QUICK = Timeouts(queue_s=0.3, connect_s=2.0, first_byte_s=0.3, between_s=0.3, total_s=5.0)
 
@@ -25,12 +29,24 @@ def chat(model: str, text: str = "apa khabar", *, stream: bool = False, tenant: 
     return Call(CHAT, json.dumps(body).encode(), stream, tenant)
 
 
-async def read(answer: Answer) -> bytes:
-    return b"".join([piece async for piece in answer.chunks()])
+async def read(answer: Answer, into: list[bytes] | None = None) -> bytes:
+    """The whole body; `into` keeps what came before an error."""
+    got = [] if into is None else into
+    async for piece in answer.chunks():
+        got.append(piece)
+    return b"".join(got)
+
+
+async def until(true: Callable[[], bool], seconds: float = 2.0) -> bool:
+    """Whether `true` comes true within `seconds`, while the event loop goes on."""
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        await asyncio.sleep(0.002)
+    return true()
 
 
 def run(engine: OpenAIEngine, story: Callable[[OpenAIEngine], Awaitable[Any]]) -> Any:
-    """Run a story on a fresh event loop and close the engine."""
+    """Run a story on a fresh event loop of the kind under test and close the engine."""
 
     async def whole() -> Any:
         try:
@@ -39,4 +55,5 @@ def run(engine: OpenAIEngine, story: Callable[[OpenAIEngine], Awaitable[Any]]) -
             await engine.close()
             await asyncio.sleep(0)
 
-    return asyncio.run(whole())
+    with asyncio.Runner(loop_factory=LOOP["kind"]) as runner:
+        return runner.run(whole())
