@@ -40,7 +40,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python bench/gateway.py
 
 lock:  ## refresh the pinned dependencies (needs uv)
-	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements.lock pyproject.toml
+	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --group build -o requirements.lock pyproject.toml
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
 
 clean:

@@ -27,6 +27,7 @@ COMMANDS = {
     "policy": "Check what policy decides, and why.",
     "ledger": "Verify receipts offline; check and read the ledger.",
 }
+HIDDEN = ("serve",)
 
 
 class _Nouns(typer.core.TyperGroup):
@@ -36,11 +37,11 @@ class _Nouns(typer.core.TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
         command = typer.main.get_command(import_module(f"selat.cli.{cmd_name}").app)
         command.name = cmd_name
-        command.help = command.help or COMMANDS[cmd_name]
+        command.help = COMMANDS.get(cmd_name, command.help)
         return command
 
 

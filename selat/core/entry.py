@@ -22,8 +22,7 @@ def commitment(salt: bytes, data: bytes) -> str:
 
     A bare hash of an identity number can be found by trying them all; without the salt this cannot.
     """
-    digest = hmac.digest(salt, data, hashlib.sha256)
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    return _text(hmac.digest(salt, data, hashlib.sha256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,24 @@ class Commitment:
 
     def to_json(self) -> dict[str, object]:
         return {"c": self.value, "bytes": self.size_bytes}
+
+
+class Committer:
+    """A Commitment to bytes that arrive piece by piece, as a stream's do."""
+
+    __slots__ = ("_mac", "_salt", "_size_bytes")
+
+    def __init__(self, salt: bytes) -> None:
+        self._salt = salt
+        self._mac = hmac.new(salt, digestmod=hashlib.sha256)
+        self._size_bytes = 0
+
+    def update(self, data: bytes) -> None:
+        self._mac.update(data)
+        self._size_bytes += len(data)
+
+    def commitment(self) -> Commitment:
+        return Commitment(_text(self._mac.digest()), self._size_bytes, self._salt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +197,7 @@ def basis_json(basis: Basis) -> dict[str, object]:
 
 def scan_json(scan: Scan) -> dict[str, object]:
     return {"ok": scan.ok, "findings": scan.counts(), "flags": sorted(scan.flags)}
+
+
+def _text(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")

@@ -1,1 +1,1 @@
-"""The product's sentences, one file each: a flow joins rooms and reads like what it does."""
+"""The product's sentences, one file each; a flow joins rooms and reads like its sentence."""

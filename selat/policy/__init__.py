@@ -1,6 +1,10 @@
 """Decides whether data may go, where, and why: Cedar sets with a schema, loaded whole or not at all."""
 
+from selat.policy.cases import Outcome, run_cases
 from selat.policy.decide import Decider
+from selat.policy.explain import Explanation, explain
+from selat.policy.invariants import Invariant, Invariants, read_invariants
+from selat.policy.proved import load_proved
 from selat.policy.reload import Reload, lay_out
 from selat.policy.request import UNREGISTERED, AuthorizationRequest, read_request
 from selat.policy.sets import DEFAULT, Policy, PolicySet
@@ -10,9 +14,17 @@ __all__ = [
     "UNREGISTERED",
     "AuthorizationRequest",
     "Decider",
+    "Explanation",
+    "Invariant",
+    "Invariants",
+    "Outcome",
     "Policy",
     "PolicySet",
     "Reload",
+    "explain",
     "lay_out",
+    "load_proved",
+    "read_invariants",
     "read_request",
+    "run_cases",
 ]

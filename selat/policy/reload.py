@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from selat.core.errors import PolicyBroken
@@ -16,11 +17,16 @@ Mark = tuple[tuple[str, int, int], ...]
 
 
 class Reload:
-    """Watches `folder` for `decider`. Call `check` now and then: unchanged it costs a few `stat` calls."""
+    """Watches `folder` for `decider`; `load` makes a set of it (`load_proved`, or `PolicySet.load`).
 
-    def __init__(self, folder: Path, decider: Decider) -> None:
+    Call `check` now and then: unchanged it costs a few `stat` calls. A change is loaded and proved before it
+    returns, up to half a second, so an event loop calls it in a thread.
+    """
+
+    def __init__(self, folder: Path, decider: Decider, load: Callable[[Path], PolicySet] = PolicySet.load) -> None:
         self.folder = folder
         self._decider = decider
+        self._load = load
         self._mark = _mark(folder)
         self.error = ""
 
@@ -34,7 +40,7 @@ class Reload:
             return False
         self._mark = mark
         try:
-            policies = PolicySet.load(self.folder)
+            policies = self._load(self.folder)
         except PolicyBroken as error:
             self.error = str(error)
             log.error("the changed policies are not taken up, the earlier set stays in force: %s", error)

@@ -61,3 +61,26 @@ def test_glossary_is_large_enough() -> None:
     table = [cells for path in DOMAINS for cells in rows(path)]
     assert len(table) >= 1000
     assert sum(bool(cells[2] and cells[3]) for cells in table) >= 1000
+
+
+@pytest.mark.parametrize(("name", "columns"), LISTS.items())
+def test_lists_parse_and_keys_are_unique(name: str, columns: tuple[str, ...]) -> None:
+    table = rows(FOLDER / name)
+    assert header(FOLDER / name) == columns
+    assert all(len(cells) == len(columns) and all(cells) for cells in table)
+    keys = [cells[0].casefold() for cells in table]
+    assert len(keys) == len(set(keys))
+    assert all(" " not in key for key in keys)
+
+
+def test_lists_are_large_enough() -> None:
+    assert len(rows(FOLDER / "shortforms.tsv")) >= 250
+    assert len(rows(FOLDER / "acronyms.tsv")) >= 200
+
+
+def test_shortforms_lead_to_standard_words_in_one_step() -> None:
+    table = dict(rows(FOLDER / "shortforms.tsv"))
+    words = {word for cell in table.values() for reading in cell.split("|") for word in reading.split()}
+    assert not words & set(table)
+    assert table["yg"] == "yang"
+    assert table["brp"] == "berapa"

@@ -1,0 +1,180 @@
+"""Settings become objects here, and nowhere else: each room is built when first asked for, by a plain call."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from selat.core.caller import ROLES, Caller, Site
+from selat.core.entry import Change, Closing, Opening
+from selat.core.label import HIGHEST
+from selat.engines import ExtractiveEngine, Shelf, load_engines
+from selat.flows.chat import Desk
+from selat.guard import Guard
+from selat.home import Home, find_home, open_home
+from selat.identity import Keys, KeyWish, NewKey, Tenant
+from selat.knowledge import Library, quote
+from selat.ledger import Book, Journal, prepare
+from selat.policy import DEFAULT, Decider, PolicySet
+from selat.settings import Settings, read_settings
+
+DEFAULT_TENANT = "default"
+LOCAL_KEY = "local"
+"""The key id that entries carry for whoever works at the machine itself, through the CLI."""
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_BRIEF = timedelta(minutes=10)
+
+
+def now() -> str:
+    """RFC 3339, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def fresh_id() -> str:
+    """A ULID: 48 bits of milliseconds, 80 of chance, 26 characters that sort by time."""
+    number = (int(time.time() * 1000) << 80) | int.from_bytes(os.urandom(10), "big")
+    return "".join([_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5)])
+
+
+class Platform:
+    """One Selat on one home, as one process sees it. `worker` names this process's journal."""
+
+    def __init__(self, home: Home, worker: str) -> None:
+        self.home = home
+        self.worker = worker
+        self.settings: Settings = read_settings(home.path)
+
+    @cached_property
+    def keys(self) -> Keys:
+        return Keys.open(self.home.database)
+
+    @cached_property
+    def guard(self) -> Guard:
+        return Guard.load(self.home.cache)
+
+    @cached_property
+    def decider(self) -> Decider:
+        return Decider(PolicySet.load(self.home.policy))
+
+    @cached_property
+    def journal(self) -> Journal:
+        journal = Journal(self.home.ledger, self.worker)
+        journal.start()
+        return journal
+
+    @cached_property
+    def book(self) -> Book:
+        return Book(self.home.ledger)
+
+    @cached_property
+    def library(self) -> Library:
+        return Library(self.home.knowledge)
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        settings = self.settings
+        site = Site(settings.site_jurisdiction, settings.site_operator, hardware=settings.site_hardware)
+        return load_engines(self.home.engines, builtin=(ExtractiveEngine(quote, site),))
+
+    def desk(self, count: Callable[[Opening | Closing], None] = lambda entry: None) -> Desk:
+        return Desk(
+            guard=self.guard,
+            decider=self.decider,
+            shelf=self.shelf,
+            journal=self.journal,
+            now=now,
+            entropy=secrets.token_bytes,
+            fresh_id=fresh_id,
+            count=count,
+            durable_first=self.settings.ledger_durable_before == "forward",
+        )
+
+    def local_caller(self, tenant: str = DEFAULT_TENANT) -> Caller:
+        """Whoever works at the machine itself: may see all that the tenant holds. Raises: NotFound."""
+        found = self.keys.tenant(tenant)
+        purposes = frozenset(purpose.id for purpose in found.purposes)
+        return Caller(tenant, LOCAL_KEY, frozenset(ROLES), HIGHEST, purposes, found.prompt_label)
+
+    def record(self, kind: str, facts: dict[str, object], tenant: str = DEFAULT_TENANT) -> str:
+        """Book a change to the house and wait until it is durable; its receipt id. Raises: LedgerUnavailable."""
+        change = Change(kind, fresh_id(), now(), tenant, LOCAL_KEY, facts)
+        self.journal.append(change.leaf()).wait()
+        return change.id
+
+    def create_key(self, wish: KeyWish, tenant: str = DEFAULT_TENANT) -> NewKey:
+        """Make an API key and book it; without its entry there is no key."""
+        made = self.keys.create(tenant, wish)
+        try:
+            self.record("key.created", {"key": made.record.id, "roles": sorted(made.record.roles)}, tenant)
+        except BaseException:
+            self.keys.revoke(tenant, made.record.id)
+            raise
+        return made
+
+    def revoke_key(self, key: str, tenant: str = DEFAULT_TENANT) -> None:
+        """End an API key and book it. Raises: NotFound."""
+        self.keys.revoke(tenant, key)
+        self.record("key.revoked", {"key": key}, tenant)
+
+    def close(self) -> None:
+        """Make durable and let go of whatever was built."""
+        for name in ("journal", "keys", "library"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+
+
+@contextmanager
+def open_platform(home: Path | None, worker: str = "cli") -> Iterator[Platform]:
+    """The platform of an existing home, closed in the end. Raises: HomeBroken."""
+    platform = Platform(open_home(find_home(home)), worker)
+    try:
+        yield platform
+    finally:
+        platform.close()
+
+
+def furnish(home: Home) -> str | None:
+    """Put into a home what it lacks: ledger key, policy, engines, tenant, first API key.
+
+    The secret of the first key, when it was made now; None on a home that has one. What is there stays as it is.
+    """
+    prepare(home.ledger, home.keys / "ledger.key")
+    if not home.policy.exists():
+        fresh = home.policy.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(DEFAULT, fresh)
+        fresh.rename(home.policy)
+    platform = Platform(home, "up")
+    try:
+        platform.keys.ensure_tenant(Tenant(DEFAULT_TENANT))
+        if platform.keys.list(DEFAULT_TENANT):
+            return None
+        roles = frozenset({"operator", "builder"})
+        return platform.create_key(
+            KeyWish("first", roles, platform.keys.tenant(DEFAULT_TENANT).highest_label)
+        ).secret
+    finally:
+        platform.close()
+
+
+@contextmanager
+def brief_key(home: Home) -> Iterator[str]:
+    """An API key for the first question, revoked at the end; its secret. It expires by itself after a crash."""
+    platform = Platform(home, "up")
+    try:
+        clearance = platform.keys.tenant(DEFAULT_TENANT).highest_label
+        expires = datetime.now(UTC) + _BRIEF
+        made = platform.create_key(KeyWish("selat up", frozenset({"builder"}), clearance, expires=expires))
+        try:
+            yield made.secret
+        finally:
+            platform.revoke_key(made.record.id)
+    finally:
+        platform.close()

@@ -1,0 +1,178 @@
+"""The first question: asked through the public API like any caller's, its receipt verified offline."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from selat.cli.frame import say, show
+from selat.core.errors import LedgerBroken, SelatError, Unavailable
+
+QUESTION = "Berapa lama masa untuk lapor kebocoran data peribadi?"
+READY_WITHIN_S = 60.0
+RECEIPT_WITHIN_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, object]:
+        value = json.loads(self.body)
+        return value if isinstance(value, dict) else {}
+
+
+def call(address: str, method: str, path: str, key: str = "", body: object = None, accept: str = "") -> Response:
+    """One HTTP exchange with the gateway. Raises: Unavailable, when it cannot be reached."""
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    if accept:
+        headers["accept"] = accept
+    data = None
+    if body is not None:
+        data = json.dumps(body).encode()
+        headers["content-type"] = "application/json"
+    try:
+        connection.request(method, path, data, headers)
+        reply = connection.getresponse()
+        found = {name.lower(): value for name, value in reply.getheaders()}
+        return Response(reply.status, found, reply.read())
+    except (OSError, http.client.HTTPException) as error:
+        raise Unavailable(f"the gateway at {address} does not answer: {error}") from error
+    finally:
+        connection.close()
+
+
+def wait_until_ready(address: str, keep_alive: Callable[[], None]) -> None:
+    """Return once /readyz says 200. Raises: Unavailable, with what is not in order after READY_WITHIN_S."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    problems: object = "no worker answers"
+    while time.monotonic() < deadline:
+        keep_alive()
+        try:
+            reply = call(address, "GET", "/readyz")
+        except Unavailable:
+            time.sleep(0.1)
+            continue
+        if reply.status == 200:
+            return
+        problems = reply.json().get("problems", problems)
+        time.sleep(0.1)
+    raise Unavailable(f"Selat was not ready within {READY_WITHIN_S:.0f} s: {problems}; the log above says why")
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """What came back for the first question, and what the offline check of its receipt said."""
+
+    question: str
+    answer: str
+    citations: list[dict[str, object]]
+    decision: str
+    label: str
+    receipt: str
+    proof: Path
+    verified: str = field(default="")
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "question": self.question,
+            "answer": self.answer,
+            "citations": self.citations,
+            "decision": self.decision,
+            "label": self.label,
+            "receipt": self.receipt,
+            "proof": str(self.proof),
+            "verified": self.verified,
+        }
+
+    def print(self) -> None:
+        show(f"\nSoalan    {self.question}")
+        show(f"Jawapan   {self.answer}")
+        for citation in self.citations:
+            show(f"  [{citation.get('marker')}] {citation.get('title')} ({citation.get('origin')})")
+        show(f"Keputusan {self.decision}; label {self.label}")
+        show(f"Resit     {self.receipt}")
+        show(f"          {self.proof}")
+        show(f"Disahkan  {self.verified}")
+
+
+def first_question(address: str, key: str, proofs: Path, verify: Callable[[str], str]) -> FirstAnswer:
+    """Ask, fetch the receipt's proof, keep it in `proofs` and verify it with no network.
+
+    Raises: SelatError, when the answer is an error or the proof does not come or does not verify.
+    """
+    asked = {"model": "docs", "messages": [{"role": "user", "content": QUESTION}]}
+    reply = call(address, "POST", "/v1/chat/completions", key, asked)
+    if reply.status != 200:
+        raise Unavailable(f"the first question failed with status {reply.status}: {_reason(reply)}")
+    message = json.loads(reply.body)["choices"][0]["message"]
+    receipt = reply.headers.get("selat-receipt", "")
+    proof = _proof(address, key, receipt)
+    proofs.mkdir(exist_ok=True, mode=0o700)
+    path = proofs / f"{receipt}.tlog-proof"
+    path.write_text(proof)
+    return FirstAnswer(
+        question=QUESTION,
+        answer=message["content"],
+        citations=[note["selat_citation"] for note in message.get("annotations", []) if "selat_citation" in note],
+        decision=reply.headers.get("selat-decision", ""),
+        label=reply.headers.get("selat-label", ""),
+        receipt=receipt,
+        proof=path,
+        verified=verify(proof),
+    )
+
+
+def _proof(address: str, key: str, receipt: str) -> str:
+    deadline = time.monotonic() + RECEIPT_WITHIN_S
+    while time.monotonic() < deadline:
+        reply = call(address, "GET", f"/v1/receipts/{receipt}", key, accept="text/plain")
+        if reply.status == 200:
+            return reply.body.decode()
+        time.sleep(0.1)
+    raise LedgerBroken(
+        f"receipt {receipt} was not sealed within {RECEIPT_WITHIN_S:.0f} s; is the sequencer running?"
+    )
+
+
+def _reason(reply: Response) -> object:
+    try:
+        error = reply.json().get("error")
+    except ValueError:
+        return "no reason given"
+    return error.get("message") if isinstance(error, dict) else error
+
+
+def what_next(address: str, secret: str | None, home: Path) -> None:
+    """What to try next, with the key where it is shown for the only time."""
+    shown = secret or "sk-selat-…"
+    if secret:
+        show(f"\nKunci API (dipaparkan sekali sahaja / shown once): {secret}")
+    else:
+        show("\nMake another key: selat key create --name mine")
+    show(f"""
+Cuba seterusnya / try next:
+
+  curl {address}/v1/chat/completions -H 'authorization: Bearer {shown}' \\
+    -H 'content-type: application/json' \\
+    -d '{{"model":"docs","messages":[{{"role":"user","content":"Bila DPO wajib dilantik?"}}]}}'
+
+  from openai import OpenAI
+  client = OpenAI(base_url="{address}/v1", api_key="{shown}")
+
+  selat --help          every command; add --home {home} if you moved it
+  selat engine add      put a vLLM, Ollama or llama.cpp server behind the same gateway
+""")
+    say("serving; Ctrl-C stops it")
+
+
+__all__ = ["FirstAnswer", "SelatError", "call", "first_question", "wait_until_ready", "what_next"]

@@ -1,0 +1,86 @@
+"""The ASGI application: find the handler, turn errors into responses, and pass a hang-up on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+
+from selat.core.errors import CallerError, NotFound, SelatError
+from selat.gateway import completions, read
+from selat.gateway.door import Door
+from selat.gateway.errors import error_body, error_event
+from selat.gateway.http import HANGUP, HungUp, Receive, Request, Scope, Send
+from selat.wire import APIS
+
+log = logging.getLogger("selat.gateway")
+
+
+class MethodNotAllowed(CallerError):
+    status = 405
+    code = "method_not_allowed"
+
+
+Handler = Callable[[Door, Request], Awaitable[None]]
+
+
+ROUTES: dict[str, dict[str, Handler]] = {
+    **{path: {"POST": completions.ask} for path in APIS},
+    "/v1/models": {"GET": read.models},
+    "/v1/models/{id}": {"GET": read.model},
+    "/v1/receipts/{id}": {"GET": read.receipt},
+    "/healthz": {"GET": read.healthz},
+    "/readyz": {"GET": read.readyz},
+    "/metrics": {"GET": read.metrics},
+}
+
+
+class Gateway:
+    """Routes requests to handlers. Every error ends in one table; what is not ours is logged and is a 500."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive, send)
+        task = asyncio.current_task()
+        assert task is not None
+        scope[HANGUP] = task.cancel
+        try:
+            await self._handler(request)(self._door, request)
+        except HungUp:
+            pass
+        except SelatError as error:
+            await self._fail(request, error)
+        except Exception as error:  # noqa: BLE001 - the last line of defence for the process
+            # Where it broke, without the message: a foreign exception's text may repeat the prompt.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            log.error("request failed: %s at %s:%d", type(error).__name__, place.name, place.lineno or 0)
+            await self._fail(request, SelatError("internal error"))
+
+    def _handler(self, request: Request) -> Handler:
+        verbs = ROUTES.get(request.path)
+        if verbs is None:
+            # An id may hold slashes (`org/model`), so everything after the collection is the id.
+            verbs = ROUTES.get("/".join(request.path.split("/", 3)[:3]) + "/{id}")
+        if verbs is None:
+            raise NotFound("no such endpoint; see GET /v1/models and the README")
+        handler = verbs.get(request.method)
+        if handler is None:
+            raise MethodNotAllowed(f"this endpoint takes {', '.join(sorted(verbs))}")
+        return handler
+
+    async def _fail(self, request: Request, error: SelatError) -> None:
+        self._door.metrics.add(f'selat_refused_total{{code="{error.code}"}}')
+        if request.started:
+            await request.write(error_event(error))
+            return
+        extra = [(b"connection", b"close")] if error.status in (408, 413) else []
+        if receipt := getattr(error, "receipt", None):
+            extra.append((b"selat-receipt", receipt.encode()))
+        if error.status == 401:
+            extra.append((b"www-authenticate", b"Bearer"))
+        await request.respond(error.status, error_body(error), extra=extra)

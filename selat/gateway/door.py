@@ -1,0 +1,47 @@
+"""What the handlers of the gateway work with, handed in by the app."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from selat.core.caller import Caller
+from selat.flows.chat import Streamed, Whole
+from selat.gateway.metrics import Metrics
+from selat.wire import Ask
+
+
+class Identify(Protocol):
+    """The Caller of an API key. Raises: Unauthenticated."""
+
+    def __call__(self, secret: str) -> Caller: ...
+
+
+Answer = Callable[[Ask], Awaitable[Whole | Streamed]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may take: body size, and seconds for the head and for the body to arrive."""
+
+    body_bytes: int
+    body_s: float
+    head_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the handlers work with. `answer` leads every ask to the chat flow, documents models through `answer`.
+
+    `receipt(id, tenant)` gives a receipt as JSON-able values or None; `ready()` lists what is not in order.
+    """
+
+    identify: Identify
+    answer: Answer
+    models: Callable[[], list[dict[str, object]]]
+    receipt: Callable[[str, str], dict[str, object] | None]
+    ready: Callable[[], list[str]]
+    metrics: Metrics
+    render_metrics: Callable[[], bytes]
+    limits: Limits

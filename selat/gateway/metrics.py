@@ -1,0 +1,99 @@
+"""Counters of the data plane as Prometheus text, summed over the worker processes; no content, no tenant."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from selat.core.entry import Closing, Opening
+
+HELP = {
+    "selat_requests_total": "Requests decided, by endpoint and effect of the decision.",
+    "selat_findings_total": "Personal or secret data found, by kind and direction.",
+    "selat_answers_total": "Requests ended, by outcome.",
+    "selat_tokens_total": "Tokens, by direction.",
+    "selat_answer_seconds": "Time from decision to the end of the answer.",
+    "selat_first_byte_seconds": "Time from decision to the first byte of the answer.",
+    "selat_refused_total": "Requests turned away before a decision, by error code.",
+}
+BUCKETS_S = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+class Metrics:
+    """One worker's counters, by sample name with its labels: `selat_answers_total{outcome="complete"}`."""
+
+    def __init__(self) -> None:
+        self.samples: dict[str, float] = {}
+
+    def count(self, entry: Opening | Closing) -> None:
+        if isinstance(entry, Opening):
+            self.add(f'selat_requests_total{{api="{entry.api}",effect="{entry.decision.effect}"}}')
+            self._findings(entry.scan.counts(), "in")
+            return
+        self.add(f'selat_answers_total{{outcome="{entry.outcome}"}}')
+        self.add('selat_tokens_total{direction="in"}', entry.usage.prompt)
+        self.add('selat_tokens_total{direction="out"}', entry.usage.completion)
+        self._findings(entry.scan.counts(), "out")
+        self._observe("selat_answer_seconds", entry.duration_ms / 1000)
+        if entry.first_ms is not None:
+            self._observe("selat_first_byte_seconds", entry.first_ms / 1000)
+
+    def add(self, sample: str, value: float = 1) -> None:
+        self.samples[sample] = self.samples.get(sample, 0) + value
+
+    def _findings(self, counts: Mapping[str, int], direction: str) -> None:
+        for kind, number in counts.items():
+            self.add(f'selat_findings_total{{kind="{kind}",direction="{direction}"}}', number)
+
+    def _observe(self, name: str, seconds: float) -> None:
+        for bound in BUCKETS_S:
+            if seconds <= bound:
+                self.add(f'{name}_bucket{{le="{bound}"}}')
+        self.add(f'{name}_bucket{{le="+Inf"}}')
+        self.add(f"{name}_sum", seconds)
+        self.add(f"{name}_count")
+
+    def save(self, path: Path) -> None:
+        """Leave the counters where the other workers read them; a full disk costs a sample, not a request."""
+        with contextlib.suppress(OSError):
+            temporary = path.with_suffix(".new")
+            temporary.write_text(json.dumps(self.samples))
+            os.replace(temporary, path)
+
+
+def load(folder: Path, but: Path) -> list[dict[str, float]]:
+    """What the other workers left in `folder`."""
+    left = []
+    for path in folder.glob("*.json"):
+        if path != but:
+            with contextlib.suppress(OSError, ValueError):
+                left.append(json.loads(path.read_text()))
+    return left
+
+
+def render(snapshots: Iterable[Mapping[str, float]]) -> bytes:
+    """Prometheus text exposition format 0.0.4, samples summed."""
+    total: dict[str, float] = {}
+    for snapshot in snapshots:
+        for sample, value in snapshot.items():
+            total[sample] = total.get(sample, 0) + value
+    lines: list[str] = []
+    for name, text in HELP.items():
+        own = [sample for sample in total if _family(sample) == name]
+        if not own:
+            continue
+        lines.append(f"# HELP {name} {text}")
+        lines.append(f"# TYPE {name} {'histogram' if name.endswith('_seconds') else 'counter'}")
+        lines.extend(f"{sample} {total[sample]:g}" for sample in own)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _family(sample: str) -> str:
+    name = sample.partition("{")[0]
+    for suffix in ("_bucket", "_sum", "_count"):
+        if name.endswith("_seconds" + suffix):
+            return name.removesuffix(suffix)
+    return name

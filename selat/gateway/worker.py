@@ -1,0 +1,79 @@
+"""One gateway worker: the platform's objects handed to the door, served, and closed again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+
+from selat.app import Platform
+from selat.core.errors import LedgerBroken
+from selat.flows.documents import MODEL, answering
+from selat.flows.receipt import receipt
+from selat.gateway.app import Gateway
+from selat.gateway.door import Door, Limits
+from selat.gateway.metrics import Metrics, load, render
+from selat.gateway.server import serve
+
+SAVE_EVERY_S = 1.0
+
+
+async def work(platform: Platform, listening: socket.socket) -> None:
+    """Serve until told to stop, or until the supervisor is gone."""
+    metrics = Metrics()
+    door = build_door(platform, metrics)
+    saving = asyncio.get_running_loop().create_task(_save(metrics, _saved(platform)))
+    try:
+        await serve(Gateway(door), listening, door.limits.head_s)
+    finally:
+        saving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await saving
+        _saved(platform).unlink(missing_ok=True)
+
+
+def build_door(platform: Platform, metrics: Metrics) -> Door:
+    """Everything the handlers need, built now: a broken home stops the worker before it serves."""
+    settings = platform.settings
+    desk = platform.desk(metrics.count)
+    return Door(
+        identify=platform.keys.identify,
+        answer=answering(platform.library, settings.answer_engine, desk),
+        models=lambda: cards(platform),
+        receipt=lambda receipt_id, tenant: receipt(platform.book, receipt_id, tenant),
+        ready=lambda: problems(platform),
+        metrics=metrics,
+        render_metrics=lambda: render([metrics.samples, *load(platform.home.metrics, _saved(platform))]),
+        limits=Limits(settings.body_limit_bytes, settings.body_timeout_s, settings.head_timeout_s),
+    )
+
+
+def cards(platform: Platform) -> list[dict[str, object]]:
+    """The models that can be asked, as OpenAI lists them; `docs` answers from documents."""
+    names = {MODEL: "selat"}
+    for name in platform.shelf.models():
+        names.setdefault(name, platform.shelf.lookup(name)[0].name)
+    return [{"id": name, "object": "model", "created": 0, "owned_by": owner} for name, owner in names.items()]
+
+
+def problems(platform: Platform) -> list[str]:
+    """What keeps work from being taken; empty when nothing does."""
+    found = []
+    if not platform.shelf.models():
+        found.append("no engine is configured; add one: selat engine add")
+    try:
+        platform.book.checkpoint()
+    except LedgerBroken:
+        found.append("the ledger has no checkpoint yet; the sequencer is starting or has failed")
+    return found
+
+
+def _saved(platform: Platform) -> Path:
+    return platform.home.metrics / f"{platform.worker}.json"
+
+
+async def _save(metrics: Metrics, path: Path) -> None:
+    while True:
+        await asyncio.sleep(SAVE_EVERY_S)
+        metrics.save(path)

@@ -1,0 +1,126 @@
+"""The home directory: where one Selat keeps its keys, policy, ledger, knowledge and settings."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_data_dir
+
+from selat.core.errors import HomeBroken, HomeBusy
+
+VERSION = 1
+_MARK = "home.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The paths of a home. Only `create_home` and `open_home` make one."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        return self.path / "selat.db"
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "ledger"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    @property
+    def policy(self) -> Path:
+        return self.path / "policy"
+
+    @property
+    def engines(self) -> Path:
+        return self.path / "engines.toml"
+
+    @property
+    def knowledge(self) -> Path:
+        return self.path / "knowledge"
+
+    @property
+    def cache(self) -> Path:
+        return self.path / "cache"
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run"
+
+    @property
+    def metrics(self) -> Path:
+        return self.run / "metrics"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the home for one `selat up`. Raises: HomeBusy, with the process that holds it."""
+        descriptor = os.open(self.run / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+                raise HomeBusy(
+                    f"another `selat up` (process {holder}) holds {self.path}; stop it or choose another --home"
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def find_home(option: Path | None) -> Path:
+    """`--home`, else SELAT_HOME, else the platform's data directory."""
+    if option is not None:
+        return option.expanduser().absolute()
+    if named := os.environ.get("SELAT_HOME"):
+        return Path(named).expanduser().absolute()
+    return Path(user_data_dir("selat", appauthor=False))
+
+
+def create_home(path: Path) -> Home:
+    """Open the home at `path`, making it first where there is none. A folder with other things in it is refused.
+
+    Raises: HomeBroken.
+    """
+    home = Home(path)
+    try:
+        if not (path / _MARK).exists():
+            if path.exists() and any(path.iterdir()):
+                raise HomeBroken(f"{path} is not empty and holds no {_MARK}; give --home a new or empty folder")
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (home.keys, home.ledger, home.knowledge, home.cache, home.run, home.metrics):
+            folder.mkdir(exist_ok=True, mode=0o700)
+        if not (path / _MARK).exists():
+            (path / _MARK).write_text(f"version = {VERSION}\n")
+    except OSError as error:
+        raise HomeBroken(f"cannot write the home {path}: {error.strerror}. Choose another with --home") from error
+    return open_home(path)
+
+
+def open_home(path: Path) -> Home:
+    """The home at `path`. Raises: HomeBroken, when there is none, or it is damaged or of another version."""
+    mark = path / _MARK
+    try:
+        version = tomllib.loads(mark.read_text("utf-8")).get("version")
+    except (FileNotFoundError, NotADirectoryError):
+        raise HomeBroken(f"no Selat home at {path}; make one with `selat up`, or name it with --home") from None
+    except OSError as error:
+        raise HomeBroken(f"cannot read {mark}: {error.strerror}. Check who owns it") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HomeBroken(
+            f"{mark} is damaged: restore it from a backup (it should say `version = {VERSION}`)"
+        ) from error
+    if version != VERSION:
+        raise HomeBroken(f"{path} is a home of version {version}; this Selat reads version {VERSION}")
+    return Home(path)

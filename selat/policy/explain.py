@@ -1,0 +1,128 @@
+"""Why a request is permitted, redacted or denied, in Malay and English, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from selat.core.caller import Site
+from selat.core.decision import Decision
+from selat.core.finding import Scan
+from selat.policy.decide import FAILED, NO_PERMIT, decide
+from selat.policy.request import AuthorizationRequest
+from selat.policy.sets import Policy, PolicySet
+
+HEADS = {
+    "permit": ("DIBENARKAN: dihantar seadanya.", "PERMITTED: sent as it is."),
+    "redact": (
+        "DIBENARKAN SELEPAS DITOPENG: setiap data yang dijumpai diganti dengan pemegang tempat.",
+        "PERMITTED ONCE MASKED: everything that was found is replaced by a placeholder.",
+    ),
+    "deny": ("DITOLAK: tidak dihantar.", "DENIED: not sent."),
+}
+FALLBACK_MS = {
+    NO_PERMIT: "tiada polisi yang membenarkannya",
+    FAILED: "satu polisi tidak dapat dinilai, dan yang tidak dapat dinilai ditolak",
+}
+
+Change = Callable[[AuthorizationRequest], AuthorizationRequest]
+
+# One change at a time: what a person could do about a denial.
+CHANGES: tuple[tuple[str, str, Change], ...] = (
+    (
+        "gunakan enjin di Malaysia dengan pengendali Malaysia",
+        "use an engine in Malaysia under a Malaysian operator",
+        lambda request: replace(request, site=Site("MY", request.site.operator, "MY", request.site.hardware)),
+    ),
+    (
+        "daftarkan tujuan ini bagi penyewa",
+        "register this purpose for the tenant",
+        lambda request: replace(
+            request,
+            caller=replace(request.caller, purposes=request.caller.purposes | {request.purpose}),
+        ),
+    ),
+    (
+        "buang data peribadi dan rahsia daripada teks",
+        "take personal data and secrets out of the text",
+        lambda request: replace(request, scan=Scan(ok=request.scan.ok)),
+    ),
+    (
+        "imbas semula: pengimbas gagal",
+        "scan again: the scanner failed",
+        lambda request: replace(request, scan=replace(request.scan, ok=True)),
+    ),
+    (
+        "gunakan model yang mempunyai pasport disahkan",
+        "use a model with a verified passport",
+        lambda request: replace(request, passport=True),
+    ),
+    (
+        "dapatkan peranan pegawai (officer)",
+        "be given the role officer",
+        lambda request: replace(request, caller=replace(request.caller, roles=request.caller.roles | {"officer"})),
+    ),
+    (
+        "berikan asas pemindahan yang berkuat kuasa",
+        "give a ground of transfer that is in force",
+        lambda request: replace(request, ground=request.ground or "1A", ground_in_force=True),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A single change that would turn a denial into `effect`."""
+
+    ms: str
+    en: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A decision with the policies that determined it and, for a denial, what would change it."""
+
+    decision: Decision
+    policies: tuple[Policy, ...]
+    advice: tuple[Advice, ...]
+
+    def text(self, language: str = "en") -> str:
+        """A few lines for a person, in `ms` or `en`."""
+        ms = language == "ms"
+        lines = [HEADS[self.decision.effect][0 if ms else 1]]
+        lines += [f"  {one.id} ({one.file}:{one.line}): {one.reason(language)}" for one in self.policies]
+        if not self.policies:
+            reason = self.decision.reason
+            lines.append(f"  {FALLBACK_MS.get(reason, reason) if ms else reason}")
+        if self.advice:
+            lines.append("Apa yang akan mengubahnya:" if ms else "What would change it:")
+        for one in self.advice:
+            masked = (" (ditopeng)" if ms else " (masked)") if one.effect == "redact" else ""
+            lines.append(f"  - {one.ms if ms else one.en}{masked}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "effect": self.decision.effect,
+            "rules": [
+                {"id": one.id, "effect": one.effect, "file": one.file, "line": one.line, **one.reasons}
+                for one in self.policies
+            ],
+            "ms": self.text("ms"),
+            "en": self.text("en"),
+            "advice": [{"ms": one.ms, "en": one.en, "effect": one.effect} for one in self.advice],
+        }
+
+
+def explain(policies: PolicySet, request: AuthorizationRequest) -> Explanation:
+    """The decision, its policies and, for a denial, each single change under which it would not be one."""
+    decision = decide(policies, request)
+    determined = tuple(policies.policies[rule] for rule in decision.rules)
+    advice: list[Advice] = []
+    if decision.effect == "deny":
+        for ms, en, change in CHANGES:
+            changed = change(request)
+            if changed != request and (then := decide(policies, changed)).effect != "deny":
+                advice.append(Advice(ms, en, then.effect))
+    return Explanation(decision, determined, tuple(advice))

@@ -1,0 +1,81 @@
+"""Every setting with its default and meaning, read once from `selat.toml` in the home and the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from selat.core.errors import HomeBroken
+
+FILE = "selat.toml"
+PREFIX = "SELAT_"
+# Variables of ours that are no settings.
+_NOT_SETTINGS = frozenset({"SELAT_HOME", "SELAT_DEBUG", "SELAT_SHARED_DATA"})
+
+
+def _setting(default: str | int | float | bool, meaning: str) -> object:
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The table. A name here is a key in `selat.toml` and, in capitals after `SELAT_`, an environment variable."""
+
+    host: str = _setting("127.0.0.1", "Address the gateway listens on.")  # type: ignore[assignment]
+    port: int = _setting(7352, "Port the gateway listens on; 0 takes a free one.")  # type: ignore[assignment]
+    workers: int = _setting(1, "Gateway processes that share the port.")  # type: ignore[assignment]
+    body_limit_bytes: int = _setting(8_388_608, "Largest request body.")  # type: ignore[assignment]
+    head_timeout_s: float = _setting(15.0, "Longest wait for a request's head.")  # type: ignore[assignment]
+    body_timeout_s: float = _setting(60.0, "Longest wait for a request's body.")  # type: ignore[assignment]
+    site_jurisdiction: str = _setting("MY", "Where this machine stands, ISO 3166-1 alpha-2.")  # type: ignore[assignment]
+    site_operator: str = _setting("self", "Who operates this machine.")  # type: ignore[assignment]
+    site_hardware: str = _setting("cpu", "Vendor of the hardware that models run on here.")  # type: ignore[assignment]
+    answer_engine: str = _setting("extractive", "Model that answers from documents.")  # type: ignore[assignment]
+    ledger_durable_before: str = _setting(
+        "forward", "When the opening entry must be on disk: `forward` (before the prompt leaves) or `answer`."
+    )  # type: ignore[assignment]
+    ledger_seal_every_ms: int = _setting(1000, "Longest wait between an entry and its checkpoint.")  # type: ignore[assignment]
+
+
+def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a home. An unknown key or a wrong type stops start-up.
+
+    Raises: HomeBroken, naming the key, the value and what is allowed.
+    """
+    environment = os.environ if environment is None else environment
+    known = {setting.name: setting for setting in fields(Settings)}
+    found: dict[str, object] = {}
+    path = home / FILE
+    if path.exists():
+        try:
+            found.update(tomllib.loads(path.read_text("utf-8")))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise HomeBroken(f"{FILE} is not valid TOML: {error}. Mend or remove it") from error
+    for name, text in environment.items():
+        if name.startswith(PREFIX) and name not in _NOT_SETTINGS:
+            found[name.removeprefix(PREFIX).lower()] = text
+    values: dict[str, object] = {}
+    for name, value in found.items():
+        if name not in known:
+            raise HomeBroken(f"unknown setting '{name}'; known: {', '.join(known)}")
+        values[name] = _typed(name, value, type(known[name].default))
+    settings = Settings(**values)  # type: ignore[arg-type]
+    if settings.ledger_durable_before not in ("forward", "answer"):
+        raise HomeBroken("setting ledger_durable_before: write 'forward' or 'answer'")
+    return settings
+
+
+def _typed(name: str, value: object, kind: type) -> object:
+    try:
+        if kind is float and isinstance(value, int | float | str):
+            return float(value)
+        if kind is int and isinstance(value, int | str) and not isinstance(value, bool):
+            return int(value)
+    except ValueError:
+        pass
+    if kind is str and isinstance(value, str):
+        return value
+    raise HomeBroken(f"setting {name}: {value!r} is not a {kind.__name__}")

@@ -1,0 +1,111 @@
+"""Keeps the processes of one Selat alive: the sequencer and the gateway workers, restarted with back-off."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selat.core.errors import Misused
+
+log = logging.getLogger("selat.supervisor")
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
+DRAIN_S = 35.0
+_BACKLOG = 2048
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket for the workers to share. Raises: Misused, when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = getattr(error, "strerror", None) or "not a port"
+        raise Misused(
+            f"cannot listen on {host}:{port} ({reason}); choose another with --host and --port"
+        ) from error
+    listening.listen(_BACKLOG)
+    listening.set_inheritable(True)
+    return listening
+
+
+@dataclass
+class _Child:
+    """One process and how to start it again. Its standard input closes when we are gone, and it then stops."""
+
+    name: str
+    arguments: Sequence[str]
+    descriptors: Sequence[int] = ()
+    process: subprocess.Popen[bytes] | None = None
+    wait_s: float = FIRST_WAIT_S
+    due: float = field(default=0.0)
+    started: float = field(default=0.0)
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own arguments
+            [sys.executable, "-m", "selat", *self.arguments],
+            stdin=subprocess.PIPE,
+            pass_fds=self.descriptors,
+            start_new_session=True,
+        )
+        self.started = time.monotonic()
+
+
+class Supervisor:
+    """Starts the sequencer and `workers` gateways on one socket; `step` restarts what died; `stop` drains."""
+
+    def __init__(self, home: Path, listening: socket.socket, workers: int) -> None:
+        at_home = ("--home", str(home))
+        self._children = [_Child("sequencer", ("ledger", "sequence", *at_home))]
+        descriptor = listening.fileno()
+        for number in range(workers):
+            arguments = ("serve", "--fd", str(descriptor), "--worker", f"gateway-{number}", *at_home)
+            self._children.append(_Child(f"gateway-{number}", arguments, (descriptor,)))
+
+    def start(self) -> None:
+        for child in self._children:
+            child.start()
+
+    def step(self) -> None:
+        """Start again whatever ended by itself, waiting longer each time it ends soon after its start."""
+        now = time.monotonic()
+        for child in self._children:
+            if child.process is not None and (code := child.process.poll()) is not None:
+                child.process = None
+                if now - child.started > LONGEST_WAIT_S:
+                    child.wait_s = FIRST_WAIT_S
+                child.due = now + child.wait_s
+                log.error("%s ended with %s; starting it again in %.1f s", child.name, code, child.wait_s)
+                child.wait_s = min(child.wait_s * 2, LONGEST_WAIT_S)
+            if child.process is None and now >= child.due:
+                child.start()
+
+    def stop(self) -> None:
+        """Drain the gateways first, then the sequencer, so that the last closings are sealed."""
+        sequencer, *gateways = self._children
+        _end(gateways)
+        _end([sequencer])
+
+
+def _end(children: Sequence[_Child]) -> None:
+    running = [child.process for child in children if child.process is not None]
+    for process in running:
+        process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + DRAIN_S
+    for process in running:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -1,0 +1,190 @@
+"""An answer that streams: each event's texts to the guard, placeholders restored even when events split them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import msgspec
+
+from selat.core.entry import Usage
+from selat.core.errors import EngineGarbage
+from selat.wire.body import read_usage
+
+MAX_EVENT_BYTES = 4 * 2**20
+_DONE = b"[DONE]"
+
+
+class Restoring(Protocol):
+    """Restores a text that arrives in pieces, holding back only what may be a split placeholder."""
+
+    def feed(self, chunk: str) -> str: ...
+    def close(self) -> str: ...
+
+
+class _Function(msgspec.Struct):
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int = 0
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    delta: _Delta | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] = []
+    usage: dict[str, object] | None = None
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_PLAIN_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
+
+
+class Events:
+    """Watches one server-sent event stream.
+
+    `feed` takes bytes as they come and gives the bytes to forward at once. Every text goes to `watch`
+    with the name of its channel (choice and field), so that texts of different channels never mix.
+    With `restoring`, a maker of Restoring (its argument: whether the text is JSON inside a string),
+    events are rewritten with the caller's own values.
+    Raises: EngineGarbage for an event that is no JSON, or longer than 4 MiB.
+    """
+
+    def __init__(
+        self,
+        engine: str,
+        watch: Callable[[str, str], None],
+        restoring: Callable[[bool], Restoring] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._watch = watch
+        self._restoring = restoring
+        self._restorers: dict[tuple[int, str], Restoring] = {}
+        self._pending = b""
+        self._characters = 0
+        self._counted: dict[str, object] | None = None
+        self._last: dict[str, object] = {}
+        self.done = False
+
+    @property
+    def usage(self) -> Usage:
+        if self._counted is not None:
+            return read_usage(self._counted, [])
+        return Usage(0, (self._characters + 3) // 4, "estimate") if self._characters else Usage()
+
+    def feed(self, chunk: bytes) -> bytes:
+        data = self._pending + chunk if self._pending else chunk
+        if b"\r" in data:
+            # Only whole events are rewritten, so a CR that ends the data waits for its LF.
+            tail = b"\r" if data.endswith(b"\r") else b""
+            data = data.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
+        end = data.rfind(b"\n\n")
+        whole, self._pending = (b"", data) if end < 0 else (data[: end + 2], data[end + 2 :])
+        if len(self._pending) > MAX_EVENT_BYTES:
+            raise EngineGarbage(f"engine '{self._engine}' sent an event longer than {MAX_EVENT_BYTES} bytes")
+        if not whole:
+            return b"" if self._restoring else chunk
+        out = [self._event(event) for event in whole.split(b"\n\n") if event]
+        return b"".join(out) if self._restoring else chunk
+
+    def close(self) -> bytes:
+        """What is left when the stream ends: an unfinished event, and text held back by a restorer."""
+        rest = self._pending.strip()
+        self._pending = b""
+        out = self._event(rest) if rest else b""
+        if self._restoring is None:
+            return b""
+        return out if self.done else out + b"".join(self._held_back())
+
+    def _event(self, event: bytes) -> bytes:
+        data = b"\n".join(line[5:].lstrip(b" ") for line in event.split(b"\n") if line.startswith(b"data:"))
+        if not data:
+            return event + b"\n\n"
+        if data == _DONE:
+            self.done = True
+            held = b"".join(self._held_back()) if self._restoring else b""
+            return held + event + b"\n\n"
+        try:
+            chunk = _decode_chunk(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise EngineGarbage(f"engine '{self._engine}' sent an event that is not the protocol's") from None
+        if chunk.usage is not None:
+            self._counted = chunk.usage
+        for choice in chunk.choices:
+            for field, text in _texts(choice):
+                self._characters += len(text)
+                self._watch(f"{choice.index}.{field}", text)
+        return self._restored(data) if self._restoring and chunk.choices else event + b"\n\n"
+
+    def _restored(self, data: bytes) -> bytes:
+        """The event with each text passed through its restorer; text held back comes out before the finish."""
+        document = msgspec.json.decode(data)
+        self._last = {key: value for key, value in document.items() if key not in ("choices", "usage")}
+        before: list[bytes] = []
+        for choice in document["choices"]:
+            index = choice.get("index", 0)
+            holder = choice.get("delta") or choice
+            for field in (*_PLAIN_FIELDS, "text"):
+                if isinstance(holder.get(field), str):
+                    holder[field] = self._restorer(index, field).feed(holder[field])
+            for call in holder.get("tool_calls") or ():
+                function = call.get("function") or {}
+                if isinstance(function.get("arguments"), str):
+                    restorer = self._restorer(index, f"tool_calls.{call.get('index', 0)}")
+                    function["arguments"] = restorer.feed(function["arguments"])
+            if choice.get("finish_reason"):
+                before.extend(self._held_back(index))
+        return b"".join(before) + b"data: " + msgspec.json.encode(document) + b"\n\n"
+
+    def _restorer(self, index: int, field: str) -> Restoring:
+        assert self._restoring is not None
+        restorer = self._restorers.get((index, field))
+        if restorer is None:
+            restorer = self._restorers[index, field] = self._restoring(field.startswith("tool_calls."))
+        return restorer
+
+    def _held_back(self, only: int | None = None) -> Iterator[bytes]:
+        for index, field in [key for key in self._restorers if only is None or key[0] == only]:
+            text = self._restorers.pop((index, field)).close()
+            if not text:
+                continue
+            choice: dict[str, object] = {"index": index, "finish_reason": None}
+            if field == "text":
+                choice["text"] = text
+            elif field.startswith("tool_calls."):
+                call = {"index": int(field.removeprefix("tool_calls.")), "function": {"arguments": text}}
+                choice["delta"] = {"tool_calls": [call]}
+            else:
+                choice["delta"] = {field: text}
+            yield b"data: " + msgspec.json.encode({**self._last, "choices": [choice]}) + b"\n\n"
+
+
+def _texts(choice: _Choice) -> Iterator[tuple[str, str]]:
+    delta = choice.delta
+    if choice.text:
+        yield "text", choice.text
+    if delta is None:
+        return
+    if delta.content:
+        yield "content", delta.content
+    for field in _PLAIN_FIELDS[1:]:
+        if text := getattr(delta, field):
+            yield field, text
+    for call in delta.tool_calls or ():
+        if call.function and call.function.arguments:
+            yield f"tool_calls.{call.index}", call.function.arguments

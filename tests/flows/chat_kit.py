@@ -1,0 +1,97 @@
+"""A desk with the real guard, the real policy and a real journal on disk; only the engines are stand-ins."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from selat.core.caller import Caller
+from selat.core.label import LOWEST, Label
+from selat.flows.chat import Desk, Streamed, Whole, chat
+from selat.guard import Guard
+from selat.ledger import Book, Journal, Sequencer, prepare
+from selat.policy import DEFAULT, Decider, PolicySet
+from selat.testing import EchoEngine
+from selat.wire import APIS, Ask, read_ask
+
+CALLER = Caller("default", "key_1", frozenset({"builder"}), LOWEST, frozenset({"chat"}))
+
+
+class OneShelf:
+    """A shelf of given engines."""
+
+    def __init__(self, engines: Sequence[EchoEngine]) -> None:
+        self.engines = engines
+
+    def lookup(self, model: str) -> list[Any]:
+        return [engine for engine in self.engines if model in engine.models]
+
+    def models(self) -> tuple[str, ...]:
+        return tuple(sorted({model for engine in self.engines for model in engine.models}))
+
+
+class Office:
+    """One desk, its folder, and what was counted."""
+
+    def __init__(self, folder: Path, guard: Guard, *engines: EchoEngine) -> None:
+        self.folder = folder
+        self.counted: list[Any] = []
+        self.signer = prepare(folder, folder / "ledger.key")
+        self.journal = Journal(folder, "test")
+        self.journal.start()
+        ids = (f"R{number:025d}" for number in itertools.count())
+        self.desk = Desk(
+            guard=guard,
+            decider=Decider(PolicySet.load(DEFAULT)),
+            shelf=OneShelf(engines),  # type: ignore[arg-type]
+            journal=self.journal,
+            now=lambda: "2026-11-22T00:00:00.000Z",
+            entropy=secrets.token_bytes,
+            fresh_id=lambda: next(ids),
+            count=self.counted.append,
+        )
+
+    def ask(self, text: str, *, stream: bool = False, label: Label = LOWEST, **fields: Any) -> Ask:
+        document = {"model": "echo", "messages": [{"role": "user", "content": text}], "stream": stream, **fields}
+        api = APIS["/v1/chat/completions"]
+        return read_ask(api, CALLER, json.dumps(document).encode(), fields.pop("purpose", "chat"), label)
+
+    async def answer(self, ask: Ask) -> tuple[Whole | Streamed, bytes]:
+        reply = await chat(self.desk, ask)
+        if isinstance(reply, Whole):
+            return reply, reply.body
+        try:
+            return reply, b"".join([chunk async for chunk in reply.chunks()])
+        finally:
+            reply.close()
+
+    def leaves(self) -> list[dict[str, Any]]:
+        """Every entry, integrated by a real sequencer."""
+        self.journal.close()
+        sequencer = Sequencer(self.folder, self.signer)
+        sequencer.start()
+        try:
+            while sequencer.step():
+                pass
+        finally:
+            sequencer.close()
+        return [json.loads(leaf) for leaf in Book(self.folder).entries()]
+
+
+@asynccontextmanager
+async def hung_up(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The first chunk of a stream whose caller then leaves."""
+    yield await anext(events)
+
+
+def written(body: bytes) -> Iterator[str]:
+    """What a stream's deltas say, piece by piece."""
+    for line in body.split(b"\n\n"):
+        if line.startswith(b"data: {"):
+            for choice in json.loads(line[6:])["choices"]:
+                yield choice["delta"].get("content") or ""

@@ -1,0 +1,258 @@
+"""chat is the only road: nothing leaves undecided or unbooked, and every end is written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from chat_kit import Office, written
+
+from selat.core.caller import Site
+from selat.core.errors import EngineTimeout, EngineUnreachable, Forbidden, GuardFailed, LedgerUnavailable, NotFound
+from selat.core.finding import Scan
+from selat.core.label import parse_label
+from selat.flows.chat import Streamed, chat
+from selat.guard import Guard
+from selat.testing import EchoEngine
+
+MYKAD = "900101-14-5678"
+PROMPT = f"Sila semak pemohon dengan MyKad {MYKAD} hari ini"
+
+
+@pytest.fixture(scope="session")
+def guard() -> Guard:
+    return Guard.load()
+
+
+@pytest.fixture
+def office(tmp_path: Path, guard: Guard) -> Iterator[Callable[..., Office]]:
+    made: list[Office] = []
+
+    def make(*engines: EchoEngine) -> Office:
+        made.append(Office(tmp_path, guard, *engines))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.journal.close()
+
+
+def abroad() -> EchoEngine:
+    return EchoEngine(site=Site("SG", "awan", "US"))
+
+
+def test_an_answer_leaves_an_opening_and_a_closing(office: Callable[..., Office]) -> None:
+    desk = office(EchoEngine())
+    reply, body = asyncio.run(desk.answer(desk.ask("apa khabar")))
+    assert json.loads(body)["choices"][0]["message"]["content"] == "Echo: apa khabar"
+    opened, closed = desk.leaves()
+    assert (opened["kind"], opened["id"], opened["decision"]["effect"]) == ("opened", reply.opening.id, "permit")
+    assert (closed["kind"], closed["id"], closed["outcome"], closed["status"]) == (
+        "closed",
+        reply.opening.id,
+        "complete",
+        200,
+    )
+    assert closed["answer"]["bytes"] == len(body)
+
+
+def test_a_permitted_body_leaves_byte_for_byte(office: Callable[..., Office]) -> None:
+    engine = EchoEngine()
+    desk = office(engine)
+    ask = desk.ask("salam", seed=7, logit_bias={})
+    asyncio.run(desk.answer(ask))
+    assert engine.calls[0].body is ask.body
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_masked_abroad_comes_back_restored(office: Callable[..., Office], stream: bool) -> None:
+    engine = abroad()
+    desk = office(engine)
+    reply, body = asyncio.run(desk.answer(desk.ask(PROMPT, stream=stream)))
+    sent = engine.calls[0].body.decode()
+    assert MYKAD not in sent
+    assert "<MYKAD_1>" in sent
+    said = "".join(written(body)) if stream else json.loads(body)["choices"][0]["message"]["content"]
+    assert said == f"Echo: {PROMPT}"
+    assert reply.opening.decision.effect == "redact"
+    opened = desk.leaves()[0]
+    assert opened["scan"]["findings"] == {"MYKAD": 1}
+    assert opened["label"]["personal"] == "personal"
+
+
+def test_denial_never_reaches_an_engine(office: Callable[..., Office]) -> None:
+    engine = abroad()
+    desk = office(engine)
+    with pytest.raises(Forbidden) as refused:
+        asyncio.run(desk.answer(desk.ask("kertas mesyuarat", label=parse_label("sulit"))))
+    assert engine.calls == []
+    (leaf,) = desk.leaves()
+    assert (leaf["kind"], leaf["id"]) == ("refused", refused.value.receipt)
+    assert leaf["decision"]["rules"] == list(refused.value.rules)
+
+
+def test_the_first_permitted_engine_is_taken_over_an_earlier_one_that_needs_masking(
+    office: Callable[..., Office],
+) -> None:
+    far, near = abroad(), EchoEngine(name="dekat")
+    desk = office(far, near)
+    asyncio.run(desk.answer(desk.ask(PROMPT)))
+    assert far.calls == []
+    assert len(near.calls) == 1
+
+
+def test_an_unregistered_purpose_is_refused_and_its_words_stay_out_of_the_leaf(
+    office: Callable[..., Office],
+) -> None:
+    engine = EchoEngine()
+    desk = office(engine)
+    ask = desk.ask("hai")
+    object.__setattr__(ask, "purpose", f"semak {MYKAD}")
+    with pytest.raises(Forbidden):
+        asyncio.run(desk.answer(ask))
+    (leaf,) = desk.leaves()
+    assert leaf["purpose"] == "unregistered"
+    assert MYKAD not in json.dumps(leaf)
+    assert engine.calls == []
+
+
+class BrokenGuard:
+    """A scanner that fails."""
+
+    def scan(self, text: str) -> Scan:
+        raise GuardFailed("the detector broke")
+
+
+def test_a_failed_scan_denies(office: Callable[..., Office]) -> None:
+    engine = EchoEngine()
+    desk = office(engine)
+    object.__setattr__(desk.desk, "guard", BrokenGuard())
+    with pytest.raises(Forbidden):
+        asyncio.run(desk.answer(desk.ask("hai")))
+    assert engine.calls == []
+
+
+def test_nothing_is_sent_while_the_ledger_cannot_be_written(office: Callable[..., Office]) -> None:
+    engine = EchoEngine()
+    desk = office(engine)
+    desk.journal.close()
+    with pytest.raises(LedgerUnavailable):
+        asyncio.run(desk.answer(desk.ask("hai")))
+    assert engine.calls == []
+
+
+def test_the_opening_is_on_disk_before_the_engine_is_called(office: Callable[..., Office]) -> None:
+    on_disk: list[bool] = []
+
+    class Looking(EchoEngine):
+        async def send(self, call: object) -> object:  # type: ignore[override]
+            journals = b"".join(path.read_bytes() for path in (desk.folder / "journals").iterdir())
+            on_disk.append(b'"kind":"opened"' in journals)
+            return await super().send(call)  # type: ignore[arg-type]
+
+    desk = office(Looking())
+    asyncio.run(desk.answer(desk.ask("hai")))
+    assert on_disk == [True]
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome", "status"),
+    [
+        (EngineUnreachable("engine 'echo' refused"), "engine_error", 502),
+        (EngineTimeout("slow"), "engine_timeout", 504),
+    ],
+)
+def test_an_engine_that_fails_is_a_booked_end(
+    office: Callable[..., Office], failure: EngineUnreachable, outcome: str, status: int
+) -> None:
+    desk = office(EchoEngine(fails=failure))
+    with pytest.raises(type(failure)):
+        asyncio.run(desk.answer(desk.ask("hai")))
+    closed = desk.leaves()[1]
+    assert (closed["outcome"], closed["status"]) == (outcome, status)
+
+
+def test_an_engine_that_breaks_mid_stream_is_a_booked_end(office: Callable[..., Office]) -> None:
+    desk = office(EchoEngine(breaks=EngineUnreachable("engine 'echo' left")))
+    with pytest.raises(EngineUnreachable):
+        asyncio.run(desk.answer(desk.ask("hai", stream=True)))
+    assert desk.leaves()[1]["outcome"] == "engine_error"
+
+
+def test_ten_of_ten_hang_ups_are_closed_and_the_engine_is_told(office: Callable[..., Office]) -> None:
+    engine = EchoEngine()
+    desk = office(engine)
+
+    async def leave() -> None:
+        reply = await chat(desk.desk, desk.ask("hai " * 50, stream=True))
+        assert isinstance(reply, Streamed)
+
+        async def take() -> None:
+            try:
+                async for _ in reply.chunks():
+                    await asyncio.sleep(60)
+            finally:
+                reply.close()
+
+        task = asyncio.create_task(take())
+        await asyncio.sleep(0.005)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0)
+
+    async def all_leave() -> None:
+        await asyncio.gather(*(leave() for _ in range(10)))
+
+    asyncio.run(all_leave())
+    outcomes = [leaf["outcome"] for leaf in desk.leaves() if leaf["kind"] == "closed"]
+    assert outcomes == ["cancelled"] * 10
+    assert engine.closed_early == 10
+
+
+def test_a_cancelled_plain_ask_is_a_booked_end(office: Callable[..., Office]) -> None:
+    class Slow(EchoEngine):
+        async def send(self, call: object) -> object:  # type: ignore[override]
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    desk = office(Slow())
+
+    async def leave() -> None:
+        task = asyncio.create_task(desk.answer(desk.ask("hai")))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(leave())
+    assert desk.leaves()[1]["outcome"] == "cancelled"
+
+
+def test_an_unknown_model_names_the_known_ones_and_not_the_callers_word(office: Callable[..., Office]) -> None:
+    desk = office(EchoEngine())
+    with pytest.raises(NotFound) as refused:
+        asyncio.run(desk.answer(desk.ask("hai", model=f"model-{MYKAD}")))
+    assert "echo" in str(refused.value)
+    assert MYKAD not in str(refused.value)
+
+
+def test_no_prompt_finding_or_answer_text_is_in_a_leaf_a_log_or_a_metric(
+    office: Callable[..., Office], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    words = ["nasihat", MYKAD, "siti@contoh.my", "012-345 6789", "sk-proj-abcdefghijklmnopqrstuvwx1234567890"]
+    desk = office(abroad())
+    asyncio.run(desk.answer(desk.ask(" ".join(words), stream=True)))
+    desk.desk.shelf.engines[0].fails = EngineUnreachable("engine 'echo' refused the connection")  # type: ignore[attr-defined]
+    with pytest.raises(EngineUnreachable) as failed:
+        asyncio.run(desk.answer(desk.ask(" ".join(words))))
+    with pytest.raises(Forbidden) as refused:
+        asyncio.run(desk.answer(desk.ask(" ".join(words), label=parse_label("rahsia"))))
+    seen = json.dumps(desk.leaves()) + caplog.text + str(failed.value) + str(refused.value) + str(desk.counted)
+    for word in words:
+        assert word not in seen

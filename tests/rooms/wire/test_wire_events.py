@@ -1,0 +1,133 @@
+"""Streams are watched and restored the same however their bytes are cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selat.core.errors import EngineGarbage
+from selat.wire import Events
+
+
+def event(delta: dict[str, object], finish: str | None = None, index: int = 0) -> bytes:
+    choice = {"index": index, "delta": delta, "finish_reason": finish}
+    body = {"id": "c1", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}
+    return b"data: " + json.dumps(body).encode() + b"\n\n"
+
+
+STREAM = b"".join(
+    [
+        event({"role": "assistant", "content": ""}),
+        event({"content": "Nombor <MY"}),
+        event({"content": "KAD_1> sah"}),
+        event({"tool_calls": [{"index": 0, "id": "t", "function": {"name": "f", "arguments": '{"ic":"<MYK'}}]}),
+        event({"tool_calls": [{"index": 0, "function": {"arguments": 'AD_1>"}'}}]}),
+        event({"content": " <"}),
+        event({}, "stop"),
+        b'data: {"id":"c1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5}}\n\n',
+        b"data: [DONE]\n\n",
+    ]
+)
+
+
+class Placeholder:
+    """Restores <MYKAD_1>, holding back what may be its beginning."""
+
+    WORD, VALUE = "<MYKAD_1>", "900101-14-5678"
+
+    def __init__(self) -> None:
+        self.held = ""
+
+    def feed(self, chunk: str) -> str:
+        text = (self.held + chunk).replace(self.WORD, self.VALUE)
+        start = text.rfind("<")
+        cut = start if start >= 0 and self.WORD.startswith(text[start:]) else len(text)
+        self.held = text[cut:]
+        return text[:cut]
+
+    def close(self) -> str:
+        return self.held
+
+
+def run(
+    pieces: list[bytes], restoring: Callable[[bool], Placeholder] | None
+) -> tuple[bytes, dict[str, str], Events]:
+    seen: dict[str, str] = {}
+
+    def watch(channel: str, text: str) -> None:
+        seen[channel] = seen.get(channel, "") + text
+
+    events = Events("e", watch, restoring)
+    out = b"".join(events.feed(piece) for piece in pieces) + events.close()
+    return out, seen, events
+
+
+def cut(stream: bytes, places: list[int]) -> list[bytes]:
+    marks = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
+    return [stream[a:b] for a, b in pairwise(marks)]
+
+
+def contents(out: bytes, field: str = "content") -> str:
+    text = ""
+    for line in out.split(b"\n\n"):
+        if line.startswith(b"data: {"):
+            for choice in json.loads(line[6:])["choices"]:
+                if field == "arguments":
+                    calls = choice["delta"].get("tool_calls", [])
+                    text += "".join(call["function"]["arguments"] for call in calls)
+                else:
+                    text += choice["delta"].get(field) or ""
+    return text
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=12))
+def test_unmasked_bytes_pass_unchanged_and_texts_are_seen_whole(places: list[int]) -> None:
+    out, seen, events = run(cut(STREAM, places), None)
+    assert out == STREAM
+    assert seen == {"0.content": "Nombor <MYKAD_1> sah <", "0.tool_calls.0": '{"ic":"<MYKAD_1>"}'}
+    assert events.done
+    assert (events.usage.prompt, events.usage.completion, events.usage.source) == (3, 5, "engine")
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=12))
+def test_split_placeholders_are_restored_in_content_and_tool_arguments(places: list[int]) -> None:
+    out, _, _ = run(cut(STREAM, places), lambda inside_json: Placeholder())
+    assert contents(out) == "Nombor 900101-14-5678 sah <"
+    assert contents(out, "arguments") == '{"ic":"900101-14-5678"}'
+    assert out.endswith(b"data: [DONE]\n\n")
+    finish = out.index(b'"finish_reason":"stop"')
+    assert out.rindex(b'" <"' if b'" <"' in out else b'"<"', 0, finish) < finish
+
+
+def test_windows_line_ends_are_events_too() -> None:
+    _, seen, events = run([STREAM.replace(b"\n", b"\r\n")], None)
+    assert seen["0.content"] == "Nombor <MYKAD_1> sah <"
+    assert events.done
+
+
+def test_a_stream_that_ends_without_done_gives_what_was_held_back() -> None:
+    out, _, events = run([event({"content": "baki <MYK"})], lambda inside_json: Placeholder())
+    assert contents(out) == "baki <MYK"
+    assert not events.done
+
+
+@pytest.mark.parametrize("garbage", [b"data: <html>\n\n", b'data: {"choices":7}\n\n', b"data: \xff\xfe\n\n"])
+def test_garbage_is_named_without_its_text(garbage: bytes) -> None:
+    with pytest.raises(EngineGarbage) as refused:
+        run([garbage], None)
+    assert "html" not in str(refused.value)
+
+
+def test_an_endless_event_is_cut_off() -> None:
+    with pytest.raises(EngineGarbage):
+        run([b"data: " + b"x" * (5 * 2**20)], None)
+
+
+def test_without_a_count_tokens_are_estimated() -> None:
+    _, _, events = run([event({"content": "a" * 40})], None)
+    assert (events.usage.completion, events.usage.source) == (10, "estimate")
