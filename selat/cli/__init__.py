@@ -26,6 +26,7 @@ COMMANDS = {
     "guard": "Find and mask personal data.",
     "policy": "Check what policy decides, and why.",
     "ledger": "Verify receipts offline; check and read the ledger.",
+    "receipt": "Carry the evidence about a request away, to be verified anywhere.",
 }
 HIDDEN = ("serve",)
 

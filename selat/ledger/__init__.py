@@ -2,10 +2,11 @@
 
 from selat.ledger.book import Book
 from selat.ledger.check import Report, check
+from selat.ledger.export import export
 from selat.ledger.journal import Journal
 from selat.ledger.keys import prepare
 from selat.ledger.process import sequence
 from selat.ledger.sequencer import Sequencer
 from selat.ledger.ticket import Ticket
 
-__all__ = ["Book", "Journal", "Report", "Sequencer", "Ticket", "check", "prepare", "sequence"]
+__all__ = ["Book", "Journal", "Report", "Sequencer", "Ticket", "check", "export", "prepare", "sequence"]

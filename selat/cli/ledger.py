@@ -1,0 +1,109 @@
+"""`selat ledger`: verify receipts offline, check and read the book, run the sequencer."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selat.cli.frame import HomeOption, JsonOption, show, show_json
+from selat.core.errors import LedgerBroken, Misused, NotFound
+from selat.home import create_home, find_home, open_home
+from selat.ledger import Book, check, sequence
+from selat.settings import read_settings
+from selat.verifier import explain, verify_path
+from selat.verifier.words import LANGUAGES
+
+app = typer.Typer(help="Verify receipts offline; check and read the ledger.", no_args_is_help=True)
+
+
+@app.command()
+def verify(
+    files: Annotated[list[Path], typer.Argument(help="Receipts, receipt bundles, or folders of them.")],
+    trust: Annotated[
+        Path | None, typer.Option(help="Whom to believe: the log's trust file, had elsewhere.")
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="prompt=FILE, answer=FILE: prove these the words.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="en or ms.")] = "en",
+    json_: JsonOption = False,
+) -> None:
+    """Verify receipts with no network, no home and no server; say what is proved and what is not."""
+    if language not in LANGUAGES:
+        raise Misused(f"no language '{language}'; known: {', '.join(LANGUAGES)}")
+    try:
+        believed = trust.read_text("utf-8") if trust else ""
+        texts = {name: Path(file).read_bytes() for name, _, file in (item.partition("=") for item in text or [])}
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused(f"cannot read what --trust or --text names: {error}") from error
+    verdicts = [verdict for file in files for verdict in verify_path(file, believed, texts)]
+    if json_:
+        show_json([verdict.to_json() for verdict in verdicts])
+    else:
+        for verdict in verdicts:
+            show(explain(verdict, language))
+    if not verdicts:
+        raise Misused("no receipt found: name .tlog-proof files, bundles, or folders of them")
+    if not all(verdict.ok for verdict in verdicts):
+        raise LedgerBroken(f"{sum(not verdict.ok for verdict in verdicts)} of {len(verdicts)} not verified")
+
+
+@app.command(name="check")
+def check_(
+    home: HomeOption = None,
+    trust: Annotated[Path | None, typer.Option(help="A trust file; else the one beside the log.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Read the whole ledger and name everything that does not fit."""
+    report = check(open_home(find_home(home)).ledger, trust.read_text("utf-8") if trust else "")
+    if json_:
+        show_json(asdict(report) | {"ok": report.ok})
+    else:
+        show(f"{report.origin}: {report.size} entries, signed by {', '.join(report.signers) or 'nobody we trust'}")
+        for remark in report.problems:
+            show(f"PROBLEM {remark.kind}: {remark.what}")
+        for remark in report.notes:
+            show(f"note {remark.kind}: {remark.what}")
+        for leaf, receipt in report.orphans:
+            show(f"open {receipt}: leaf {leaf} was never closed (under way, or cut off by a crash)")
+        show("every entry leads to the signed root" if report.ok else "the evidence is damaged")
+    if not report.ok:
+        raise LedgerBroken(f"{len(report.problems)} problems; the log is kept as it is: selat ledger repair")
+
+
+@app.command(name="show")
+def show_(
+    which: Annotated[str, typer.Argument(metavar="ID|INDEX", help="A receipt id, or the number of a leaf.")],
+    home: HomeOption = None,
+    proof: Annotated[bool, typer.Option("--proof", help="Print the receipt (tlog-proof) instead.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Show the entries of a receipt id, or one leaf."""
+    book = Book(open_home(find_home(home)).ledger)
+    indexes = [int(which)] if which.isdecimal() else book.find(which)
+    if not indexes:
+        raise NotFound(f"no receipt {which}: unknown, or not integrated yet (about a second)")
+    if proof:
+        for index in indexes:
+            show(book.proof(index).rstrip("\n"))
+        return
+    entries = [{"index": index, "entry": json.loads(book.leaf(index))} for index in indexes]
+    if json_:
+        show_json(entries)
+    else:
+        for entry in entries:
+            show(json.dumps(entry, ensure_ascii=False, indent=2))
+
+
+@app.command(hidden=True, name="sequence")
+def sequence_(home: HomeOption = None) -> None:
+    """Integrate the journals and sign checkpoints until told to stop; run by `selat up`."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    place = create_home(find_home(home))
+    every_s = read_settings(place.path).ledger_seal_every_ms / 1000
+    sequence(place.ledger, place.keys / "ledger.key", every_s=every_s)

@@ -1,0 +1,43 @@
+"""`selat receipt`: carry the evidence about a request away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selat.cli.frame import HomeOption, JsonOption, say, show_json
+from selat.core.errors import Misused
+from selat.home import find_home, open_home
+from selat.ledger import Book, export
+
+app = typer.Typer(help="Carry the evidence about a request away, to be verified anywhere.", no_args_is_help=True)
+
+
+@app.callback()
+def _root() -> None:
+    """Receipts."""
+
+
+@app.command(name="export")
+def export_(
+    receipt: Annotated[str, typer.Argument(metavar="ID", help="The id in the answer's selat-receipt header.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the bundle.")] = Path(
+        "receipt.zip"
+    ),
+    withhold: Annotated[bool, typer.Option("--withhold", help="Leave the salts out.")] = False,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write a bundle: entries, proofs, trust file, salts for who may see the words, and how to verify it."""
+    data = export(Book(open_home(find_home(home)).ledger), receipt, disclose=not withhold)
+    try:
+        with output.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        raise Misused(f"cannot write {output}: {error.strerror}") from error
+    if json_:
+        show_json({"receipt": receipt, "file": str(output), "bytes": len(data)})
+    else:
+        say(f"{output}: {len(data)} bytes; verify it with: selat ledger verify {output} --trust FILE")
