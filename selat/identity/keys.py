@@ -204,9 +204,13 @@ class Keys:
         return _record(row)
 
     def rotate(self, tenant: str, key: str) -> NewKey:
-        """A new secret with the same name, roles, scopes, clearance and expiry. The old one works until revoked.
+        """A new secret with the rights of an old key, which works until it is revoked. Raises: as `successor`."""
+        return self.create(tenant, self.successor(tenant, key))
 
-        Raises: NotFound; Misused for a key that is revoked or has expired.
+    def successor(self, tenant: str, key: str) -> KeyWish:
+        """The wish for a key of the same name, roles, scopes, clearance and expiry.
+
+        Raises: NotFound; Misused for a key that is revoked.
         """
         with trouble(self.engine), self.engine.connect() as connection:
             row = connection.execute(sa.select(keys).where(keys.c.id == key, keys.c.tenant == tenant)).first()
@@ -216,7 +220,7 @@ class Keys:
         if old.revoked:
             raise Misused("the key is revoked; make a new one: selat key create")
         expires = datetime.fromisoformat(old.expires) if old.expires else None
-        return self.create(tenant, KeyWish(old.name, old.roles, old.clearance, old.scopes, expires))
+        return KeyWish(old.name, old.roles, old.clearance, old.scopes, expires)
 
     # The road of every request
 

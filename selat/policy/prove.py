@@ -43,6 +43,19 @@ class Proof:
     broken: Example | None = None
     permitted_by: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, object]:
+        found = self.broken
+        return {
+            "id": self.invariant.id,
+            "proved": found is None,
+            "ms": self.invariant.ms,
+            "en": self.invariant.en,
+            "milliseconds": round(self.milliseconds, 2),
+            "request": dict(found.values) if found else None,
+            "words": {"ms": found.words("ms"), "en": found.words("en")} if found else None,
+            "permitted_by": list(self.permitted_by),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -52,6 +65,15 @@ class Difference:
     now_permitted: bool
     old_rules: tuple[str, ...]
     new_rules: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "now_permitted": self.now_permitted,
+            "request": dict(self.example.values),
+            "words": {"ms": self.example.words("ms"), "en": self.example.words("en")},
+            "old_rules": list(self.old_rules),
+            "new_rules": list(self.new_rules),
+        }
 
 
 class Question:
@@ -135,6 +157,12 @@ def _prove(question: Question, solver: z3.Solver, invariant: Invariant) -> Proof
             "denies that request; nothing is proved. Please report this"
         )
     return Proof(invariant, spent, example, verdict.rules)
+
+
+def idle(policies: PolicySet) -> list[str]:
+    """The ids of policies that change no decision. Raises: OutsideSubset, ProverFailed."""
+    terms = Terms()
+    return list(Question(policies, terms).idle(assumed(terms)))
 
 
 def differences(old: PolicySet, new: PolicySet, limit: int = 20) -> list[Difference]:
