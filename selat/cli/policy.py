@@ -109,8 +109,8 @@ def explain_(
     show("\n\n".join(found.text(one) for one in ([lang] if lang else ["ms", "en"])))
 
 
-@app.command()
-def test(home: HomeOption = None, policies: PoliciesOption = None, json_: JsonOption = False) -> None:
+@app.command("test")
+def run_tests(home: HomeOption = None, policies: PoliciesOption = None, json_: JsonOption = False) -> None:
     """Run the table tests beside the policies (tests/*.toml). Exit code 1 if one fails."""
     folder = _folder(home, policies)
     outcomes = run_cases(PolicySet.load(folder), folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from selat.core.caller import Site
 from selat.core.decision import Decision
@@ -72,7 +73,7 @@ CHANGES: tuple[tuple[str, str, Change], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A single change that would turn a denial into `effect`."""
+    """The fewest changes, made together, that would turn a denial into `effect`."""
 
     ms: str
     en: str
@@ -116,13 +117,26 @@ class Explanation:
 
 
 def explain(policies: PolicySet, request: AuthorizationRequest) -> Explanation:
-    """The decision, its policies and, for a denial, each single change under which it would not be one."""
+    """The decision, its policies and, for a denial, the fewest changes under which it would not be one."""
     decision = decide(policies, request)
     determined = tuple(policies.policies[rule] for rule in decision.rules)
-    advice: list[Advice] = []
-    if decision.effect == "deny":
-        for ms, en, change in CHANGES:
-            changed = change(request)
-            if changed != request and (then := decide(policies, changed)).effect != "deny":
-                advice.append(Advice(ms, en, then.effect))
+    advice = _advice(policies, request) if decision.effect == "deny" else []
     return Explanation(decision, determined, tuple(advice))
+
+
+def _advice(policies: PolicySet, request: AuthorizationRequest) -> list[Advice]:
+    """Every smallest combination of changes that helps; at most three changes at once."""
+    useful = [one for one in CHANGES if one[2](request) != request]
+    for size in (1, 2, 3):
+        found: list[Advice] = []
+        for together in combinations(useful, size):
+            changed = request
+            for _, _, change in together:
+                changed = change(changed)
+            then = decide(policies, changed)
+            if then.effect != "deny":
+                ms, en = "; ".join(one[0] for one in together), "; ".join(one[1] for one in together)
+                found.append(Advice(ms, en, then.effect))
+        if found:
+            return found
+    return []
