@@ -22,7 +22,7 @@ from selat.home import Home, find_home, open_home
 from selat.identity import Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, quote
 from selat.ledger import Book, Journal, prepare
-from selat.policy import DEFAULT, Decider, PolicySet
+from selat.policy import DEFAULT, Decider, PolicySet, Reload, load_proved
 from selat.settings import Settings, read_settings
 
 DEFAULT_TENANT = "default"
@@ -61,7 +61,16 @@ class Platform:
 
     @cached_property
     def decider(self) -> Decider:
-        return Decider(PolicySet.load(self.home.policy))
+        return Decider(self._policies(self.home.policy))
+
+    @cached_property
+    def policy_reload(self) -> Reload:
+        """Takes up a changed policy folder for the decider; its `check` may prove, so call it in a thread."""
+        return Reload(self.home.policy, self.decider, self._policies)
+
+    def _policies(self, folder: Path) -> PolicySet:
+        allowed = self.settings.policy_unproved == "allow"
+        return load_proved(folder, self.home.cache / "proofs.json", allow_unproved=allowed)
 
     @cached_property
     def journal(self) -> Journal:

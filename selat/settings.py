@@ -34,6 +34,9 @@ class Settings:
     site_operator: str = _setting("self", "Who operates this machine.")  # type: ignore[assignment]
     site_hardware: str = _setting("cpu", "Vendor of the hardware that models run on here.")  # type: ignore[assignment]
     answer_engine: str = _setting("extractive", "Model that answers from documents.")  # type: ignore[assignment]
+    policy_unproved: str = _setting(
+        "refuse", "Policies outside the provable subset: `refuse`, or `allow` and mark receipts `not proved`."
+    )  # type: ignore[assignment]
     ledger_durable_before: str = _setting(
         "forward", "When the opening entry must be on disk: `forward` (before the prompt leaves) or `answer`."
     )  # type: ignore[assignment]
@@ -65,6 +68,8 @@ def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> S
     settings = Settings(**values)  # type: ignore[arg-type]
     if settings.ledger_durable_before not in ("forward", "answer"):
         raise HomeBroken("setting ledger_durable_before: write 'forward' or 'answer'")
+    if settings.policy_unproved not in ("refuse", "allow"):
+        raise HomeBroken("setting policy_unproved: write 'refuse' or 'allow'")
     return settings
 
 

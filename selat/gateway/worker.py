@@ -17,19 +17,25 @@ from selat.gateway.metrics import Metrics, load, render
 from selat.gateway.server import serve
 
 SAVE_EVERY_S = 1.0
+POLICY_EVERY_S = 1.0
 
 
 async def work(platform: Platform, listening: socket.socket) -> None:
     """Serve until told to stop, or until the supervisor is gone."""
     metrics = Metrics()
     door = build_door(platform, metrics)
-    saving = asyncio.get_running_loop().create_task(_save(metrics, _saved(platform)))
+    loop = asyncio.get_running_loop()
+    chores = [
+        loop.create_task(_save(metrics, _saved(platform))),
+        loop.create_task(_watch_policies(platform)),
+    ]
     try:
         await serve(Gateway(door), listening, door.limits.head_s)
     finally:
-        saving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await saving
+        for chore in chores:
+            chore.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await chore
         _saved(platform).unlink(missing_ok=True)
 
 
@@ -77,3 +83,11 @@ async def _save(metrics: Metrics, path: Path) -> None:
     while True:
         await asyncio.sleep(SAVE_EVERY_S)
         metrics.save(path)
+
+
+async def _watch_policies(platform: Platform) -> None:
+    """Take up changed policies; a set that is broken or breaks an invariant leaves the earlier one in force."""
+    reload = platform.policy_reload
+    while True:
+        await asyncio.sleep(POLICY_EVERY_S)
+        await asyncio.to_thread(reload.check)

@@ -27,7 +27,7 @@ class Reload:
         self.folder = folder
         self._decider = decider
         self._load = load
-        self._mark = _mark(folder)
+        self._mark: Mark = ()  # so that the first check compares what was loaded with what is there
         self.error = ""
 
     def check(self) -> bool:
