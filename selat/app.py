@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,7 +15,7 @@ from pathlib import Path
 from selat.core.caller import ROLES, Caller, Site
 from selat.core.entry import Change, Closing, Opening
 from selat.core.label import HIGHEST
-from selat.engines import ExtractiveEngine, Shelf, load_engines
+from selat.engines import EngineFile, EngineSpec, ExtractiveEngine, Shelf, load_engines, makers
 from selat.flows.chat import Desk
 from selat.guard import Guard
 from selat.home import Home, find_home, open_home
@@ -90,7 +90,7 @@ class Platform:
     def shelf(self) -> Shelf:
         settings = self.settings
         site = Site(settings.site_jurisdiction, settings.site_operator, hardware=settings.site_hardware)
-        return load_engines(self.home.engines, builtin=(ExtractiveEngine(quote, site),))
+        return load_engines(self.home.engines, makers(quote), (ExtractiveEngine(quote, site),))
 
     def desk(self, count: Callable[[Opening | Closing], None] = lambda entry: None) -> Desk:
         return Desk(
@@ -131,6 +131,23 @@ class Platform:
         """End an API key and book it. Raises: NotFound."""
         self.keys.revoke(tenant, key)
         self.record("key.revoked", {"key": key}, tenant)
+
+    def add_engine(self, fields: Mapping[str, object]) -> EngineSpec:
+        """Write an engine into engines.toml and book it; without its entry it is not there. Raises: Misused."""
+        file = EngineFile(self.home.engines)
+        spec = file.add(fields)
+        try:
+            models = [public for public, _ in spec.models]
+            self.record("engine.added", {"engine": spec.name, "models": models, "site": spec.site.to_json()})
+        except BaseException:
+            file.remove(spec.name)
+            raise
+        return spec
+
+    def remove_engine(self, name: str) -> None:
+        """Take an engine out of engines.toml and book it. Raises: NotFound."""
+        EngineFile(self.home.engines).remove(name)
+        self.record("engine.removed", {"engine": name})
 
     def close(self) -> None:
         """Make durable and let go of whatever was built."""

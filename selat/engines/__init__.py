@@ -7,6 +7,7 @@ from selat.engines.limits import Capacity, Timeouts
 from selat.engines.openai import OpenAIEngine
 from selat.engines.shelf import MAKERS, Maker, Shelf, load_engines, makers
 from selat.engines.spec import EngineSpec
+from selat.engines.survey import Surveyed
 
 __all__ = [
     "CHAT",
@@ -28,6 +29,7 @@ __all__ = [
     "OpenAIEngine",
     "Ready",
     "Shelf",
+    "Surveyed",
     "Timeouts",
     "load_engines",
     "makers",

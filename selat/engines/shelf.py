@@ -14,6 +14,7 @@ from selat.engines.engine import Engine
 from selat.engines.extractive import EXTRACTIVE, ExtractiveEngine, Quote
 from selat.engines.openai import OpenAIEngine
 from selat.engines.spec import EngineSpec
+from selat.engines.survey import Surveyed, probe
 
 _log = logging.getLogger("selat.engines")
 _LOOK_EVERY_S = 1.0
@@ -68,6 +69,13 @@ class Shelf:
     def weight(self, engine: Engine) -> int:
         """The weight its entry gives it; a built-in one is the last resort, 0."""
         return self._weights.get(engine.name, 0)
+
+    def survey(self, ask: bool = True) -> list[Surveyed]:
+        """Every engine with its entry and, when asked, its health. Runs an event loop of its own: for the CLI."""
+        engines = self.engines
+        health = asyncio.run(probe(engines)) if ask else {}
+        specs = {spec.name: spec for spec in self._made}
+        return [Surveyed(engine, specs.get(engine.name), health.get(engine.name)) for engine in engines]
 
     async def close(self) -> None:
         for engine in self._engines:

@@ -1,0 +1,119 @@
+"""`selat engine`: add, list and remove what runs models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from selat.app import open_platform
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.core.errors import Misused
+
+app = typer.Typer(help="Engines: add, list, remove.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="A name of your own: lower-case letters, digits, dots, dashes.")],
+    url: Annotated[str, typer.Option(help="Base URL, as in http://127.0.0.1:8000/v1")] = "",
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model, as M or PUBLIC=ENGINE'S-OWN; repeat for more.")
+    ] = None,
+    site: Annotated[str, typer.Option(help="The country it runs in, as in MY: policy decides by it.")] = "",
+    operator: Annotated[str, typer.Option(help="Who operates it.")] = "self",
+    operator_jurisdiction: Annotated[
+        str, typer.Option(help="The country whose law its operator answers to, if another.")
+    ] = "",
+    hardware: Annotated[str, typer.Option(help="Vendor of its hardware.")] = "unknown",
+    kind: Annotated[str, typer.Option(help="openai (any server by URL) or extractive.")] = "openai",
+    key_env: Annotated[str, typer.Option(help="Environment variable that holds its key.")] = "",
+    key_file: Annotated[str, typer.Option(help="File that holds its key.")] = "",
+    ca_file: Annotated[str, typer.Option(help="PEM file of the authority that signs its certificate.")] = "",
+    header: Annotated[list[str] | None, typer.Option(help="A further header, as Name=value.")] = None,
+    weight: Annotated[int | None, typer.Option(help="Share among engines of one model; 0: last resort.")] = None,
+    max_connections: Annotated[int | None, typer.Option(help="Calls at once.")] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write an engine into engines.toml; a running Selat takes it up within a second."""
+    where = {
+        "jurisdiction": site,
+        "operator": operator,
+        "operator_jurisdiction": operator_jurisdiction,
+        "hardware": hardware,
+    }
+    if not site:
+        raise Misused("--site is needed, as in --site MY: policy decides by where an engine runs")
+    wanted: dict[str, object] = {
+        "name": name,
+        "kind": kind,
+        "url": url,
+        "models": _pairs("--model", model or [], alone=True),
+        "site": {field: text for field, text in where.items() if text},
+        "key_env": key_env,
+        "key_file": key_file,
+        "ca_file": ca_file,
+        "headers": _pairs("--header", header or [], alone=False),
+        "weight": weight,
+        "max_connections": max_connections,
+    }
+    fields = {field: value for field, value in wanted.items() if value not in ("", None, {})}
+    with open_platform(home) as platform:
+        spec = platform.add_engine(fields)
+        found = next(one for one in platform.shelf.survey() if one.spec == spec)
+    if json_:
+        show_json(found.to_json())
+    else:
+        show(f"added {spec.name}: {', '.join(public for public, _ in spec.models)}")
+    if found.health is not None and not found.health.ok:
+        say(f"it does not answer yet: {found.health.detail}")
+    for missing in found.missing:
+        say(f"its own list of models does not hold '{missing}'; it holds: {', '.join(found.health.models[:10])}")  # type: ignore[union-attr]
+
+
+@app.command("list")
+def list_(
+    probe: Annotated[bool, typer.Option(help="Ask each whether it answers.")] = True,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """The engines, the heaviest first, with where they run and whether they answer."""
+    with open_platform(home) as platform:
+        found = platform.shelf.survey(probe)
+    if json_:
+        show_json([one.to_json() for one in found])
+        return
+    for one in found:
+        site, health = one.engine.site, one.health
+        state = "" if health is None else f"  {'ok' if health.ok else 'DOWN'} {health.latency_ms:.0f} ms"
+        place = f"{site.jurisdiction} ({site.operator}, {site.hardware})"
+        show(f"{one.engine.name}  {place}  {', '.join(one.engine.models)}{state}")
+        if health is not None and not health.ok:
+            say(f"  {health.detail}")
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="The engine's name.")],
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Take an engine out of engines.toml; calls under way go on to their end."""
+    with open_platform(home) as platform:
+        platform.remove_engine(name)
+    if json_:
+        show_json({"removed": name})
+    else:
+        show(f"removed {name}")
+
+
+def _pairs(option: str, given: list[str], *, alone: bool) -> dict[str, str]:
+    """`A=B` as a pair; `A` alone, where that is allowed, stands for itself."""
+    pairs: dict[str, str] = {}
+    for text in given:
+        left, sign, right = text.partition("=")
+        if not left or (sign and not right) or not (sign or alone):
+            raise Misused(f"{option}: write it as NAME=VALUE{' or NAME' if alone else ''}")
+        pairs[left] = right or left
+    return pairs
