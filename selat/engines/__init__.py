@@ -5,6 +5,7 @@ from selat.engines.engine import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, Answer, 
 from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngine
 from selat.engines.limits import Capacity, Timeouts
 from selat.engines.openai import OpenAIEngine
+from selat.engines.route import BreakerView, Route, Router, affinity_key
 from selat.engines.shelf import MAKERS, Maker, Shelf, load_engines, makers
 from selat.engines.spec import EngineSpec
 from selat.engines.survey import Surveyed
@@ -18,6 +19,7 @@ __all__ = [
     "MAKERS",
     "MODELS",
     "Answer",
+    "BreakerView",
     "Call",
     "Capacity",
     "Engine",
@@ -28,9 +30,12 @@ __all__ = [
     "Maker",
     "OpenAIEngine",
     "Ready",
+    "Route",
+    "Router",
     "Shelf",
     "Surveyed",
     "Timeouts",
+    "affinity_key",
     "load_engines",
     "makers",
 ]
