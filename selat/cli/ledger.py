@@ -10,14 +10,15 @@ from typing import Annotated
 
 import typer
 
-from selat.cli.frame import HomeOption, JsonOption, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import LedgerBroken, Misused, NotFound
 from selat.home import create_home, find_home, open_home
-from selat.ledger import Book, check, sequence
+from selat.ledger import Book, check, load_signer, repair, rotate, sequence
 from selat.settings import read_settings
 from selat.verifier import explain, verify_path
 from selat.verifier.words import LANGUAGES
 
+KEY = "ledger.key"
 app = typer.Typer(help="Verify receipts offline; check and read the ledger.", no_args_is_help=True)
 
 
@@ -100,10 +101,37 @@ def show_(
             show(json.dumps(entry, ensure_ascii=False, indent=2))
 
 
+@app.command(name="repair")
+def repair_(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """Rebuild what can be derived from signed entries; never changes one. Stop `selat up` first."""
+    place = open_home(find_home(home))
+    repairs = repair(place.ledger, load_signer(place.keys / KEY))
+    if json_:
+        show_json(asdict(repairs))
+        return
+    for what in repairs.done:
+        show(f"done: {what}")
+    for what in repairs.left:
+        show(f"left: {what}")
+    show("nothing was changed" if not repairs.done else "the ledger says so itself, in an entry ledger.repaired")
+
+
+@app.command(name="rotate-key")
+def rotate_key(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """Give the log a new signing key, announced under the old one. Stop `selat up` first."""
+    place = open_home(find_home(home))
+    key = rotate(place.ledger, place.keys / KEY)
+    if json_:
+        show_json({"key": str(key)})
+    else:
+        show(str(key))
+        say(f"Hand the new trust file to those who verify: {place.ledger / 'log' / 'trust.policy'}")
+
+
 @app.command(hidden=True, name="sequence")
 def sequence_(home: HomeOption = None) -> None:
     """Integrate the journals and sign checkpoints until told to stop; run by `selat up`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     place = create_home(find_home(home))
     every_s = read_settings(place.path).ledger_seal_every_ms / 1000
-    sequence(place.ledger, place.keys / "ledger.key", every_s=every_s)
+    sequence(place.ledger, place.keys / KEY, every_s=every_s)

@@ -42,6 +42,14 @@ class Edge:
                 del rest[-count:]
         return tree_root(0, _no_hash) if root is None else root
 
+    def partial_tiles(self) -> dict[str, bytes]:
+        """The partial hash tiles, by their path below the log's folder."""
+        return {
+            tile_name(level, self.size >> HEIGHT * (level + 1), len(hashes)): b"".join(hashes)
+            for level, hashes in enumerate(self.levels)
+            if hashes
+        }
+
     def grow(self, leaves: list[bytes]) -> Growth:
         """The edge after `leaves`, and the files that it takes."""
         writer = _Writer(self)

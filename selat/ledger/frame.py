@@ -72,11 +72,11 @@ def frame(whole: bytes, chain: int) -> tuple[bytes, int]:
     return length + chain.to_bytes(4, "big") + whole, chain
 
 
-def scan(data: bytes, at: Cursor) -> Scanned:
-    """Read the whole records in `data`, which starts at `at`; stop at the first that is torn or damaged."""
+def scan(data: bytes, at: Cursor, most: int = MAX_BODY_BYTES) -> Scanned:
+    """Read up to `most` whole records in `data`, which starts at `at`; stop at one that is torn or damaged."""
     records: list[Record] = []
     position, chain = 0, at.chain
-    while position + _FRAME.size <= len(data):
+    while position + _FRAME.size <= len(data) and len(records) < most:
         length, stated = _FRAME.unpack_from(data, position)
         end = position + _FRAME.size + length
         if not 3 <= length <= MAX_BODY_BYTES or end > len(data):
@@ -88,6 +88,26 @@ def scan(data: bytes, at: Cursor) -> Scanned:
         records.append(_record(whole))
         position, chain = end, actual
     return Scanned(records, Cursor(at.offset + position, chain), len(data) - position)
+
+
+def salvage(data: bytes) -> list[Record]:
+    """The whole records behind damage: each record holds the chain before it, so one bad body hides only itself.
+
+    Nothing when the length of the damaged record is itself false, or nothing whole follows.
+    """
+    at, saved, damaged = start(data), list[Record](), False
+    while at is not None:
+        found = scan(data[at.offset :], at)
+        if damaged:
+            saved += found.records
+        damaged = True
+        bad, at = found.end.offset, None
+        if found.rest >= _FRAME.size:
+            length, stated = _FRAME.unpack_from(data, bad)
+            after = bad + _FRAME.size + length
+            if 3 <= length <= MAX_BODY_BYTES and after < len(data):
+                at = Cursor(after, stated)
+    return saved
 
 
 def _record(whole: bytes) -> Record:

@@ -67,6 +67,14 @@ class Intake:
         records, end, rest = frame.scan(data, start)
         return Part(name, start, end, records, rest if whole else 0, final and whole)
 
+    def place(self, name: str, start: Cursor, count: int) -> Cursor:
+        """The place behind the first `count` records after `start`. Raises: LedgerBroken."""
+        try:
+            data = (self.folder / name).read_bytes()[start.offset :]
+        except OSError as error:
+            raise LedgerBroken(f"journal {name}: {error.strerror}") from error
+        return frame.scan(data, start, count).end
+
     def news(self, cursors: Cursors) -> list[Part]:
         """Every segment's next records; segments that have none are there too, to be cleared away."""
         parts, taken = [], 0

@@ -9,12 +9,14 @@ import secrets as chance
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+from selat.core.entry import Change
 from selat.core.errors import LedgerUnavailable
 from selat.ledger import frame
 from selat.ledger.files import make_folder
-from selat.ledger.segment import SUFFIX, Segment
+from selat.ledger.segment import SUFFIX, Altered, Segment
 from selat.ledger.ticket import Ticket, settle
 
 MAX_BATCH = 4096
@@ -115,6 +117,10 @@ class Journal:
             return
         try:
             segment.commit([ticket.body for ticket in batch])
+        except Altered as error:
+            self._set_aside(segment, error)
+            self._commit(batch)
+            return
         except OSError as error:
             self._fail(error)
             segment.abandon()
@@ -122,6 +128,18 @@ class Journal:
             settle(batch, self._down)
             return
         settle(batch, None)
+
+    def _set_aside(self, segment: Segment, error: Altered) -> None:
+        """Go on in a new segment whose first entry names what another hand did to this one."""
+        log.error("journal: %s", error)
+        segment.close()
+        self._segment = None
+        self._recover()
+        if self._segment is not None:
+            time_ = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            facts: dict[str, object] = {"journal": error.name, "bytes": error.found, "written": error.written}
+            change = Change("ledger.journal-altered", f"{error.name}@{error.written}", time_, "", "ledger", facts)
+            self._commit([Ticket(frame.body(change.leaf(), _NOTHING))])
 
     def _fail(self, error: OSError) -> None:
         reason = error.strerror or str(error)

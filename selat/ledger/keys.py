@@ -74,6 +74,30 @@ def prepare(folder: Path, key_file: Path, origin: str = "") -> Signer:
     return signer
 
 
+def replace_key(folder: Path, key_file: Path) -> tuple[Signer, Signer | None]:
+    """A new key for the log, trusted beside the old one; gives it, and the old one where it is not lost.
+
+    The old key file is kept under its id; remove it when the entry that names the new key is signed.
+    Raises: LedgerBroken, when there is no log yet; OSError.
+    """
+    logs = load_trust(folder).logs
+    try:
+        old: Signer | None = load_signer(key_file)
+    except LedgerBroken:
+        old = None
+    new = make_signer(logs[0].name)
+    path = folder / "log" / TRUST
+    lines = path.read_text("utf-8").splitlines()
+    last = max(number for number, line in enumerate(lines) if line.split()[:1] == ["log"])
+    lines.insert(last + 1, f"log {new.key}")
+    files.replace_durably(path, ("\n".join(lines) + "\n").encode(), "trust")
+    if key_file.exists():
+        name = f"{key_file.name}.{old.key.id.hex() if old else 'unreadable'}.old"
+        key_file.rename(key_file.with_name(name))
+    save_signer(key_file, new)
+    return new, old
+
+
 def trust_text(signer: Signer) -> str:
     """A trust file that believes this log and asks for no witness."""
     return (

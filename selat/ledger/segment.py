@@ -7,10 +7,19 @@ import os
 import secrets
 from pathlib import Path
 
+from selat.core.errors import LedgerBroken
 from selat.ledger import files, frame, points
 from selat.ledger.frame import Cursor
 
 SUFFIX = ".journal"
+
+
+class Altered(LedgerBroken):
+    """Another hand cut, extended or removed a segment that is being written: `found` bytes, not `written`."""
+
+    def __init__(self, name: str, found: int, written: int) -> None:
+        super().__init__(f"another hand changed {name}: it has {found} bytes, {written} were written")
+        self.name, self.found, self.written = name, found, written
 
 
 class Segment:
@@ -52,9 +61,7 @@ class Segment:
         offset, chain = self.durable
         state = os.fstat(self._fd)
         if state.st_size != offset or state.st_nlink == 0:
-            raise OSError(
-                f"another hand changed {self.path.name}: {state.st_size} bytes where {offset} were written"
-            )
+            raise Altered(self.path.name, 0 if state.st_nlink == 0 else state.st_size, offset)
         frames = []
         for whole in bodies:
             framed, chain = frame.frame(whole, chain)

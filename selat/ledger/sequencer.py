@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from selat.core.checkpoint import Checkpoint
@@ -31,6 +32,20 @@ _INDEX_LEAVES = 4096
 log = logging.getLogger("selat.ledger")
 
 
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold the ledger alone. Raises: HomeBusy, when another sequencer or a repair has it."""
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HomeBusy(f"another sequencer is at work on {folder}; a ledger has exactly one") from None
+        yield
+    finally:
+        os.close(lock)
+
+
 class Sequencer:
     """Integrates each acknowledged record exactly once, however often it is killed.
 
@@ -44,7 +59,7 @@ class Sequencer:
         if self._origin != signer.name:
             raise LedgerBroken(f"the key is named {signer.name}, the log {self._origin}: they must be the same")
         self._intake, self._vault, self._index = Intake(folder), Vault(folder), Index(folder)
-        self._lock: int | None = None
+        self._hold, self._held = contextlib.ExitStack(), False
         self._state = State(Mark(0, b"", {}), None)
         self._edge = Edge()
 
@@ -54,17 +69,12 @@ class Sequencer:
         Raises: HomeBusy, when another sequencer has it; LedgerBroken, when what is stored does not fit
         together: nothing is signed then.
         """
-        if self._lock is not None:
+        if self._held:
             return
         files.make_folder(self._log)
         files.make_folder(self._intake.folder)
-        lock = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise HomeBusy(f"another sequencer is at work on {self._folder}; a ledger has exactly one") from None
-        self._lock = lock
+        self._hold.enter_context(hold(self._folder))
+        self._held = True
         try:
             self._recover()
         except BaseException:
@@ -98,9 +108,8 @@ class Sequencer:
 
     def close(self) -> None:
         """Let the ledger go."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._held = False
+        self._hold.close()
 
     def _try_step(self) -> None:
         try:

@@ -53,6 +53,11 @@ class Vault:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return count
 
+    def cut(self, size: int) -> None:
+        """Drop the secrets of leaves from `size` on: those of a step that was given up before it was signed."""
+        with self._open() as database, database:
+            database.execute("DELETE FROM secret WHERE leaf >= ?", (size,))
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:

@@ -1,0 +1,94 @@
+"""kill -9 at every crash point: no acknowledged entry is lost, none comes twice, no size is signed twice."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ledger_house import House, leaf
+
+from selat.core.checkpoint import parse_checkpoint
+from selat.core.note import parse_note
+from selat.core.proof import verify
+from selat.ledger import Book, check
+from selat.ledger.points import POINTS
+
+WORK = """
+import json, os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[4])
+from ledger_house import House, leaf
+from selat.ledger import Journal, Sequencer, points
+home, point, nth = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+seen = 0
+signed = open(home / "signed", "a")
+acknowledged = open(home / "acknowledged", "a", buffering=1)
+def reach(name):
+    global seen
+    if name == "checkpoint.signed":
+        signed.write(sequencer.about_to_sign + "\\n"); signed.flush()
+    if name == point:
+        seen += 1
+        if seen == nth:
+            os.kill(os.getpid(), 9)
+house = House(home)
+points.on_reaching(reach)
+sequencer = Sequencer(house.folder, house.signer)
+first = int(sys.argv[5])
+def announce(edge, publish=sequencer._publish):
+    sequencer.about_to_sign = f"{edge.size} {edge.root().hex()}"
+    publish(edge)
+sequencer._publish = announce
+for turn in range(3):
+    journal = Journal(house.folder, "w")
+    journal.start()
+    numbers = range(first + turn * 150, first + turn * 150 + 150)
+    tickets = [(n, journal.append(leaf(n), {"prompt": b"s" * 32})) for n in numbers]
+    for n, ticket in tickets:
+        ticket.wait(10)
+        acknowledged.write(f"{n}\\n")
+    acknowledged.flush()
+    journal.close()
+    sequencer.step()
+    sequencer.step()
+sequencer.close()
+"""
+
+
+def work(home: Path, point: str, nth: int, first: int) -> int:
+    here = str(Path(__file__).parent)
+    arguments = [sys.executable, "-c", WORK, str(home), point, str(nth), here, str(first)]
+    done = subprocess.run(arguments, capture_output=True, timeout=60)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
+    return done.returncode
+
+
+@pytest.mark.parametrize("nth", [1, 2, 4])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_loses_and_repeats_nothing(tmp_path: Path, point: str, nth: int) -> None:
+    killed = work(tmp_path, point, nth, 0)
+    if nth == 1:
+        assert killed == -signal.SIGKILL, f"the point {point} is never reached"
+    work(tmp_path, "none", 1, 10_000)
+    house = House(tmp_path)
+    house.sequence()
+    acknowledged = {int(line) for line in (tmp_path / "acknowledged").read_text().split()}
+    book = Book(house.folder)
+    numbers = [int(json.loads(entry)["id"][1:]) for entry in book.entries()]
+    assert len(numbers) == len(set(numbers)), "integrated twice"
+    assert acknowledged <= set(numbers), "acknowledged and lost"
+    report = check(house.folder)
+    assert report.ok, report.problems
+    for number in (numbers[0], numbers[-1]):
+        (index,) = book.find(f"r{number}")
+        assert verify(book.proof(index), book.trust()).leaf == leaf(number)
+        assert book.secrets(f"r{number}") == {index: {"prompt": b"s" * 32}}
+    roots: dict[str, str] = {}
+    for line in (tmp_path / "signed").read_text().splitlines():
+        size, root = line.split()
+        assert roots.setdefault(size, root) == root, "two roots signed for one size: a fork"
+    assert parse_checkpoint(parse_note(book.checkpoint()).unverified_text).size == len(numbers)
