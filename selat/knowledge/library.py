@@ -142,7 +142,7 @@ class Library:
         # A passage that the index still holds but the store no longer does, or holds under a stricter
         # label, is not shown: the store is the truth, the index a fold of it.
         kept = [
-            (stored[identity].passage, score)
+            (stored[identity], score)
             for identity, score in found
             if identity in stored and stored[identity].passage.label.within(query.clearance)
         ]

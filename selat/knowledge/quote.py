@@ -14,9 +14,13 @@ from selat.knowledge.sentences import sentences
 from selat.knowledge.terms import shared
 from selat.knowledge.words import normalise, stems, words
 
-MOST = 2  # sentences in an answer
-LEAST = 0.34  # share of the question that a quoted sentence and its headings hold
-NEAR = 0.8  # a second sentence is quoted when it scores at least this share of the first
+MOST = 2  # sentences of one document
+MOST_IN_ALL = 3
+LEAST = 0.12  # share of the question that a quoted sentence and its headings hold
+NEAR = 0.85  # a second sentence is quoted when it scores at least this share of the first
+NEAR_OTHER = 0.7  # and one of another document, at least this
+FOREIGN = 0.75  # a sentence in another language than the question's
+RANK = 0.06  # a passage is trusted this much less for each one ranked above it
 _NUMBER = re.compile(r"\d")
 _DURATION = re.compile(
     r"\d+\s*(?:\(\w+\)\s*)?(?:jam|hari|minggu|bulan|tahun|minit|hours?|days?|weeks?|months?|years?|minutes?)\b|\d+\s*(?:小时|天|日|个月|年)"
@@ -51,28 +55,29 @@ def quote(question: str, passages: Sequence[Passage]) -> list[Citation]:
     asked = understand(question, shared())
     if not asked.concepts or not passages:
         return []
-    options = _options(question, asked, passages)
+    options = _options(asked, passages)
     if not options or options[0].score < LEAST:
         return []
-    chosen = [options[0]]
-    for option in options[1:]:
+    chosen: list[_Option] = []
+    for option in options:
         alike = any(_alike(option.text, other.text) for other in chosen)
-        if len(chosen) < MOST and option.score >= NEAR * options[0].score and not alike:
+        same = sum(option.passage.source == other.passage.source for other in chosen)
+        near = option.score >= (NEAR if same else NEAR_OTHER) * options[0].score
+        if near and not alike and same < MOST and len(chosen) < MOST_IN_ALL:
             chosen.append(option)
-    first = chosen[0].passage
-    chosen.sort(key=lambda option: option.at if option.passage == first else len(first.text))
+    sources = [option.passage.source for option in chosen]
+    chosen.sort(key=lambda option: (sources.index(option.passage.source), option.passage.number, option.at))
     return [Citation(option.marker, option.passage, option.text) for option in chosen]
 
 
-def _options(question: str, asked: Question, passages: Sequence[Passage]) -> list[_Option]:
+def _options(asked: Question, passages: Sequence[Passage]) -> list[_Option]:
     weights = _weights(asked, passages)
     total = sum(weights.values()) or 1.0
-    wanted = [pattern for asks, pattern in _WANTS if asks.search(normalise(question))][:1]
+    wanted = [pattern for asks, pattern in _WANTS if asks.search(asked.text)][:1]
     options: list[_Option] = []
     for marker, passage in enumerate(passages, 1):
         context = frozenset(stems(words(f"{passage.source.title} {passage.heading}")))
         whole = frozenset(stems(words(passage.text)))
-        language = passage.source.language or detect(passage.text)
         for at, text in enumerate(sentences(passage.text)):
             inside = frozenset(stems(words(text)))
             if len(inside) < 3 or text.rstrip().endswith("?"):
@@ -84,8 +89,8 @@ def _options(question: str, asked: Question, passages: Sequence[Passage]) -> lis
             score = share / total
             if wanted:
                 score *= 1.25 if wanted[0].search(normalise(text)) else 0.8
-            score *= 1.0 if language == asked.language else 0.85
-            score *= 1.0 - 0.03 * min(marker - 1, 8)
+            score *= 1.0 if detect(text, asked.language) == asked.language else FOREIGN
+            score *= 1.0 - RANK * min(marker - 1, 8)
             options.append(_Option(score, marker, at, passage, text))
     return sorted(options, key=lambda option: (-option.score, option.marker, option.at))
 

@@ -1,12 +1,13 @@
 """A Malay-English-Chinese-Tamil glossary: which words in the other languages say the same thing.
 
-Files are `glossary/*.tsv` with the columns ms, en, zh, ta, domain; synonyms parted by `|`; a first line that
-names the columns and lines that open with `#` are skipped.
+Files are `glossary/*.tsv`; the first line names the columns: `ms`, `en`, `zh`, `ta` hold synonyms parted by
+`|`, `domain` what the row is about, `acronym` a further synonym. `shortforms.tsv` (`short`, `standard`) is
+read by `short_forms`. Lines that open with `#` are skipped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from selat.knowledge.language import stopwords
 from selat.knowledge.words import stems, words
 
 LANGUAGES = ("ms", "en", "zh", "ta")
+EVERYDAY = "everyday"  # the domain of words that seldom are what a question is about
 FOLDER = Path(__file__).parent / "glossary"
 Stems = tuple[str, ...]
 
@@ -27,11 +29,14 @@ class Glossary:
     _entries: list[tuple[tuple[Stems, str], ...]] = field(default_factory=list)
     _chinese: dict[str, list[int]] = field(default_factory=dict)
     _tamil: dict[str, list[tuple[Stems, int]]] = field(default_factory=dict)
+    _telling: set[Stems] = field(default_factory=set)
+    _everyday: set[Stems] = field(default_factory=set)
     longest: int = 1
     longest_chinese: int = 1
 
-    def add(self, columns: Iterable[tuple[str, str]]) -> None:
+    def add(self, columns: Iterable[tuple[str, str]], domain: str = "") -> None:
         """Take one row: pairs of language and its synonyms parted by `|`."""
+        kind = self._everyday if domain == EVERYDAY else self._telling
         entry: list[tuple[Stems, str]] = []
         number = len(self._entries)
         for language, cell in columns:
@@ -46,6 +51,7 @@ class Glossary:
                 if not key:
                     continue
                 entry.append((key, language))
+                kind.add(key)
                 self._ids.setdefault(key, []).append(number)
                 self.longest = max(self.longest, len(key))
                 if language == "ta":
@@ -71,6 +77,10 @@ class Glossary:
             if len(key) == len(phrase) and all(map(_alike, key, phrase))
         ]
         return self._equals(near, phrase)
+
+    def is_everyday(self, phrase: Stems) -> bool:
+        """Whether a phrase is in the glossary only as an everyday word."""
+        return phrase in self._everyday and phrase not in self._telling
 
     def _equals(self, numbers: Iterable[int], phrase: Stems) -> list[tuple[Stems, str]]:
         found = (pair for number in numbers for pair in self._entries[number] if pair[0] != phrase)
@@ -101,13 +111,27 @@ def load(folder: Path = FOLDER) -> Glossary:
     """The glossary of all files in a folder, in order of their names."""
     glossary = Glossary()
     for path in sorted(folder.glob("*.tsv")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            cells = line.split("\t")
-            if len(cells) < 2 or line.startswith("#") or tuple(cells[:2]) == LANGUAGES[:2]:
-                continue
-            glossary.add(zip(LANGUAGES, cells, strict=False))
+        for row in _rows(path):
+            columns = [(language, row.get(language, "")) for language in LANGUAGES]
+            if "short" not in row:
+                glossary.add([*columns, ("ms", row.get("acronym", ""))], row.get("domain", ""))
     phrase_stems.cache_clear()
     return glossary
+
+
+@cache
+def short_forms() -> dict[str, str]:
+    """Chat spellings to the words they stand for, the usual reading of each."""
+    data = Path(__file__).parent / "data"
+    rows = [row for path in (FOLDER / "shortforms.tsv", data / "shortforms.tsv") for row in _rows(path)]
+    return {row["short"]: row["standard"].split("|")[0].replace("-", " ") for row in rows}
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    """Rows of a table as column name to cell."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+    names = lines[0].split("\t")
+    return (dict(zip(names, line.split("\t"), strict=False)) for line in lines[1:])
 
 
 @cache

@@ -1,0 +1,84 @@
+"""`selat search "…"`: passages that the caller may see, best first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selat.app import DEFAULT_TENANT, open_platform
+from selat.cli.batch import read_queries
+from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
+from selat.core.errors import Misused
+from selat.core.label import HIGHEST, parse_label
+from selat.core.passage import Hit
+from selat.knowledge import Library, Query, documents_of
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(no_args_is_help=True)
+def run(
+    text: Annotated[str, typer.Argument(help="What to look for.")] = "",
+    collection: Annotated[str, typer.Option(help="Collection to search; else all of the tenant's.")] = "",
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Most passages to show.")] = 10,
+    clearance: Annotated[str, typer.Option(help="Search as a caller cleared to this label.")] = "",
+    queries: Annotated[Path | None, typer.Option(help='Many at once: JSONL of {"id","query"}.')] = None,
+    out: Annotated[Path | None, typer.Option(help='Where --queries writes {"id","hits":[ids]}.')] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant whose documents are searched.")] = DEFAULT_TENANT,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Find passages that the caller may see."""
+    if bool(text) == bool(queries) or bool(queries) != bool(out):
+        raise Misused("give either words to look for, or both --queries IN.jsonl and --out OUT.jsonl")
+    cleared = parse_label(clearance) if clearance else HIGHEST
+    with open_platform(home) as platform:
+        library = platform.library
+        if queries and out:
+            _many(library, queries, out, Query(tenant, collection, "", cleared, k))
+            return
+        hits = library.search(Query(tenant, collection, text, cleared, k))
+    if json_:
+        show_json({"hits": [hit_json(hit) for hit in hits]})
+        return
+    for hit in hits:
+        passage = hit.passage
+        where = f" p. {passage.page}" if passage.page else ""
+        show(f"{passage.source.document} #{passage.number}{where} [{passage.label}] {hit.score:.3f}")
+        show("    " + " ".join(passage.text.split())[:300])
+    if not hits:
+        say("nothing found")
+
+
+def hit_json(hit: Hit) -> dict[str, object]:
+    """A hit as `selat search --json` prints it: positions are characters of the text as ingested."""
+    passage, source = hit.passage, hit.passage.source
+    return {
+        "document": source.document,
+        "passage": passage.number,
+        "score": round(hit.score, 4),
+        "text": passage.text,
+        "label": str(passage.label),
+        "title": source.title,
+        "heading": passage.heading,
+        "page": passage.page,
+        "start": passage.start,
+        "end": passage.end,
+        "language": source.language,
+        "dated": source.dated,
+        "origin": source.origin,
+    }
+
+
+def _many(library: Library, queries: Path, out: Path, like: Query) -> None:
+    asked = read_queries(queries)
+    with progress("search", len(asked)) as bar, out.open("w", encoding="utf-8") as lines:
+        for identity, text in asked:
+            query = Query(like.tenant, like.collection, text, like.clearance, like.k)
+            row = {"id": identity, "hits": documents_of(library, query)}
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            bar.advance(bar.task_ids[0])
+    say(f"{len(asked)} queries answered in {out}")
