@@ -89,7 +89,9 @@ def ground(library: Library, inquiry: Inquiry) -> Grounded:
     """The sources that answer an inquiry, and the system message that holds them."""
     caller = inquiry.caller
     language = detect(inquiry.question)
-    asked = f"{inquiry.earlier}\n{inquiry.question}" if inquiry.earlier else inquiry.question
+    asked = inquiry.question
+    if inquiry.earlier and library.is_fragment(asked):
+        asked = f"{inquiry.earlier}\n{asked}"
     hits = library.evidence(Query(caller.tenant, inquiry.collection, asked, caller.clearance, SOURCES))
     passages = tuple(hit.passage for hit in hits)
     label = LOWEST

@@ -81,6 +81,10 @@ class Library:
     def understand(self, text: str) -> Question:
         return understand(text, shared())
 
+    def is_fragment(self, text: str) -> bool:
+        """Whether a question says too little to be searched by itself (`how about Johor?`)."""
+        return sum(concept.part >= 1 for concept in self.understand(text).concepts) < 2
+
     def documents(self, tenant: str, collection: str | None = None, clearance: Label = LOWEST) -> list[Record]:
         """The tenant's documents that a caller of this clearance may know of, failed ones among them."""
         return [record for record in self.store.records(tenant, collection) if label_of(record).within(clearance)]

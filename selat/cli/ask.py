@@ -1,0 +1,105 @@
+"""`selat ask "…"`: a question answered from the documents, with citations; decided and booked like any chat."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from selat.app import DEFAULT_TENANT, Platform, open_platform
+from selat.cli.batch import read_queries
+from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
+from selat.core.errors import EngineError, Misused
+from selat.flows.chat import Whole
+from selat.flows.documents import answer_documents
+from selat.wire import APIS, read_ask
+
+app = typer.Typer(add_completion=False)
+_CHAT = APIS["/v1/chat/completions"]
+
+
+@app.command(no_args_is_help=True)
+def run(
+    question: Annotated[str, typer.Argument(help="The question, in Malay, English, Chinese or Tamil.")] = "",
+    collection: Annotated[str, typer.Option(help="Collection to answer from; else all of the tenant's.")] = "",
+    model: Annotated[str, typer.Option(help="Model that answers; else the one of the settings.")] = "",
+    purpose: Annotated[str, typer.Option(help="Registered purpose of the question.")] = "chat",
+    queries: Annotated[Path | None, typer.Option(help='Many at once: JSONL of {"id","query"}.')] = None,
+    out: Annotated[Path | None, typer.Option(help='Where --queries writes {"id","answer","citations"}.')] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant whose documents answer.")] = DEFAULT_TENANT,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Ask a question; the answer cites the documents, or says that none of them answers."""
+    if bool(question) == bool(queries) or bool(queries) != bool(out):
+        raise Misused("give either a question, or both --queries IN.jsonl and --out OUT.jsonl")
+    with open_platform(home) as platform:
+        desk = _Desk(platform, tenant, collection, model or platform.settings.answer_engine, purpose)
+        if queries and out:
+            asyncio.run(_many(desk, read_queries(queries), out))
+            return
+        answer = asyncio.run(desk.ask(question))
+    if json_:
+        show_json(answer)
+    else:
+        _print(answer)
+
+
+class _Desk:
+    """Puts questions to the documents for whoever works at the machine itself."""
+
+    def __init__(self, platform: Platform, tenant: str, collection: str, model: str, purpose: str) -> None:
+        self._library = platform.library
+        self._desk = platform.desk()
+        self._caller = platform.local_caller(tenant)
+        self._collection = collection
+        self._model = model
+        self._purpose = purpose
+
+    async def ask(self, question: str) -> dict[str, object]:
+        """The answer with its citations and receipt id. Raises: EngineError, for an answer that is none."""
+        body = msgspec.json.encode({"model": self._model, "messages": [{"role": "user", "content": question}]})
+        ask = read_ask(_CHAT, self._caller, body, self._purpose, self._caller.prompt_label)
+        reply = await answer_documents(self._desk, self._library, ask, self._collection)
+        if not isinstance(reply, Whole) or reply.status != 200:
+            raise EngineError(f"model '{self._model}' gave no answer; see selat engine list")
+        document = msgspec.json.decode(reply.body)
+        message = document["choices"][0]["message"]
+        citations = [annotation["selat_citation"] for annotation in message["annotations"]]
+        return {
+            "answer": message["content"],
+            "citations": citations,
+            **document["selat"],
+            "receipt": reply.opening.id,
+        }
+
+
+async def _many(desk: _Desk, asked: list[tuple[object, str]], out: Path) -> None:
+    with progress("ask", len(asked)) as bar, out.open("w", encoding="utf-8") as lines:
+        for identity, question in asked:
+            answer = await desk.ask(question)
+            citations = answer["citations"]
+            ids = dict.fromkeys(one["document"] for one in citations) if isinstance(citations, list) else {}
+            row = {
+                "id": identity,
+                "answer": answer["answer"],
+                "citations": list(ids),
+                "abstained": answer["abstained"],
+            }
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            bar.advance(bar.task_ids[0])
+    say(f"{len(asked)} questions answered in {out}")
+
+
+def _print(answer: dict[str, object]) -> None:
+    show(str(answer["answer"]))
+    citations = answer["citations"]
+    for one in citations if isinstance(citations, list) else ():
+        page = f", p. {one['page']}" if one["page"] else ""
+        dated = f", {one['dated']}" if one["dated"] else ""
+        show(f"  [{one['marker']}] {one['title']} ({one['document']} #{one['passage']}{page}{dated})")
+    say(f"label {answer['label']}, receipt {answer['receipt']}")
