@@ -1,0 +1,118 @@
+"""The tables of what policy keeps: instruments, incidents, limits and what was used of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+
+from selat.core.errors import HomeBroken, Unavailable
+
+metadata = sa.MetaData()
+
+instruments = sa.Table(
+    "instruments",
+    metadata,
+    sa.Column("tenant", sa.String(64), primary_key=True),
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("ground", sa.String(16), nullable=False),
+    sa.Column("destinations", sa.String(200), nullable=False),
+    sa.Column("starts", sa.String(10), nullable=False),
+    sa.Column("ends", sa.String(10), nullable=True),
+    sa.Column("withdrawn", sa.String(32), nullable=True),
+)
+
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("tenant", sa.String(64), nullable=False, index=True),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("kinds", sa.String(64), nullable=False),
+    sa.Column("noticed", sa.String(32), nullable=False),
+    sa.Column("affected", sa.BigInteger, nullable=True),
+    sa.Column("closed", sa.String(32), nullable=True),
+)
+
+incident_steps = sa.Table(
+    "incident_steps",
+    metadata,
+    sa.Column("incident", sa.ForeignKey("incidents.id"), primary_key=True),
+    sa.Column("rule", sa.String(64), primary_key=True),
+    sa.Column("done", sa.String(32), nullable=False),
+    sa.Column("reference", sa.String(200), nullable=False),
+    sa.Column("late_reason", sa.String(500), nullable=False),
+)
+
+quota_limits = sa.Table(
+    "quota_limits",
+    metadata,
+    sa.Column("tenant", sa.String(64), primary_key=True),
+    sa.Column("scope", sa.String(128), primary_key=True),
+    sa.Column("period", sa.String(8), primary_key=True),
+    sa.Column("unit", sa.String(16), primary_key=True),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+)
+
+quota_used = sa.Table(
+    "quota_used",
+    metadata,
+    sa.Column("tenant", sa.String(64), primary_key=True),
+    sa.Column("scope", sa.String(128), primary_key=True),
+    sa.Column("period", sa.String(8), primary_key=True),
+    sa.Column("unit", sa.String(16), primary_key=True),
+    sa.Column("window_start", sa.BigInteger, primary_key=True),
+    sa.Column("used", sa.BigInteger, nullable=False),
+)
+
+quota_state = sa.Table(
+    "quota_state",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("changes", sa.BigInteger, nullable=False),
+)
+
+
+@contextmanager
+def trouble(engine: sa.Engine) -> Iterator[None]:
+    """Turns the database's errors into ours: a damaged file is HomeBroken, a busy or absent one Unavailable."""
+    where = engine.url.database or engine.url.host or "database"
+    try:
+        yield
+    except OperationalError as error:
+        raise Unavailable(
+            f"policy: the database {where} cannot be used now ({type(error.orig).__name__}: locked, full, "
+            "not writable or not there); check the disk, its permissions and that the server runs"
+        ) from error
+    except IntegrityError:
+        raise
+    except DatabaseError as error:
+        raise HomeBroken(
+            f"policy: {where} is not a sound database ({type(error.orig).__name__}); restore it from a backup"
+        ) from error
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that holds SQLite's write lock from its first statement; PostgreSQL locks rows."""
+    with trouble(engine), engine.execution_options(writing=True).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    with trouble(engine), engine.connect() as connection:
+        yield connection
+
+
+def prepare(engine: sa.Engine) -> None:
+    """Make the tables where they are missing. Raises: HomeBroken, Unavailable."""
+    with writing(engine) as connection:
+        metadata.create_all(connection)
+        if connection.execute(sa.select(quota_state.c.id)).first() is None:
+            connection.execute(quota_state.insert().values(id=1, changes=0))
