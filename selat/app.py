@@ -17,12 +17,13 @@ from selat.core.entry import Change, Closing, Opening
 from selat.core.label import HIGHEST
 from selat.engines import EngineFile, EngineSpec, ExtractiveEngine, Shelf, load_engines, makers
 from selat.flows.chat import Desk
+from selat.flows.duties import Duties
 from selat.guard import Guard
 from selat.home import Home, find_home, open_home
 from selat.identity import Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, quote
 from selat.ledger import Book, Journal, prepare
-from selat.policy import DEFAULT, Decider, PolicySet, Reload, load_proved
+from selat.policy import DEFAULT, Decider, Incidents, Instruments, PolicySet, Reload, load_packs, load_proved
 from selat.settings import Settings, read_settings
 
 DEFAULT_TENANT = "default"
@@ -71,6 +72,17 @@ class Platform:
     def _policies(self, folder: Path) -> PolicySet:
         allowed = self.settings.policy_unproved == "allow"
         return load_proved(folder, self.home.cache / "proofs.json", allow_unproved=allowed)
+
+    @cached_property
+    def duties(self) -> Duties:
+        """What the law asks of each tenant, by its profile."""
+        packs = load_packs()
+
+        def profile_of(tenant: str) -> str:
+            return self.keys.tenant(tenant).profile
+
+        incidents = Incidents(self.keys.engine, lambda tenant: packs.rules(profile_of(tenant)))
+        return Duties(packs, incidents, Instruments(self.keys.engine), profile_of, self.record)
 
     @cached_property
     def journal(self) -> Journal:

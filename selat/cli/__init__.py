@@ -24,6 +24,8 @@ COMMANDS = {
     "search": "Find passages that the caller may see.",
     "ask": "Ask a question; the answer cites the documents.",
     "guard": "Find and mask personal data.",
+    "rules": "Duties of law and guides, and which clocks are running.",
+    "incident": "Incidents, their clocks and their notices.",
     "policy": "Check what policy decides, and why.",
     "ledger": "Verify receipts offline; check and read the ledger.",
     "receipt": "Carry the evidence about a request away, to be verified anywhere.",

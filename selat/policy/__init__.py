@@ -3,7 +3,10 @@
 from selat.policy.cases import Outcome, run_cases
 from selat.policy.decide import Decider
 from selat.policy.explain import Explanation, explain
+from selat.policy.incidents import Incidents
+from selat.policy.instruments import Instruments
 from selat.policy.invariants import Invariant, Invariants, read_invariants
+from selat.policy.packs import load_packs
 from selat.policy.proved import load_proved
 from selat.policy.reload import Reload, lay_out
 from selat.policy.request import UNREGISTERED, AuthorizationRequest, read_request
@@ -15,6 +18,8 @@ __all__ = [
     "AuthorizationRequest",
     "Decider",
     "Explanation",
+    "Incidents",
+    "Instruments",
     "Invariant",
     "Invariants",
     "Outcome",
@@ -23,6 +28,7 @@ __all__ = [
     "Reload",
     "explain",
     "lay_out",
+    "load_packs",
     "load_proved",
     "read_invariants",
     "read_request",

@@ -14,7 +14,7 @@ SOON = timedelta(days=90)
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Something to do by `when`, None while it waits for an earlier duty. `state`: late, soon, running, waiting."""
+    """Something to do by `when`, None while it waits for another. `state`: late, soon, running, waiting."""
 
     what: str
     about: str
