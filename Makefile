@@ -43,5 +43,9 @@ lock:  ## refresh the pinned dependencies (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --group build -o requirements.lock pyproject.toml
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
 
+map: $(VENV)/.installed  ## rewrite the pages of docs/ that are made from the code
+	$(BIN)/python docs/make_map.py
+	$(BIN)/python docs/make_reference.py
+
 clean:
 	rm -rf $(VENV)
