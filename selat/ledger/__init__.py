@@ -4,12 +4,14 @@ from selat.ledger.book import Book
 from selat.ledger.check import Report, check
 from selat.ledger.export import export
 from selat.ledger.journal import Journal
-from selat.ledger.keys import load_signer, prepare
+from selat.ledger.keys import load_signer, make_signer, prepare, save_signer
 from selat.ledger.process import sequence
 from selat.ledger.repair import Repairs, repair
 from selat.ledger.rotate import rotate
 from selat.ledger.sequencer import Sequencer
 from selat.ledger.ticket import Ticket
+from selat.ledger.witness import Witness
+from selat.ledger.witness_server import witness_server
 
 __all__ = [
     "Book",
@@ -18,11 +20,15 @@ __all__ = [
     "Report",
     "Sequencer",
     "Ticket",
+    "Witness",
     "check",
     "export",
     "load_signer",
+    "make_signer",
     "prepare",
     "repair",
     "rotate",
+    "save_signer",
     "sequence",
+    "witness_server",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -96,13 +96,18 @@ def check(folder: Path, trust: str = "") -> Report:
 def _checkpoint(folder: Path, trust: str, found: _Findings) -> tuple[Checkpoint | None, tuple[str, ...]]:
     try:
         note = parse_note((folder / "log" / "checkpoint").read_text("utf-8"))
-        head, signers = verify_checkpoint(note, parse_trust(trust))
+        believed = parse_trust(trust)
+        head, signers = verify_checkpoint(note, replace(believed, quorum="none"))
     except (OSError, UnicodeDecodeError):
         found.problem("no-checkpoint", "log/checkpoint cannot be read: nothing is signed")
         return None, ()
     except LedgerBroken as error:
         found.problem("bad-checkpoint", str(error))
         return None, ()
+    if not believed.met(signers):
+        found.note(
+            "not-cosigned", f"the quorum '{believed.quorum}' is not met: receipts do not verify until it is"
+        )
     return head, tuple(key.name for key in signers)
 
 

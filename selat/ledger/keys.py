@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 from selat.core.errors import LedgerBroken
@@ -106,6 +107,11 @@ def trust_text(signer: Signer) -> str:
         f"log {signer.key}\n"
         "quorum none\n"
     )
+
+
+def own_trust(folder: Path) -> Trust:
+    """The log's keys and witnesses, asking for no quorum: for the log itself, which works without witnesses."""
+    return replace(load_trust(folder), quorum="none")
 
 
 def load_trust(folder: Path) -> Trust:

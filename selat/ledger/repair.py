@@ -20,7 +20,7 @@ from selat.ledger.index import NAME as INDEX
 from selat.ledger.index import Index
 from selat.ledger.intake import TORN, Cursors, Intake
 from selat.ledger.journal import Journal
-from selat.ledger.keys import load_trust
+from selat.ledger.keys import own_trust
 from selat.ledger.segment import SUFFIX
 from selat.ledger.sequencer import CHECKPOINT, Sequencer, hold
 from selat.ledger.state import NAME as STATE
@@ -86,7 +86,7 @@ def _signed(work: _Work) -> Checkpoint:
     except (OSError, UnicodeDecodeError, LedgerBroken) as error:
         log.error("checkpoint unreadable: %s", error)
         return _from_state(work)
-    return verify_checkpoint(note, load_trust(work.folder))[0]
+    return verify_checkpoint(note, own_trust(work.folder))[0]
 
 
 def _from_state(work: _Work) -> Checkpoint:

@@ -13,21 +13,23 @@ from pathlib import Path
 
 from selat.core.checkpoint import Checkpoint
 from selat.core.errors import HomeBusy, LedgerBroken
-from selat.core.note import Note, parse_note
+from selat.core.note import Note, Signature, parse_note
 from selat.core.proof import verify_checkpoint
 from selat.core.signer import Signer
 from selat.ledger import files, points
+from selat.ledger.cosign import Cosigners
 from selat.ledger.edge import Edge, Growth
 from selat.ledger.index import Index, facts
 from selat.ledger.intake import Intake, Part
-from selat.ledger.keys import load_trust
+from selat.ledger.keys import load_trust, own_trust
 from selat.ledger.state import Mark, State, load_state, save_state
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
 from selat.ledger.vault import Vault
 
 CHECKPOINT = "checkpoint"
 LOCK = "sequencer.lock"
-_INDEX_LEAVES = 4096
+WITNESS_WAIT_S = 0.5
+WITNESS_AGAIN_S = 5.0
 
 log = logging.getLogger("selat.ledger")
 
@@ -60,6 +62,7 @@ class Sequencer:
             raise LedgerBroken(f"the key is named {signer.name}, the log {self._origin}: they must be the same")
         self._intake, self._vault, self._index = Intake(folder), Vault(folder), Index(folder)
         self._hold, self._held = contextlib.ExitStack(), False
+        self._cosigners, self._asked_at, self._lacking = Cosigners(folder), 0.0, False
         self._state = State(Mark(0, b"", {}), None)
         self._edge = Edge()
 
@@ -93,6 +96,8 @@ class Sequencer:
         fresh = [part for part in parts if part.records]
         if fresh:
             self._plan(fresh)
+        elif self._lacking and time.monotonic() - self._asked_at > WITNESS_AGAIN_S:
+            self._publish(self._edge)
         self._clear([part for part in parts if part.final])
         return sum(len(part.records) for part in fresh)
 
@@ -109,7 +114,13 @@ class Sequencer:
     def close(self) -> None:
         """Let the ledger go."""
         self._held = False
+        self._cosigners.close()
         self._hold.close()
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """Witnesses that did not cosign the latest checkpoint, and why."""
+        return dict(self._cosigners.refusals)
 
     def _try_step(self) -> None:
         try:
@@ -145,6 +156,7 @@ class Sequencer:
                 "the tiles do not lead to the signed root: see selat ledger check; nothing was signed"
             )
         self._state, self._edge = state, edge
+        self._lacking = bool(load_trust(self._folder).urls)
         self._forget_gone()
         if not mine:
             self._publish(edge)
@@ -158,7 +170,7 @@ class Sequencer:
             note = parse_note((self._log / CHECKPOINT).read_text("utf-8"))
         except FileNotFoundError:
             return Checkpoint(self._origin, 0, Edge().root()), False
-        checkpoint, signers = verify_checkpoint(note, load_trust(self._folder))
+        checkpoint, signers = verify_checkpoint(note, own_trust(self._folder))
         if checkpoint.origin != self._origin:
             raise LedgerBroken(f"the log is {checkpoint.origin}, the key is for {self._origin}: give its own key")
         return checkpoint, self._signer.key in signers
@@ -222,10 +234,31 @@ class Sequencer:
         points.reached("tiles.synced")
 
     def _publish(self, edge: Edge) -> None:
+        """Sign, ask the witnesses, and put the checkpoint in place with what they answered in time.
+
+        Asked before it is published: a crash in between signs the same tree again, never another.
+        """
         text = Checkpoint(self._origin, edge.size, edge.root()).text()
         note = Note(text, (self._signer.sign(text),))
         points.reached("checkpoint.signed")
+        trust = load_trust(self._folder)
+        lines = {(line.name, line.key_id): line for line in self._cosigned(text)}
+        for line in self._cosigners.ask(note, edge.size, trust, WITNESS_WAIT_S):
+            lines[line.name, line.key_id] = line
+        self._asked_at = time.monotonic()
+        self._lacking = bool(trust.urls) and len(lines) < len(trust.witnesses)
+        note = Note(text, (*note.signatures, *lines.values()))
         files.replace_durably(self._log / CHECKPOINT, str(note).encode(), "checkpoint")
+
+    def _cosigned(self, text: str) -> list[Signature]:
+        """Cosignatures that the published checkpoint already has, when it is the same."""
+        try:
+            note = parse_note((self._log / CHECKPOINT).read_text("utf-8"))
+        except FileNotFoundError:
+            return []
+        own = (self._signer.name, self._signer.key.id)
+        same = note.unverified_text == text
+        return [line for line in note.signatures if same and (line.name, line.key_id) != own]
 
     def _drop_partials(self, old: int, new: int) -> None:
         """Remove the partial tiles of tiles that have become full. Source: C2SP tlog-tiles, Partial Tiles."""

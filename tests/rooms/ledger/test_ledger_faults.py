@@ -233,10 +233,14 @@ def test_a_rotated_key_is_announced_under_the_old_one(house: House) -> None:
     Sequencer._publish = watch  # type: ignore[method-assign,assignment]
     try:
         rotate(house.folder, house.key_file)
+        house.signer = load_signer(house.key_file)
+        house.write([leaf(1)])
+        house.sequence()
     finally:
         Sequencer._publish = publish  # type: ignore[method-assign]
     assert old.name in seen[0]
-    assert [str(old.sign(text.rpartition("\n\n")[0] + "\n")) in text for text in seen] == [True, False]
+    assert [str(old.sign(text.rpartition("\n\n")[0] + "\n")) in text for text in seen] == [True, True, False]
+    assert [str(house.signer.key.name) in text for text in seen] == [True, True, True]
     assert check(house.folder).ok
 
 
