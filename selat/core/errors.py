@@ -6,6 +6,7 @@
     │   ├── Unauthenticated      401  no key, or a wrong or revoked one
     │   ├── Forbidden            403  policy said no; `rules` name the policies
     │   ├── NotFound             404  no such model, receipt, document (or it is another tenant's)
+    │   ├── TooMany              429  over a limit of requests, tokens or money; `retry_after_s` says until when
     │   ├── TooLarge             413  over a stated limit
     │   └── Misused              a command was called wrongly (exit code 2)
     ├── EngineError              the model's side failed
@@ -65,6 +66,17 @@ class Forbidden(CallerError):
 class NotFound(CallerError):
     status = 404
     code = "not_found"
+
+
+class TooMany(CallerError):
+    """Over a quota. `retry_after_s` is whole seconds until the window that is full ends."""
+
+    status = 429
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class TooLarge(CallerError):
