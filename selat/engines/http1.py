@@ -78,6 +78,9 @@ class HttpAnswer:
 
     async def close(self) -> None:
         """Forget the rest; when it is still coming, break the connection now. Never suspends."""
+        self.drop()
+
+    def drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()
@@ -173,6 +176,14 @@ class Connection(asyncio.Protocol):
             self._writing.cancel()
         self._transport.abort()
 
+    def leave(self, reply: asyncio.Future[HttpAnswer]) -> None:
+        """The caller of one exchange has gone. When its answer came in the same moment, the connection may be
+        another exchange's already, which must not be touched."""
+        if self._reply is reply:
+            self.abandon()
+        elif not reply.cancelled() and reply.exception() is None:
+            reply.result().drop()
+
     def tick(self, now: float, elapsed_s: float) -> None:
         """Time has passed: fail the exchange if a phase is over its limit."""
         answer, limits = self._answer, self._keeper.timeouts
@@ -223,7 +234,7 @@ class Connection(asyncio.Protocol):
                 answer.wake()
             elif self._early or full:
                 self._give(answer)
-            if full and not self._paused:
+            if full and not self._paused and self._answer is not None:
                 self._paused = True
                 self._transport.pause_reading()
 
@@ -306,8 +317,12 @@ class Connection(asyncio.Protocol):
 
     def _give(self, answer: HttpAnswer) -> None:
         reply, self._reply = self._reply, None
-        if reply is not None and not reply.done():
+        if reply is None:
+            return
+        if not reply.done():
             reply.set_result(answer)
+        elif self._answer is not None:
+            self.abandon()  # the caller left in this very moment, so nobody would read the rest
 
     def _finish(self, answer: HttpAnswer) -> None:
         self._answer = None

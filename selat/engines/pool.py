@@ -85,10 +85,11 @@ class Pool:
         self._busy.add(connection)
         if self._timer is None:
             self._watch()
+        reply = connection.begin(head, call.body, call.stream)
         try:
-            return await connection.begin(head, call.body, call.stream)
+            return await reply
         except asyncio.CancelledError:
-            connection.abandon()
+            connection.leave(reply)
             raise
 
     async def close(self) -> None:

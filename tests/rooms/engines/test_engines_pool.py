@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import random
 import resource
 import socket
 import ssl
@@ -161,6 +162,100 @@ def test_the_queue_keeps_each_tenants_order_and_takes_turns(pushed: list[tuple[s
         left = {tenant for tenant, _ in popped[start:]}
         round_ = [tenant for tenant, _ in popped[start : start + len(left)]]
         assert len(set(round_)) == len(round_)
+
+
+def test_a_call_cancelled_as_its_answer_comes_does_not_break_the_next_one_on_that_connection(
+    upstream: Upstream,
+) -> None:
+    """The answer is there and the connection free, but the caller has not run yet: between the two, another
+    call takes the connection, and then the first one's cancellation arrives."""
+
+    async def story(engine: OpenAIEngine) -> None:
+        await read(await engine.send(chat("echo")))
+        for _ in range(20):
+            first = asyncio.create_task(engine.send(chat("echo")))
+            await asyncio.sleep(0)
+            while not engine._pool._idle:
+                await asyncio.sleep(0)
+            first.cancel()
+            async with asyncio.timeout(2):
+                assert content(await read(await engine.send(chat("echo", "kedua")))) == "kedua"
+            with pytest.raises(asyncio.CancelledError):
+                await first
+
+    run(OpenAIEngine(spec(upstream.url)), story)
+
+
+def test_an_answer_that_comes_as_its_call_is_cancelled_does_not_break_the_next_one_either(
+    upstream: Upstream,
+) -> None:
+    """The other order: cancelled first; before the caller runs, the answer completes and frees the connection."""
+
+    async def story(engine: OpenAIEngine) -> None:
+        for _ in range(20):
+            await read(await engine.send(chat("echo")))
+            (connection,) = engine._pool._idle
+            first = asyncio.create_task(engine.send(chat("hangs")))
+            await asyncio.sleep(0)
+            first.cancel()
+            connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            second = connection.begin(b"", b"", False)
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            assert not connection.closing
+            connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+            assert await read(await second) == b"[]"
+            connection.abandon()
+            assert await until(lambda: engine._pool.open == 0)
+
+    run(OpenAIEngine(spec(upstream.url)), story)
+
+
+def test_a_stream_that_begins_as_its_call_is_cancelled_is_hung_up_on(upstream: Upstream) -> None:
+    async def story(engine: OpenAIEngine) -> None:
+        await read(await engine.send(chat("echo")))
+        (connection,) = engine._pool._idle
+        first = asyncio.create_task(engine.send(chat("hangs", stream=True)))
+        await asyncio.sleep(0)
+        first.cancel()
+        connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {}\n\n")
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert connection.closing
+        assert await until(lambda: engine._pool.open == 0)
+
+    run(OpenAIEngine(spec(upstream.url)), story)
+
+
+def test_a_thousand_random_hang_ups_leave_nobody_waiting_for_ever(upstream: Upstream) -> None:
+    chance = random.Random(7)
+
+    async def one(engine: OpenAIEngine) -> None:
+        kind = chance.choice(["read", "close", "json"])
+        answer = await engine.send(chat("echo:2", "a" * 60, stream=kind != "json", tenant=chance.choice("abc")))
+        try:
+            async for _ in answer.chunks():
+                if kind == "close" and chance.random() < 0.3:
+                    break
+        finally:
+            await answer.close()
+
+    async def worker(engine: OpenAIEngine) -> None:
+        for _ in range(25):
+            task = asyncio.create_task(one(engine))
+            if chance.random() < 0.6:
+                await asyncio.sleep(chance.random() * 0.02)
+                task.cancel()
+            await asyncio.wait({task})
+
+    async def story(engine: OpenAIEngine) -> None:
+        async with asyncio.timeout(25):
+            await asyncio.gather(*(worker(engine) for _ in range(40)))
+        assert await until(lambda: engine.in_flight == 0)
+        assert engine.waiting == 0
+        assert content(await read(await engine.send(chat("echo", "tamat")))) == "tamat"
+
+    run(OpenAIEngine(spec(upstream.url, capacity=Capacity(max_connections=16))), story)
 
 
 # Kept connections.
