@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,7 +16,7 @@ from pathlib import Path
 from selat.core.caller import ROLES, Caller, Site
 from selat.core.entry import Change, Closing, Opening
 from selat.core.label import HIGHEST
-from selat.engines import EngineFile, EngineSpec, ExtractiveEngine, Shelf, load_engines, makers
+from selat.engines import Detected, EngineFile, EngineSpec, ExtractiveEngine, Shelf, detect, load_engines, makers
 from selat.flows.chat import Desk
 from selat.flows.duties import Duties
 from selat.guard import Guard
@@ -176,6 +177,11 @@ def open_platform(home: Path | None, worker: str = "cli") -> Iterator[Platform]:
         yield platform
     finally:
         platform.close()
+
+
+def detect_engines(ports: Sequence[int] = ()) -> list[Detected]:
+    """Servers on this machine that could be engines."""
+    return asyncio.run(detect(ports))
 
 
 def furnish(home: Home) -> str | None:

@@ -19,7 +19,7 @@ from selat.core.errors import Misused, SelatError
 COMMANDS = {
     "up": "Start Selat: home, gateway, ledger, sample documents, a first question.",
     "key": "API keys: create, list, revoke.",
-    "engine": "Engines: add, list, remove.",
+    "engine": "Engines: add, list, detect, remove.",
     "ingest": "Turn documents into labelled, searchable passages.",
     "search": "Find passages that the caller may see.",
     "ask": "Ask a question; the answer cites the documents.",

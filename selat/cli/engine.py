@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from selat.app import open_platform
+from selat.app import detect_engines, open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import Misused
 
-app = typer.Typer(help="Engines: add, list, remove.", no_args_is_help=True)
+app = typer.Typer(help="Engines: add, list, detect, remove.", no_args_is_help=True)
 
 
 @app.command()
@@ -91,6 +91,25 @@ def list_(
         show(f"{one.engine.name}  {place}  {', '.join(one.engine.models)}{state}")
         if health is not None and not health.ok:
             say(f"  {health.detail}")
+
+
+@app.command()
+def detect(
+    port: Annotated[list[int] | None, typer.Option(help="A port to look at too; repeat for more.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Find model servers on this machine at their usual ports; nothing is sent to them but questions."""
+    found = detect_engines(port or ())
+    if json_:
+        show_json([one.to_json() for one in found])
+        return
+    for one in found:
+        context = f", context {one.context}" if one.context else ""
+        show(f"{one.software} {one.version}  {one.url}{context}  {', '.join(one.models) or 'no models'}")
+        if one.models:
+            say(f"  selat engine add {one.software} --url {one.url} --model {one.models[0]} --site MY")
+    if not found:
+        say("no model server answers on this machine; if it has another port, name it: --port 9000")
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Talk to models: any OpenAI-compatible server by URL, or the built-in engine that quotes its sources."""
 
 from selat.engines.config import EngineFile
+from selat.engines.detect import Detected, detect
 from selat.engines.engine import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, Answer, Call, Engine, Health, Ready
 from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngine
 from selat.engines.limits import Capacity, Timeouts
@@ -22,6 +23,7 @@ __all__ = [
     "BreakerView",
     "Call",
     "Capacity",
+    "Detected",
     "Engine",
     "EngineFile",
     "EngineSpec",
@@ -36,6 +38,7 @@ __all__ = [
     "Surveyed",
     "Timeouts",
     "affinity_key",
+    "detect",
     "load_engines",
     "makers",
 ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,12 +10,11 @@ import msgspec
 from selat.core.caller import Site
 from selat.core.errors import EngineError, EngineGarbage, EngineUnreachable
 from selat.engines.engine import Answer, Call, Health
-from selat.engines.limits import Capacity
+from selat.engines.fetch import fetch
 from selat.engines.pool import Address, Pool
 from selat.engines.spec import EngineSpec, tls_context
 
 _PROBE_S = 5.0
-_MAX_PROBE_BYTES = 1024 * 1024
 _MAX_PATHS = 64
 
 
@@ -72,31 +69,20 @@ class OpenAIEngine:
 
     async def health(self) -> Health:
         """Ask for the list of models on a connection of its own, so that a full pool does not look ill."""
-        limits = replace(self.spec.timeouts, connect_s=_PROBE_S, first_byte_s=_PROBE_S, total_s=2 * _PROBE_S)
-        pool = Pool(self.name, self._address, limits, Capacity(1, 1))
-        started = time.perf_counter()
+        path = self.spec.health_path
         try:
-            path = self.spec.health_path
             target = self._target(path) if path.startswith("/v1/") else path.encode("ascii")
-            head = b"GET %b HTTP/1.1\r\n%b\r\n" % (target, self._fields())
-            answer = await pool.exchange(head, Call(self.spec.health_path, b"", False))
-            body = b""
-            async for piece in answer.chunks():
-                body += piece
-                if len(body) > _MAX_PROBE_BYTES:
-                    break
-            await answer.close()
+            head = b"GET %b HTTP/1.1\r\n%b" % (target, self._fields())
+            fetched = await fetch(self.name, self._address, head, _PROBE_S)
         except EngineError as error:
             return Health(False, str(error))
-        finally:
-            await pool.close()
-        latency_ms = (time.perf_counter() - started) * 1000
-        if answer.status >= 400:
-            return Health(False, f"{self.spec.health_path} answers with status {answer.status}", latency_ms)
+        if not 200 <= fetched.status < 300:
+            return Health(False, f"{path} answers with status {fetched.status}", fetched.latency_ms)
         try:
-            return Health(True, "ok", latency_ms, tuple(row.id for row in _models.decode(body).data))
+            models = tuple(row.id for row in _models.decode(fetched.body).data)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return Health(True, "ok; gives no list of models", latency_ms)
+            return Health(True, "ok; gives no list of models", fetched.latency_ms)
+        return Health(True, "ok", fetched.latency_ms, models)
 
     async def close(self) -> None:
         await self._pool.close()
