@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from selat.cli.frame import say, show
-from selat.core.errors import LedgerBroken, SelatError, Unavailable
+from selat.core.errors import LedgerBroken, Unavailable
+from selat.flows.receipt import last_proof
 
 QUESTION = "Berapa lama masa untuk lapor kebocoran data peribadi?"
 READY_WITHIN_S = 60.0
@@ -29,13 +30,11 @@ class Response:
         return value if isinstance(value, dict) else {}
 
 
-def call(address: str, method: str, path: str, key: str = "", body: object = None, accept: str = "") -> Response:
+def call(address: str, method: str, path: str, key: str = "", body: object = None) -> Response:
     """One HTTP exchange with the gateway. Raises: Unavailable, when it cannot be reached."""
     parts = urlsplit(address)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    if accept:
-        headers["accept"] = accept
     data = None
     if body is not None:
         data = json.dumps(body).encode()
@@ -108,7 +107,7 @@ class FirstAnswer:
 def first_question(address: str, key: str, proofs: Path, verify: Callable[[str], str]) -> FirstAnswer:
     """Ask, fetch the receipt's proof, keep it in `proofs` and verify it with no network.
 
-    Raises: SelatError, when the answer is an error or the proof does not come or does not verify.
+    Raises: Unavailable or LedgerBroken, when the answer is an error or the proof does not come or does not verify.
     """
     asked = {"model": "docs", "messages": [{"role": "user", "content": QUESTION}]}
     reply = call(address, "POST", "/v1/chat/completions", key, asked)
@@ -133,11 +132,12 @@ def first_question(address: str, key: str, proofs: Path, verify: Callable[[str],
 
 
 def _proof(address: str, key: str, receipt: str) -> str:
+    """The proof of how the request ended, once that is sealed."""
     deadline = time.monotonic() + RECEIPT_WITHIN_S
     while time.monotonic() < deadline:
-        reply = call(address, "GET", f"/v1/receipts/{receipt}", key, accept="text/plain")
-        if reply.status == 200:
-            return reply.body.decode()
+        reply = call(address, "GET", f"/v1/receipts/{receipt}", key)
+        if reply.status == 200 and (found := reply.json()).get("status") != "open":
+            return last_proof(found)
         time.sleep(0.1)
     raise LedgerBroken(
         f"receipt {receipt} was not sealed within {RECEIPT_WITHIN_S:.0f} s; is the sequencer running?"
@@ -173,6 +173,3 @@ Cuba seterusnya / try next:
   selat engine add      put a vLLM, Ollama or llama.cpp server behind the same gateway
 """)
     say("serving; Ctrl-C stops it")
-
-
-__all__ = ["FirstAnswer", "SelatError", "call", "first_question", "wait_until_ready", "what_next"]
