@@ -42,11 +42,11 @@ class _Chat(_Common, kw_only=True):
 
 
 class _Completion(_Common, kw_only=True):
-    prompt: str | list[str] | list[int] | list[list[int]]
+    prompt: str | list[str | int | list[int]]
 
 
 class _Embedding(_Common, kw_only=True):
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | list[str | int | list[int]]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
 
