@@ -67,7 +67,14 @@ class Running:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for the process; its exit code."""
+        code = self.process.wait(60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
 
 
 def engines_toml(upstream: Upstream) -> str:
@@ -119,15 +126,10 @@ def selat(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """One Selat for all door tests that do not break it."""
     folder = tmp_path_factory.mktemp("selat")
     home = folder / "home"
-    made = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"from selat.home import create_home; from pathlib import Path; create_home(Path({str(home)!r}))",
-        ]
-    )
-    assert made.returncode == 0
+    home.mkdir()
+    (home / "home.toml").write_text("version = 1\n")
     (home / "engines.toml").write_text(engines_toml(upstream))
+    (home / "selat.toml").write_text("head_timeout_s = 2.0\nbody_timeout_s = 2.0\n")
     running = start(home, upstream, folder / "log")
     yield running
     assert running.stop() == 0, running.log.read_text()
@@ -151,6 +153,7 @@ def fresh(upstream: Upstream, tmp_path: Path) -> Iterator[Any]:
     for one in running:
         if one.process.poll() is None:
             one.stop()
+        one.ended()
 
 
 def children(process: subprocess.Popen[str]) -> dict[str, int]:

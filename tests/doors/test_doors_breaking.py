@@ -1,0 +1,129 @@
+"""Kill it, starve it, start it twice: afterwards the log verifies and every loss is visible."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from conftest import Running, children, kill
+
+SAY = [{"role": "user", "content": "apa khabar"}]
+Begin = Callable[..., Running]
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "selat", *map(str, arguments)], capture_output=True, text=True)
+
+
+def until(true: Callable[[], Any], within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def answered(selat: Running) -> bool:
+    try:
+        return bool(selat.client().chat.completions.create(model="echo", messages=SAY).choices)
+    except openai.APIError:
+        return False
+
+
+def test_kill_9_mid_stream_leaves_an_orphan_no_gap_and_a_log_that_verifies(fresh: Begin) -> None:
+    selat = fresh()
+    stream = selat.client().chat.completions.with_raw_response.create(
+        model="endless:0.05", messages=SAY, stream=True
+    )
+    receipt = stream.headers["selat-receipt"]
+    events = iter(stream.parse())
+    next(events)
+    kill(children(selat.process)["gateway-0"])
+    with pytest.raises(openai.APIError):
+        for _ in events:
+            pass
+    until(lambda: answered(selat))
+    kill(children(selat.process)["sequencer"])
+    until(lambda: answered(selat))
+    assert selat.stop() == 0
+    again = fresh()
+    assert again.said["key"] is None
+    check = command("ledger", "check", "--home", selat.home, "--json")
+    report = json.loads(check.stdout)
+    assert receipt in json.dumps(report)
+    assert check.returncode == 0, check.stdout
+    opened = again.leaves_of(receipt, "opened")
+    assert opened["decision"]["effect"] == "permit"
+
+
+def test_a_killed_supervisor_takes_its_children_with_it(fresh: Begin) -> None:
+    selat = fresh()
+    pids = children(selat.process)
+    assert set(pids) == {"gateway-0", "sequencer"}
+    kill(selat.process.pid)
+    selat.ended()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.values()), 45)
+    assert fresh().said["verified"]
+
+
+def test_a_second_up_on_the_same_home_is_refused_by_name(selat: Running) -> None:
+    second = command("up", "--home", selat.home, "--port", 0)
+    assert second.returncode == 1
+    assert "holds" in second.stderr
+    assert str(selat.process.pid) in second.stderr
+
+
+def test_a_port_in_use_is_refused_with_the_next_step(selat: Running, tmp_path: Path) -> None:
+    second = command("up", "--home", tmp_path / "home", "--port", selat.port)
+    assert second.returncode == 2
+    assert "--port" in second.stderr
+
+
+def test_several_workers_share_the_port_and_the_book(fresh: Begin) -> None:
+    selat = fresh("--workers", "3")
+    done: list[bool] = []
+    threads = [threading.Thread(target=lambda: done.append(answered(selat))) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done == [True] * 24
+    until(lambda: sum(leaf["kind"] == "closed" for leaf in selat.leaves()) >= 25)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda home: (home / "home.toml").write_text("version = "), "damaged"),
+        (lambda home: (home / "home.toml").write_text("version = 99"), "version 99"),
+        (lambda home: (home / "selat.toml").write_text("warna = 'merah'"), "unknown setting 'warna'"),
+        (lambda home: (home / "selat.toml").write_text("port = 'pintu'"), "port"),
+        (lambda home: (home / "engines.toml").write_text("[[engine]]\nname = 'x'\n"), "engines.toml"),
+        (lambda home: (home / "selat.db").write_bytes(b"not a database at all, not even nearly" * 50), "selat.db"),
+        (lambda home: (home / "keys" / "ledger.key").write_text("PRIVATE+KEY+?"), "ledger.key"),
+        (lambda home: next((home / "policy").rglob("*.cedar")).write_text("permit (prin"), ".cedar"),
+    ],
+)
+def test_a_damaged_home_says_what_is_damaged(tmp_path: Path, damage: Callable[[Path], object], words: str) -> None:
+    home = tmp_path / "home"
+    first = command("up", "--home", home, "--port", 0, "--once")
+    assert first.returncode == 0, first.stderr
+    damage(home)
+    again = command("up", "--home", home, "--port", 0, "--once")
+    assert again.returncode in (1, 2)
+    assert words in again.stderr
+    assert "Traceback" not in again.stderr
+
+
+def test_a_folder_with_other_things_in_it_is_no_home(tmp_path: Path) -> None:
+    (tmp_path / "surat.txt").write_text("hai")
+    refused = command("up", "--home", tmp_path, "--port", 0, "--once")
+    assert refused.returncode == 1
+    assert "not empty" in refused.stderr
