@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selat.core.errors import Misused
+from selat.core.errors import Misused, Unavailable
 
 log = logging.getLogger("selat.supervisor")
 
@@ -90,6 +90,15 @@ class Supervisor:
                 child.wait_s = min(child.wait_s * 2, LONGEST_WAIT_S)
             if child.process is None and now >= child.due:
                 child.start()
+
+    def fail_early(self) -> None:
+        """While starting: a child that ended by itself has said why, and will not do better the next time.
+
+        Raises: Unavailable, naming it.
+        """
+        for child in self._children:
+            if child.process is not None and child.process.poll() is not None:
+                raise Unavailable(f"{child.name} could not start; the line above says why")
 
     def stop(self) -> None:
         """Drain the gateways first, then the sequencer, so that the last closings are sealed."""

@@ -50,7 +50,7 @@ def up(
         stopping = _stop_on_signal()
         try:
             supervisor.start()
-            wait_until_ready(address, supervisor.step)
+            wait_until_ready(address, supervisor.fail_early, stopping)
             _ingest_samples(at.path)
             with brief_key(at) as key:
                 trust = Book(at.ledger).trust()
@@ -60,7 +60,7 @@ def up(
             else:
                 answer.print()
                 what_next(address, secret, at.path)
-            while not (once or stopping):
+            while not once and not stopping:
                 supervisor.step()
                 time.sleep(POLL_S)
         finally:

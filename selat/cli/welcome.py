@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ from selat.flows.receipt import last_proof
 QUESTION = "Berapa lama masa untuk lapor kebocoran data peribadi?"
 READY_WITHIN_S = 60.0
 RECEIPT_WITHIN_S = 15.0
+# The socket listens before any worker does, so a probe may connect and then hear nothing.
+PROBE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,17 @@ class Response:
         return value if isinstance(value, dict) else {}
 
 
-def call(address: str, method: str, path: str, key: str = "", body: object = None) -> Response:
-    """One HTTP exchange with the gateway. Raises: Unavailable, when it cannot be reached."""
+def call(address: str, path: str, key: str = "", body: object = None, timeout_s: float = 60) -> Response:
+    """One HTTP exchange with the gateway, a POST when there is a body. Raises: Unavailable."""
     parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
     headers = {"authorization": f"Bearer {key}"} if key else {}
     data = None
     if body is not None:
         data = json.dumps(body).encode()
         headers["content-type"] = "application/json"
     try:
-        connection.request(method, path, data, headers)
+        connection.request("GET" if data is None else "POST", path, data, headers)
         reply = connection.getresponse()
         found = {name.lower(): value for name, value in reply.getheaders()}
         return Response(reply.status, found, reply.read())
@@ -50,14 +52,19 @@ def call(address: str, method: str, path: str, key: str = "", body: object = Non
         connection.close()
 
 
-def wait_until_ready(address: str, keep_alive: Callable[[], None]) -> None:
-    """Return once /readyz says 200. Raises: Unavailable, with what is not in order after READY_WITHIN_S."""
+def wait_until_ready(address: str, check: Callable[[], None], stopping: Sequence[int]) -> None:
+    """Return once /readyz says 200; `check` raises when that cannot happen any more.
+
+    Raises: Unavailable, with what is not in order after READY_WITHIN_S, or when `stopping` is filled.
+    """
     deadline = time.monotonic() + READY_WITHIN_S
     problems: object = "no worker answers"
     while time.monotonic() < deadline:
-        keep_alive()
+        check()
+        if stopping:
+            raise Unavailable("stopped before it was ready")
         try:
-            reply = call(address, "GET", "/readyz")
+            reply = call(address, "/readyz", timeout_s=PROBE_S)
         except Unavailable:
             time.sleep(0.1)
             continue
@@ -110,7 +117,7 @@ def first_question(address: str, key: str, proofs: Path, verify: Callable[[str],
     Raises: Unavailable or LedgerBroken, when the answer is an error or the proof does not come or does not verify.
     """
     asked = {"model": "docs", "messages": [{"role": "user", "content": QUESTION}]}
-    reply = call(address, "POST", "/v1/chat/completions", key, asked)
+    reply = call(address, "/v1/chat/completions", key, asked)
     if reply.status != 200:
         raise Unavailable(f"the first question failed with status {reply.status}: {_reason(reply)}")
     message = json.loads(reply.body)["choices"][0]["message"]
@@ -135,7 +142,7 @@ def _proof(address: str, key: str, receipt: str) -> str:
     """The proof of how the request ended, once that is sealed."""
     deadline = time.monotonic() + RECEIPT_WITHIN_S
     while time.monotonic() < deadline:
-        reply = call(address, "GET", f"/v1/receipts/{receipt}", key)
+        reply = call(address, f"/v1/receipts/{receipt}", key)
         if reply.status == 200 and (found := reply.json()).get("status") != "open":
             return last_proof(found)
         time.sleep(0.1)

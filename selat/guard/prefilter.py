@@ -141,7 +141,7 @@ def _stored(path: Path) -> Any | None:
         log.warning("the compiled guard %s is damaged; it is compiled again", path.name)
         return None
     try:
-        return hyperscan.loadb(bytearray(body), hyperscan.HS_MODE_BLOCK)
+        return hyperscan.loadb(body, hyperscan.HS_MODE_BLOCK)
     except hyperscan.error:
         log.warning("the compiled guard %s is for another machine; it is compiled again", path.name)
         return None

@@ -31,10 +31,11 @@ def until(true: Callable[[], Any], within_s: float = 20.0) -> None:
 
 
 def answered(selat: Running) -> bool:
-    try:
-        return bool(selat.client().chat.completions.create(model="echo", messages=SAY).choices)
-    except openai.APIError:
-        return False
+    with selat.client() as client:
+        try:
+            return bool(client.chat.completions.create(model="echo", messages=SAY).choices)
+        except openai.APIError:
+            return False
 
 
 def test_kill_9_mid_stream_leaves_an_orphan_no_gap_and_a_log_that_verifies(fresh: Begin) -> None:
@@ -107,7 +108,7 @@ def test_several_workers_share_the_port_and_the_book(fresh: Begin) -> None:
         (lambda home: (home / "selat.toml").write_text("port = 'pintu'"), "port"),
         (lambda home: (home / "engines.toml").write_text("[[engine]]\nname = 'x'\n"), "engines.toml"),
         (lambda home: (home / "selat.db").write_bytes(b"not a database at all, not even nearly" * 50), "selat.db"),
-        (lambda home: (home / "keys" / "ledger.key").write_text("PRIVATE+KEY+?"), "ledger.key"),
+        (lambda home: (home / "keys" / "ledger.key").write_text("PRIVATE+KEY+?"), "signing key"),
         (lambda home: next((home / "policy").rglob("*.cedar")).write_text("permit (prin"), ".cedar"),
     ],
 )
