@@ -19,12 +19,23 @@ from selat.core.label import HIGHEST
 from selat.engines import Detected, EngineFile, EngineSpec, ExtractiveEngine, Shelf, detect, load_engines, makers
 from selat.flows.chat import Desk
 from selat.flows.duties import Duties
+from selat.flows.meter import metering, read_prices
 from selat.guard import Guard
 from selat.home import Home, find_home, open_home
 from selat.identity import Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, quote
 from selat.ledger import Book, Journal, prepare
-from selat.policy import DEFAULT, Decider, Incidents, Instruments, PolicySet, Reload, load_packs, load_proved
+from selat.policy import (
+    DEFAULT,
+    Decider,
+    Incidents,
+    Instruments,
+    PolicySet,
+    Quota,
+    Reload,
+    load_packs,
+    load_proved,
+)
 from selat.settings import Settings, read_settings
 
 DEFAULT_TENANT = "default"
@@ -86,6 +97,10 @@ class Platform:
         return Duties(packs, incidents, Instruments(self.keys.engine), profile_of, self.record)
 
     @cached_property
+    def quota(self) -> Quota:
+        return Quota(self.keys.engine)
+
+    @cached_property
     def journal(self) -> Journal:
         journal = Journal(self.home.ledger, self.worker)
         journal.start()
@@ -115,6 +130,7 @@ class Platform:
             entropy=secrets.token_bytes,
             fresh_id=fresh_id,
             count=count,
+            reserve=metering(self.quota, read_prices(self.home.path / "prices.toml")),
             durable_first=self.settings.ledger_durable_before == "forward",
         )
 

@@ -18,12 +18,14 @@ from selat.core.errors import Misused, SelatError
 
 COMMANDS = {
     "up": "Start Selat: home, gateway, ledger, sample documents, a first question.",
+    "tenant": "Tenants: create, list, register purposes.",
     "key": "API keys: create, list, revoke.",
     "engine": "Engines: add, list, detect, remove.",
     "ingest": "Turn documents into labelled, searchable passages.",
     "search": "Find passages that the caller may see.",
     "ask": "Ask a question; the answer cites the documents.",
     "guard": "Find and mask personal data.",
+    "quota": "Limits of requests, tokens and ringgit.",
     "rules": "Duties of law and guides, and which clocks are running.",
     "incident": "Incidents, their clocks and their notices.",
     "policy": "Check what policy decides, and why.",

@@ -14,7 +14,8 @@ class Caller:
     """An authenticated principal. `key` is the public id of the credential, never the credential.
 
     `clearance` bounds what the caller may be shown; `purposes` are those its tenant has registered;
-    `prompt_label` is what the tenant takes an unlabelled prompt to be.
+    `prompt_label` is what the tenant takes an unlabelled prompt to be; `passport_purposes` are those of its
+    purposes that only a model with a verified passport may serve.
     """
 
     tenant: str
@@ -23,6 +24,7 @@ class Caller:
     clearance: Label = LOWEST
     purposes: frozenset[str] = frozenset({"chat"})
     prompt_label: Label = LOWEST
+    passport_purposes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from selat.core.errors import (
 from selat.core.finding import CLEAN, Scan
 from selat.core.label import Label
 from selat.engines import Answer, Call, Engine
+from selat.flows.meter import Settle, free
 from selat.guard import Guard, Mask, Restorer, StreamScanner
 from selat.ledger import Journal
 from selat.policy import UNREGISTERED, AuthorizationRequest, Decider
@@ -58,7 +59,8 @@ class Desk:
     """What the flow joins. `now` gives RFC 3339 UTC text, `entropy` that many fresh random bytes.
 
     `durable_first`: the opening entry is on disk before the prompt is sent; else before the answer's first byte.
-    `count` is told of each opening and closing, for metrics.
+    `count` is told of each opening and closing, for metrics. `reserve` sets aside what an Ask may spend at an
+    engine, or raises TooMany.
     """
 
     guard: Guard
@@ -69,6 +71,7 @@ class Desk:
     entropy: Callable[[int], bytes]
     fresh_id: Callable[[], str]
     count: Callable[[Opening | Closing], None]
+    reserve: Callable[[Ask, str], Settle] = lambda ask, engine: free
     durable_first: bool = True
 
 
@@ -86,11 +89,12 @@ class Whole:
 class Sent:
     """One request on its way: what was booked of it, what masks it, and the one place that books its end."""
 
-    def __init__(self, desk: Desk, ask: Ask, opening: Opening, decision: Decision) -> None:
+    def __init__(self, desk: Desk, ask: Ask, opening: Opening, settle: Settle) -> None:
         self.desk = desk
+        self.settle = settle
         self.ask = ask
         self.opening = opening
-        self.mask = Mask() if isinstance(decision, Redact) else None
+        self.mask = Mask() if isinstance(opening.decision, Redact) else None
         self.answer: Answer | None = None
         self.written = Committer(desk.entropy(32))
         self.scan = CLEAN
@@ -184,6 +188,7 @@ class Sent:
         except LedgerUnavailable as error:
             # The opening is durable, so the missing closing shows as an orphan: never a gap.
             log.error("closing of %s not booked: %s", closing.id, error)
+        self.settle(None if self.answer is None else self.usage)
         self.desk.count(closing)
         if self.answer is not None and outcome != "complete":
             _background(self.answer.close())
@@ -263,13 +268,19 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
         scans = scan_texts(desk.guard, ask.document)
     scan = merge(scans.values())
     engine, decision = choose(desk.decider, ask, scan, engines)
+    # Over its quota, a request is neither sent nor booked: nothing was done with the prompt.
+    settle = free if isinstance(decision, Deny) else desk.reserve(ask, engine.name)
     opening = _opening(desk, ask, scan, engine, decision)
-    ticket = desk.journal.append(opening.leaf(), {"prompt": opening.prompt.salt})
+    try:
+        ticket = desk.journal.append(opening.leaf(), {"prompt": opening.prompt.salt})
+    except LedgerUnavailable:
+        settle(None)
+        raise
     desk.count(opening)
     if isinstance(decision, Deny):
         await ticket
         raise Forbidden(decision.reason, rules=decision.rules, receipt=opening.id)
-    sent = Sent(desk, ask, opening, decision)
+    sent = Sent(desk, ask, opening, settle)
     try:
         if desk.durable_first:
             await ticket
@@ -318,7 +329,16 @@ def choose(decider: Decider, ask: Ask, scan: Scan, engines: Sequence[Engine]) ->
     action = "embed" if ask.api.name == "embeddings" else "infer"
     decided: list[tuple[Engine, Decision]] = []
     for engine in engines:
-        request = AuthorizationRequest(ask.caller, action, engine.name, engine.site, ask.purpose, ask.label, scan)
+        request = AuthorizationRequest(
+            ask.caller,
+            action,
+            engine.name,
+            engine.site,
+            ask.purpose,
+            ask.label,
+            scan,
+            passport_needed=ask.purpose in ask.caller.passport_purposes,
+        )
         decision = decider.decide(request)
         if isinstance(decision, Permit):
             return engine, decision

@@ -7,7 +7,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable
 
-from selat.core.errors import CallerError, NotFound, SelatError
+from selat.core.errors import CallerError, NotFound, SelatError, TooMany
 from selat.gateway import completions, read
 from selat.gateway.door import Door
 from selat.gateway.errors import error_body, error_event
@@ -81,6 +81,8 @@ class Gateway:
         extra = [(b"connection", b"close")] if error.status in (408, 413) else []
         if receipt := getattr(error, "receipt", None):
             extra.append((b"selat-receipt", receipt.encode()))
+        if isinstance(error, TooMany):
+            extra.append((b"retry-after", str(error.retry_after_s).encode()))
         if error.status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
         await request.respond(error.status, error_body(error), extra=extra)

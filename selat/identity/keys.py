@@ -300,7 +300,10 @@ class Keys:
 def _known(record: KeyRecord, tenant: Tenant) -> _Known:
     registered = frozenset(purpose.id for purpose in tenant.purposes)
     purposes = registered & record.scopes if record.scopes else registered
-    caller = Caller(tenant.id, record.id, record.roles, record.clearance, purposes, tenant.prompt_label)
+    strict = frozenset(purpose.id for purpose in tenant.purposes if purpose.needs_passport)
+    caller = Caller(
+        tenant.id, record.id, record.roles, record.clearance, purposes, tenant.prompt_label, strict & purposes
+    )
     until = datetime.fromisoformat(record.expires).timestamp() if record.expires else float("inf")
     return _Known(caller, until)
 

@@ -8,6 +8,7 @@ from selat.policy.instruments import Instruments
 from selat.policy.invariants import Invariant, Invariants, read_invariants
 from selat.policy.packs import load_packs
 from selat.policy.proved import load_proved
+from selat.policy.quota import Quota
 from selat.policy.reload import Reload, lay_out
 from selat.policy.request import UNREGISTERED, AuthorizationRequest, read_request
 from selat.policy.sets import DEFAULT, Policy, PolicySet
@@ -25,6 +26,7 @@ __all__ = [
     "Outcome",
     "Policy",
     "PolicySet",
+    "Quota",
     "Reload",
     "explain",
     "lay_out",
