@@ -62,7 +62,8 @@ def test_over_its_quota_a_request_reaches_neither_engine_nor_ledger(
 def test_an_answer_is_settled_by_what_it_used(tmp_path: Path, guard: Guard, quota: Quota, stream: bool) -> None:
     office = metered(tmp_path, guard, quota, EchoEngine())
     limits(quota, requests=10, tokens=100_000, microringgit=100_000_000)
-    asyncio.run(office.answer(office.ask("apa khabar", stream=stream, max_tokens=5000)))
+    options = {"stream_options": {"include_usage": True}} if stream else {}
+    asyncio.run(office.answer(office.ask("apa khabar", stream=stream, max_tokens=5000, **options)))
     closed = office.leaves()[-1]["usage"]
     assert used(quota) == {
         "requests": 1,
