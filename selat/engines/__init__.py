@@ -9,7 +9,7 @@ from selat.engines.openai import OpenAIEngine
 from selat.engines.route import BreakerView, Route, Router, affinity_key
 from selat.engines.shelf import MAKERS, Maker, Shelf, load_engines, makers
 from selat.engines.spec import EngineSpec
-from selat.engines.survey import Surveyed
+from selat.engines.survey import Surveyed, watch
 
 __all__ = [
     "CHAT",
@@ -41,4 +41,5 @@ __all__ = [
     "detect",
     "load_engines",
     "makers",
+    "watch",
 ]

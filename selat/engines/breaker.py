@@ -74,6 +74,11 @@ class Breaker:
         if self.failed >= self.rule.failures and self.failed >= self.rule.share * self.total:
             self._open(now)
 
+    def heal(self, now: float) -> None:
+        """A probe found the engine well: let a call through now. Only a call that ends well closes the breaker."""
+        if self._opens_until is not None:
+            self._opens_until = min(self._opens_until, now)
+
     def wait_s(self, now: float) -> float:
         """How long until a call may be tried; 0 when one may now."""
         return 0.0 if self._opens_until is None else max(0.0, self._opens_until - now)

@@ -157,6 +157,17 @@ class Router:
         if breaker is not None:
             breaker.record(ok, self.clock())
 
+    def heal(self, engine: str) -> None:
+        """A health probe went well: see `Breaker.heal`."""
+        breaker = self._breakers.get(engine)
+        if breaker is not None:
+            breaker.heal(self.clock())
+
+    def failing(self) -> frozenset[str]:
+        """The engines whose breaker is open: those worth a health probe."""
+        now = self.clock()
+        return frozenset(name for name, one in self._breakers.items() if one.state(now) is State.OPEN)
+
     def wait_s(self, engines: Sequence[Engine]) -> float:
         """Seconds until the first of `engines` may be tried: what Retry-After says when `order` finds none."""
         now = self.clock()

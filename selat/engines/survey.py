@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from selat.engines.engine import Engine, Health
+from selat.engines.route import Router
 from selat.engines.spec import EngineSpec
 
 BUILT_IN = "built-in"
@@ -45,6 +46,20 @@ class Surveyed:
         if self.spec is None or self.health is None or not self.health.models:
             return ()
         return tuple(upstream for _, upstream in self.spec.models if upstream not in self.health.models)
+
+
+async def watch(engines: Callable[[], Sequence[Engine]], router: Router, every_s: float = 2.0) -> None:
+    """Probe the engines whose breaker is open, until cancelled; one that is well again gets a call sooner.
+
+    Engines that work are not probed: their calls say more than a probe could.
+    """
+    while True:
+        await asyncio.sleep(every_s)
+        failing = router.failing()
+        asked = [engine for engine in engines() if engine.name in failing]
+        for name, health in (await probe(asked)).items() if asked else ():
+            if health.ok:
+                router.heal(name)
 
 
 async def probe(engines: Sequence[Engine]) -> dict[str, Health]:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
+from engines_kit import until
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selat.engines import Router
+from selat.core.errors import EngineUnreachable
+from selat.engines import Router, watch
 from selat.engines.breaker import Breaker, BreakerRule, RetryBudget, State
 from selat.engines.route import Candidate, Route, affinity_key, choose
 from selat.testing import EchoEngine
@@ -243,3 +246,29 @@ def test_a_router_orders_what_it_was_given(key: bytes) -> None:
     assert route is not None
     assert [one.name for one in order] == [route.engine, *route.then]
     assert key or [one.name for one in order] == ["b", "c", "a"]
+
+
+def test_an_engine_found_well_again_is_tried_at_once_and_a_call_decides() -> None:
+    clock = Clock()
+    router = Router(lambda engine: 1, clock)
+    engine = EchoEngine("laut")
+    for _ in range(5):
+        router.begin("laut")
+        router.end("laut", False)
+    assert router.failing() == {"laut"}
+
+    async def story() -> None:
+        watching = asyncio.create_task(watch(lambda: [engine], router, 0.005))
+        engine.fails = EngineUnreachable("down")
+        await asyncio.sleep(0.03)
+        assert router.order([engine]) == (None, [])
+        engine.fails = None
+        assert await until(lambda: router.order([engine])[1] == [engine])
+        watching.cancel()
+
+    asyncio.run(story())
+    assert router.states()["laut"].state is State.HALF_OPEN
+    router.begin("laut")
+    router.end("laut", True)
+    assert router.states()["laut"].state is State.CLOSED
+    assert router.failing() == frozenset()
