@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,20 @@ import typer
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import LedgerBroken, Misused, NotFound
 from selat.home import create_home, find_home, open_home
-from selat.ledger import Book, check, load_signer, repair, rotate, sequence
+from selat.ledger import (
+    DIMENSIONS,
+    FORMATS,
+    Book,
+    Question,
+    check,
+    load_signer,
+    query,
+    reindex,
+    repair,
+    rotate,
+    sequence,
+    usage,
+)
 from selat.settings import read_settings
 from selat.verifier import explain, verify_path
 from selat.verifier.words import LANGUAGES
@@ -126,6 +140,69 @@ def rotate_key(home: HomeOption = None, json_: JsonOption = False) -> None:
     else:
         show(str(key))
         say(f"Hand the new trust file to those who verify: {place.ledger / 'log' / 'trust.policy'}")
+
+
+@app.command(name="query")
+def query_(
+    home: HomeOption = None,
+    since: Annotated[str, typer.Option(help="From this time on, RFC 3339: 2026-11-22 or 2026-11-22T03:00Z.")] = "",
+    until: Annotated[str, typer.Option(help="Before this time.")] = "",
+    tenant: Annotated[str, typer.Option()] = "",
+    caller: Annotated[str, typer.Option(help="A key's id.")] = "",
+    model: Annotated[str, typer.Option()] = "",
+    purpose: Annotated[str, typer.Option()] = "",
+    label: Annotated[str, typer.Option(help="A level (sulit, restricted, personal): that or stricter.")] = "",
+    decision: Annotated[str, typer.Option(help="permit, redact or deny.")] = "",
+    rule: Annotated[str, typer.Option(help="A policy's id.")] = "",
+    open_: Annotated[bool, typer.Option("--open", help="Only requests that were never closed.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 0,
+    format_: Annotated[str, typer.Option("--format", help="jsonl, csv, parquet, otlp.")] = "jsonl",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else stdout.")] = None,
+) -> None:
+    """List requests: who asked what model for what purpose, what was decided, how it ended. No content."""
+    if format_ not in FORMATS:
+        raise Misused(f"no format '{format_}'; known: {', '.join(FORMATS)}")
+    question = Question(since, until, tenant, caller, model, purpose, label, decision, rule, open_, limit)
+    pieces = FORMATS[format_](query(open_home(find_home(home)).ledger, question))
+    if output is None:
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        return
+    try:
+        with output.open("xb") as file:
+            file.writelines(pieces)
+    except OSError as error:
+        raise Misused(f"cannot write {output}: {error.strerror}") from error
+
+
+@app.command(name="usage")
+def usage_(
+    by: Annotated[
+        str, typer.Option(help=f"Any of {', '.join(DIMENSIONS)}; several with commas.")
+    ] = "tenant,model",
+    since: Annotated[str, typer.Option(help="From this time on.")] = "",
+    until: Annotated[str, typer.Option(help="Before this time.")] = "",
+    tenant: Annotated[str, typer.Option()] = "",
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Count requests and tokens: a fold over the book."""
+    names = tuple(name.strip() for name in by.split(",") if name.strip())
+    question = Question(since=since, until=until, tenant=tenant)
+    rows = usage(open_home(find_home(home)).ledger, names, question)
+    if json_:
+        show_json([dict(zip(names, row.group, strict=True)) | asdict(row) for row in rows])
+        return
+    show("\t".join([*names, "requests", "refused", "prompt_tokens", "completion_tokens"]))
+    for row in rows:
+        numbers = (row.requests, row.refused, row.prompt_tokens, row.completion_tokens)
+        show("\t".join([*row.group, *map(str, numbers)]))
+
+
+@app.command(name="reindex")
+def reindex_(home: HomeOption = None) -> None:
+    """Rebuild the query index from the log. Stop `selat up` first."""
+    say(f"{reindex(open_home(find_home(home)).ledger)} entries folded")
 
 
 @app.command(hidden=True, name="sequence")

@@ -3,9 +3,12 @@
 from selat.ledger.book import Book
 from selat.ledger.check import Report, check
 from selat.ledger.export import export
+from selat.ledger.fold import reindex
+from selat.ledger.formats import FORMATS
 from selat.ledger.journal import Journal
 from selat.ledger.keys import load_signer, make_signer, prepare, save_signer
 from selat.ledger.process import sequence
+from selat.ledger.query import DIMENSIONS, Asked, Question, Use, query, usage
 from selat.ledger.repair import Repairs, repair
 from selat.ledger.rotate import rotate
 from selat.ledger.sequencer import Sequencer
@@ -14,21 +17,29 @@ from selat.ledger.witness import Witness
 from selat.ledger.witness_server import witness_server
 
 __all__ = [
+    "DIMENSIONS",
+    "FORMATS",
+    "Asked",
     "Book",
     "Journal",
+    "Question",
     "Repairs",
     "Report",
     "Sequencer",
     "Ticket",
+    "Use",
     "Witness",
     "check",
     "export",
     "load_signer",
     "make_signer",
     "prepare",
+    "query",
+    "reindex",
     "repair",
     "rotate",
     "save_signer",
     "sequence",
+    "usage",
     "witness_server",
 ]

@@ -14,7 +14,8 @@ from selat.core.tree import HASH_BYTES, Hash, fold, leaf_hash
 from selat.core.trust import parse_trust
 from selat.ledger.book import Book
 from selat.ledger.edge import Edge
-from selat.ledger.index import Facts, Index, facts
+from selat.ledger.facts import Facts, facts
+from selat.ledger.index import Index
 from selat.ledger.intake import TORN, Intake
 from selat.ledger.segment import SUFFIX
 from selat.ledger.state import load_state

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from selat.core.proof import parse_proof
 from selat.ledger.book import Book
-from selat.ledger.index import facts
+from selat.ledger.facts import facts
 from selat.verifier import Bundle, Disclosure, write_bundle
 
 _PAGE = """# Verify this receipt / Sahkan resit ini

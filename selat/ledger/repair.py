@@ -16,13 +16,13 @@ from selat.core.signer import Signer
 from selat.core.tree import leaf_hash
 from selat.ledger import files, frame
 from selat.ledger.edge import Edge
-from selat.ledger.index import NAME as INDEX
 from selat.ledger.index import Index
 from selat.ledger.intake import TORN, Cursors, Intake
 from selat.ledger.journal import Journal
 from selat.ledger.keys import own_trust
+from selat.ledger.lock import hold
 from selat.ledger.segment import SUFFIX
-from selat.ledger.sequencer import CHECKPOINT, Sequencer, hold
+from selat.ledger.sequencer import CHECKPOINT, Sequencer
 from selat.ledger.state import NAME as STATE
 from selat.ledger.state import Mark, State, load_state, save_state
 from selat.ledger.tiles import WIDTH, Tiles
@@ -214,8 +214,7 @@ def _index(work: _Work, head: Checkpoint) -> None:
     except LedgerBroken:
         fits = False
     if not fits:
-        for path in work.folder.glob(f"{INDEX}*"):
-            path.unlink()
+        Index(work.folder).drop()
         work.done.append("dropped the index; it is rebuilt from the log")
 
 

@@ -3,49 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from selat.core.checkpoint import Checkpoint
-from selat.core.errors import HomeBusy, LedgerBroken
+from selat.core.errors import LedgerBroken
 from selat.core.note import Note, Signature, parse_note
 from selat.core.proof import verify_checkpoint
 from selat.core.signer import Signer
 from selat.ledger import files, points
 from selat.ledger.cosign import Cosigners
 from selat.ledger.edge import Edge, Growth
-from selat.ledger.index import Index, facts
+from selat.ledger.facts import facts
+from selat.ledger.fold import catch_up
+from selat.ledger.index import Index
 from selat.ledger.intake import Intake, Part
 from selat.ledger.keys import load_trust, own_trust
+from selat.ledger.lock import hold
 from selat.ledger.state import Mark, State, load_state, save_state
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
 from selat.ledger.vault import Vault
 
 CHECKPOINT = "checkpoint"
-LOCK = "sequencer.lock"
 WITNESS_WAIT_S = 0.5
 WITNESS_AGAIN_S = 5.0
 
 log = logging.getLogger("selat.ledger")
-
-
-@contextlib.contextmanager
-def hold(folder: Path) -> Iterator[None]:
-    """Hold the ledger alone. Raises: HomeBusy, when another sequencer or a repair has it."""
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HomeBusy(f"another sequencer is at work on {folder}; a ledger has exactly one") from None
-        yield
-    finally:
-        os.close(lock)
 
 
 class Sequencer:
@@ -162,7 +147,7 @@ class Sequencer:
             self._publish(edge)
         if state.plan is not None:
             self._finish_plan()
-        self._catch_up()
+        catch_up(self._index, Tiles(self._log, self._edge.size))
 
     def _signed(self) -> tuple[Checkpoint, bool]:
         """The published tree head (empty where there is none), and whether our key is on it."""
@@ -286,16 +271,3 @@ class Sequencer:
         for name in set(self._state.base.cursors) - present:
             if self._state.plan is None:
                 del self._state.base.cursors[name]
-
-    def _catch_up(self) -> None:
-        """Bring the index to the size of the log; one that is ahead belongs to another log and is made anew."""
-        size, tiles = self._edge.size, Tiles(self._log, self._edge.size)
-        have = self._index.make()
-        if have > size:
-            raise LedgerBroken(
-                "the index knows more leaves than the log has: the log was put back. selat ledger check"
-            )
-        while have < size:
-            leaves = tiles.leaves(have // WIDTH)[have % WIDTH :]
-            self._index.add(have, leaves)
-            have += len(leaves)

@@ -1,0 +1,157 @@
+"""Questions to the book: requests by time, tenant, caller, model, label, decision or rule, and usage as a fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from selat.core.errors import BadRequest
+from selat.core.label import CloudClass, Official, PersonalKind
+from selat.ledger.index import Index
+
+_LEVELS = {
+    level.name.lower(): (axis, [later.name.lower() for later in kind if later >= level])
+    for axis, kind in (("official", Official), ("cloud", CloudClass), ("personal", PersonalKind))
+    for level in kind
+}
+DIMENSIONS = ("tenant", "caller", "model", "engine", "purpose", "api", "effect", "outcome", "day", "month")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for; empty means all. Times are RFC 3339, `since` included, `until` not.
+
+    `label` is a level of any axis (`sulit`, `restricted`, `personal`) and means that level or a stricter one;
+    `decision` is `permit`, `redact` or `deny`; `rule` a policy id; `open_only` asks for orphans.
+    """
+
+    since: str = ""
+    until: str = ""
+    tenant: str = ""
+    caller: str = ""
+    model: str = ""
+    purpose: str = ""
+    label: str = ""
+    decision: str = ""
+    rule: str = ""
+    open_only: bool = False
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: its opening (or refusal), and its closing where there is one (`closed_leaf` -1 else)."""
+
+    receipt: str
+    leaf: int
+    closed_leaf: int
+    time: str
+    tenant: str
+    caller: str
+    purpose: str
+    api: str
+    model: str
+    engine: str
+    label: str
+    decision: str
+    rules: str
+    outcome: str
+    status: int
+    prompt_tokens: int
+    completion_tokens: int
+    duration_ms: int
+
+
+COLUMNS = tuple(column.name for column in fields(Asked))
+_SELECT = """
+SELECT o.id, o.leaf, coalesce(c.leaf, -1), o.time, o.tenant, o.caller, o.purpose, o.api, o.model, o.engine,
+       o.official || '/' || o.cloud || '/' || o.personal || '/' || coalesce(nullif(o.jurisdictions, ''), '-'),
+       o.effect, o.rules, coalesce(c.outcome, ''), coalesce(c.status, 0),
+       coalesce(c.prompt_tokens, 0), coalesce(c.completion_tokens, 0), coalesce(c.duration_ms, 0)
+"""
+_FROM = """
+FROM entry o LEFT JOIN entry c ON c.id = o.id AND c.kind = 'closed' AND o.kind = 'opened'
+WHERE o.kind IN ('opened', 'refused')
+"""
+_SPECIAL = {"day": "substr(o.time, 1, 10)", "month": "substr(o.time, 1, 7)", "outcome": "coalesce(c.outcome, '')"}
+_SUMS = (
+    "count(*), sum(o.kind = 'refused'), sum(coalesce(c.prompt_tokens, 0)), sum(coalesce(c.completion_tokens, 0))"
+)
+
+
+def query(folder: Path, question: Question) -> Iterator[Asked]:
+    """The requests that match, oldest first. Raises: BadRequest, for a label that is no level; LedgerBroken."""
+    where, values = _where(question)
+    sql = f"{_SELECT}{_FROM}{where} ORDER BY o.leaf"
+    if question.limit:
+        sql += " LIMIT ?"
+        values.append(question.limit)
+    with Index(folder).open() as database:
+        for row in database.execute(sql, values):
+            yield Asked(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Requests and tokens of one group; `group` are its values in the order asked for."""
+
+    group: tuple[str, ...]
+    requests: int
+    refused: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def usage(folder: Path, by: tuple[str, ...], question: Question) -> list[Use]:
+    """Usage grouped by `by` (of DIMENSIONS). Raises: BadRequest, for a dimension that is none; LedgerBroken."""
+    for name in by:
+        if name not in DIMENSIONS:
+            raise BadRequest(f"usage: no dimension '{name}'; known: {', '.join(DIMENSIONS)}", param="by")
+    special = {
+        "day": "substr(o.time, 1, 10)",
+        "month": "substr(o.time, 1, 7)",
+        "outcome": "coalesce(c.outcome, '')",
+    }
+    groups = [special.get(name, f"o.{name}") for name in by]
+    where, values = _where(question)
+    sql = f"SELECT {', '.join([*groups, _SUMS])} {_FROM}{where}"
+    if groups:
+        sql += f" GROUP BY {', '.join(groups)} ORDER BY {', '.join(groups)}"
+    with Index(folder).open() as database:
+        rows = database.execute(sql, values).fetchall()
+    return [Use(tuple(row[: len(by)]), *(int(value or 0) for value in row[len(by) :])) for row in rows]
+
+
+def row_of(asked: Asked) -> tuple[str | int, ...]:
+    """The values in the order of COLUMNS."""
+    return astuple(asked)
+
+
+def _where(question: Question) -> tuple[str, list[str | int]]:
+    parts: list[str] = []
+    values: list[str | int] = []
+    exact = {
+        "o.tenant = ?": question.tenant,
+        "o.caller = ?": question.caller,
+        "o.model = ?": question.model,
+        "o.purpose = ?": question.purpose,
+        "o.effect = ?": question.decision,
+        "o.time >= ?": question.since,
+        "o.time < ?": question.until,
+        "instr(' ' || o.rules || ' ', ' ' || ? || ' ') > 0": question.rule,
+    }
+    for condition, value in exact.items():
+        if value:
+            parts.append(condition)
+            values.append(value)
+    if question.open_only:
+        parts.append("c.leaf IS NULL AND o.kind = 'opened'")
+    if question.label:
+        level = question.label.strip().lower().replace("-", "_")
+        if level not in _LEVELS:
+            raise BadRequest(f"no label level '{question.label}'; known: {', '.join(_LEVELS)}", param="label")
+        axis, stricter = _LEVELS[level]
+        parts.append(f"o.{axis} IN ({', '.join('?' * len(stricter))})")
+        values += stricter
+    return "".join(f" AND {part}" for part in parts), values
