@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from selat.core.caller import Site
-from selat.core.errors import BadRequest, EngineGarbage
+from selat.core.errors import BadRequest
 from selat.core.passage import Citation, Passage
 from selat.core.sources import answer_text, read_sources
 from selat.engines.engine import EMBEDDINGS, Answer, Call, Health
 from selat.engines.hashing import embed
-from selat.engines.speak import Prompt, read_prompt, say
+from selat.engines.speak import Prompt, read_prompt, refusal, say
 
 EXTRACTIVE = "extractive"
 HASH_EMBEDDING = "hash-embedding"
@@ -50,24 +50,32 @@ class ExtractiveEngine:
         return self._upstream.get(model, model)
 
     async def send(self, call: Call) -> Answer:
-        """Raises: EngineGarbage, for a path or a sources block this engine does not know."""
+        """A call that is wrong in itself is answered with 400, as other engines do."""
         work = self._embed if call.path == EMBEDDINGS else self._say
         if len(call.body) <= _LOOP_BYTES:
             return work(call)
         return await asyncio.to_thread(work, call)
 
     def _embed(self, call: Call) -> Answer:
-        return embed(self.name, call)
+        try:
+            return embed(self.name, call)
+        except BadRequest as error:
+            return refusal(error)
 
     def _say(self, call: Call) -> Answer:
-        prompt = read_prompt(self.name, call)
-        return say(prompt, self._answer(prompt), int(time.time()))
+        try:
+            prompt = read_prompt(self.name, call)
+            text = self._answer(prompt)
+        except BadRequest as error:
+            return refusal(error)
+        return say(prompt, text, int(time.time()))
 
     def _answer(self, prompt: Prompt) -> str:
-        try:
-            sources = read_sources(prompt.system)
-        except BadRequest as error:
-            raise EngineGarbage(f"engine '{self.name}': {error}") from error
+        if self.upstream_model(prompt.model) == HASH_EMBEDDING:
+            raise BadRequest(
+                f"model '{HASH_EMBEDDING}' makes embeddings; to chat, ask for '{EXTRACTIVE}'", param="model"
+            )
+        sources = read_sources(prompt.system)
         if sources is None:
             return NO_SOURCES
         return answer_text(self._quote(prompt.question, sources.passages), sources.language)

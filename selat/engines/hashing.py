@@ -14,7 +14,7 @@ import zlib
 
 import msgspec
 
-from selat.core.errors import EngineGarbage
+from selat.core.errors import BadRequest
 from selat.engines.engine import Call, Ready
 from selat.engines.speak import JSON, estimate
 
@@ -60,15 +60,15 @@ def vector(text: str, dimensions: int = DIMENSIONS) -> list[float]:
 def embed(engine: str, call: Call) -> Ready:
     """The reply to an embeddings call: float or base64 (little-endian float32), one vector an input.
 
-    Raises: EngineGarbage, when the call is no embeddings request or asks for more than 4,096 dimensions.
+    Raises: BadRequest, when the call is no embeddings request or asks for more than 4,096 dimensions.
     """
     try:
         body = _body.decode(call.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise EngineGarbage(f"engine '{engine}': the call is no embeddings request for texts") from None
+        raise BadRequest(f"engine '{engine}': an embeddings request has a model and texts as input") from None
     dimensions = DIMENSIONS if body.dimensions is None else body.dimensions
     if not 1 <= dimensions <= MAX_DIMENSIONS:
-        raise EngineGarbage(f"engine '{engine}': dimensions is from 1 to {MAX_DIMENSIONS}")
+        raise BadRequest(f"dimensions is from 1 to {MAX_DIMENSIONS}", param="dimensions")
     inputs = [body.input] if isinstance(body.input, str) else body.input
     rows: list[dict[str, object]] = []
     for index, text in enumerate(inputs):

@@ -77,7 +77,8 @@ class OpenAIEngine:
         except EngineError as error:
             return Health(False, str(error))
         if not 200 <= fetched.status < 300:
-            return Health(False, f"{path} answers with status {fetched.status}", fetched.latency_ms)
+            hint = "; check its key" if fetched.status in (401, 403) else ""
+            return Health(False, f"{path} answers with status {fetched.status}{hint}", fetched.latency_ms)
         try:
             models = tuple(row.id for row in _models.decode(fetched.body).data)
         except (msgspec.DecodeError, UnicodeDecodeError):

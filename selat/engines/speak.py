@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from selat.core.errors import EngineGarbage
+from selat.core.errors import BadRequest
 from selat.engines.engine import CHAT, COMPLETIONS, Call, Ready
 
 EVENTS = "text/event-stream; charset=utf-8"
@@ -60,13 +60,13 @@ class Prompt:
 
 
 def read_prompt(engine: str, call: Call) -> Prompt:
-    """The Prompt of a call. Raises: EngineGarbage, when the path or body is none that engines in-process know."""
+    """The Prompt of a call. Raises: BadRequest, when the path or body is none that engines in-process know."""
     if call.path not in (CHAT, COMPLETIONS):
-        raise EngineGarbage(f"engine '{engine}': no {call.path} here; it serves {CHAT} and {COMPLETIONS}")
+        raise BadRequest(f"engine '{engine}': no {call.path} here; it serves {CHAT} and {COMPLETIONS}")
     try:
         body = _body.decode(call.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise EngineGarbage(f"engine '{engine}': the call is no {call.path} request") from None
+        raise BadRequest(f"engine '{engine}': the call is no {call.path} request") from None
     wanted = body.stream_options is not None and body.stream_options.include_usage
     if call.path == COMPLETIONS:
         text = body.prompt if isinstance(body.prompt, str) else "\n".join(body.prompt)
@@ -75,6 +75,12 @@ def read_prompt(engine: str, call: Call) -> Prompt:
     asked = [m.text for m in body.messages if m.role == "user"]
     everything = "\n".join(m.text for m in body.messages)
     return Prompt(body.model, system, asked[-1] if asked else "", everything, True, call.stream, wanted)
+
+
+def refusal(error: BadRequest) -> Ready:
+    """A 400 in the protocol's shape: what a caller can mend is an engine's answer, not its failure."""
+    body = {"message": str(error), "type": "invalid_request_error", "param": error.param, "code": error.code}
+    return Ready((_encode({"error": body}),), JSON, 400)
 
 
 def estimate(text: str) -> int:

@@ -45,7 +45,9 @@ class Surveyed:
         """Names the engine was configured to serve that its own list of models does not hold."""
         if self.spec is None or self.health is None or not self.health.models:
             return ()
-        return tuple(upstream for _, upstream in self.spec.models if upstream not in self.health.models)
+        # Ollama lists `name:latest` and serves it as `name` too.
+        listed = {name for given in self.health.models for name in (given, given.removesuffix(":latest"))}
+        return tuple(upstream for _, upstream in self.spec.models if upstream not in listed)
 
 
 async def watch(engines: Callable[[], Sequence[Engine]], router: Router, every_s: float = 2.0) -> None:

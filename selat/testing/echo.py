@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from selat.core.caller import Site
-from selat.core.errors import EngineError
+from selat.core.errors import BadRequest, EngineError
 from selat.engines.engine import Answer, Call, Health, Ready
-from selat.engines.speak import read_prompt, say
+from selat.engines.speak import read_prompt, refusal, say
 
 
 @dataclass(slots=True)
@@ -37,7 +37,10 @@ class EchoEngine:
         self.calls.append(call)
         if self.fails is not None:
             raise self.fails
-        prompt = read_prompt(self.name, call)
+        try:
+            prompt = read_prompt(self.name, call)
+        except BadRequest as error:
+            return refusal(error)
         text = self.reply if self.reply is not None else f"Echo: {prompt.question}"
         self.in_flight += 1
         return _Watched(self, say(prompt, text, created=0))

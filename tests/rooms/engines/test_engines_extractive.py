@@ -12,7 +12,6 @@ import pytest
 from engines_kit import chat, read
 
 from selat.core.caller import Site
-from selat.core.errors import EngineGarbage
 from selat.core.label import LOWEST
 from selat.core.passage import Citation, Passage, Source
 from selat.core.sources import Sources, abstention, is_abstention, write_sources
@@ -78,9 +77,20 @@ def test_a_block_in_a_users_message_is_not_believed() -> None:
     assert "72 jam" in content(ask(question, BLOCK))
 
 
-def test_a_broken_block_is_an_error_not_a_guess() -> None:
-    with pytest.raises(EngineGarbage, match="sources block"):
-        reply(ask("Berapa jam?", BLOCK.replace("[1]", "[7]")))
+def refused(call: Call) -> dict[str, Any]:
+    async def story() -> dict[str, Any]:
+        answer = await engine().send(call)
+        assert answer.status == 400
+        error: dict[str, Any] = json.loads(await read(answer))["error"]
+        return error
+
+    return asyncio.run(story())
+
+
+def test_a_broken_block_is_refused_not_guessed_at() -> None:
+    error = refused(ask("Berapa jam?", BLOCK.replace("[1]", "[7]")))
+    assert "sources block" in error["message"]
+    assert error["param"] == "messages"
 
 
 def test_a_stream_adds_up_to_the_same_answer_with_usage_last() -> None:
@@ -101,8 +111,11 @@ def test_completions_are_served_too() -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"model": 1}', b"\xff"])
 def test_a_call_that_is_none_is_refused(body: bytes) -> None:
-    with pytest.raises(EngineGarbage, match="extractive"):
-        reply(Call(CHAT, body, False))
+    assert "engine 'extractive'" in refused(Call(CHAT, body, False))["message"]
+
+
+def test_the_embedding_model_does_not_chat() -> None:
+    assert refused(chat("hash-embedding"))["param"] == "model"
 
 
 def test_pieces_join_to_the_text() -> None:
@@ -140,5 +153,11 @@ def test_base64_and_float_are_the_same_numbers() -> None:
 
 @pytest.mark.parametrize("dimensions", [0, -1, 5000])
 def test_dimensions_have_limits(dimensions: int) -> None:
-    with pytest.raises(EngineGarbage, match="from 1 to 4096"):
-        embeddings(input="satu", dimensions=dimensions)
+    body = {"model": "hash-embedding", "input": "satu", "dimensions": dimensions}
+    error = refused(Call(EMBEDDINGS, json.dumps(body).encode(), False))
+    assert (error["param"], error["message"]) == ("dimensions", "dimensions is from 1 to 4096")
+
+
+def test_large_calls_give_the_same_vectors_from_a_thread() -> None:
+    small = embeddings(input="satu dua " * 10)[0]["embedding"]
+    assert embeddings(input=["satu dua " * 10, "x" * 40_000])[0]["embedding"] == small

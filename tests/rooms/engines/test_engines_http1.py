@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import http.client
+import io
 from typing import Any
 
 import pytest
@@ -121,6 +123,38 @@ def test_an_answer_cut_many_times_is_the_same_answer(
         pieces.append(wire[start : start + size])
         start += size
     assert fed([piece for piece in pieces if piece], stream)[0] == body
+
+
+TOKEN = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12)
+VALUE = st.text('abcXYZ019 ;,="/', max_size=20).map(str.strip)
+FIELDS = st.lists(st.tuples(TOKEN.map(lambda name: f"x-{name}"), VALUE), max_size=5)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.binary(min_size=1, max_size=60), max_size=8), FIELDS, FIELDS, st.booleans(), st.integers(1, 50))
+def test_any_lawful_answer_is_read_as_the_standard_library_reads_it(
+    pieces: list[bytes], fields: list[tuple[str, str]], trailers: list[tuple[str, str]], chunked: bool, cut: int
+) -> None:
+    def lines(given: list[tuple[str, str]]) -> bytes:
+        return "".join(f"{name}: {value}\r\n" for name, value in given).encode()
+
+    wire = b"HTTP/1.1 200 OK\r\n" + lines(fields)
+    if chunked:
+        wire += b"Transfer-Encoding: chunked\r\n\r\n"
+        wire += b"".join(b"%X\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+        wire += b"0\r\n" + lines(trailers) + b"\r\n"
+    else:
+        wire += b"Content-Length: %d\r\n\r\n" % len(b"".join(pieces)) + b"".join(pieces)
+    body, keeper = fed([wire[start : start + cut] for start in range(0, len(wire), cut)])
+
+    class Sock:
+        def makefile(self, mode: str) -> io.BytesIO:
+            return io.BytesIO(wire)
+
+    other = http.client.HTTPResponse(Sock())  # type: ignore[arg-type]
+    other.begin()
+    assert body == other.read() == b"".join(pieces)
+    assert keeper.free == 1
 
 
 @settings(deadline=None, max_examples=300)
