@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -75,6 +76,9 @@ class Index:
         self._index.config_reader(reload_policy="manual")
         self._meta = folder / "meta.json"
         self._seen: tuple[int, int] | None = None
+        self._searcher: tantivy.Searcher | None = None
+        self._fresh_until = 0.0
+        self._counts: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def writer(self) -> Writer:
@@ -82,13 +86,18 @@ class Index:
 
     def searcher(self) -> tantivy.Searcher:
         """A view of the last commit; a commit by another process is noticed by its new meta file."""
+        if time.monotonic() < self._fresh_until and self._searcher:
+            return self._searcher
         status = os.stat(self._meta)
         seen = (status.st_ino, status.st_mtime_ns)
-        if seen != self._seen:
-            with self._lock:
+        with self._lock:
+            if seen != self._seen or self._searcher is None:
                 self._index.reload()
+                self._searcher = self._index.searcher()
+                self._counts = {}
                 self._seen = seen
-        return self._index.searcher()
+            self._fresh_until = time.monotonic() + FRESH_S
+            return self._searcher
 
     def search(self, clauses: Sequence[Clause], scope: Scope, k: int) -> list[tuple[int, float]]:
         """Row ids of at most `k` passages in `scope` with their scores, best first."""
@@ -111,9 +120,12 @@ class Index:
         return [(int(identity or 0), float(score or 0)) for identity, (score, _) in zip(found, hits, strict=True)]
 
     def frequency(self, stem: str) -> int:
-        """How many passages hold a stem, over all tenants."""
-        count: int = self.searcher().doc_freq("stems", stem)
-        return count
+        """How many passages hold a stem, over all tenants; remembered until the next commit."""
+        searcher = self.searcher()
+        found = self._counts.get(stem)
+        if found is None:
+            found = self._counts[stem] = searcher.doc_freq("stems", stem)
+        return found
 
     def near(self, stem: str) -> list[str]:
         """Stems in use that are one slip away from a word of five letters or more, commonest first, at most 3."""
@@ -125,6 +137,10 @@ class Index:
             terms = searcher.terms_with_prefix("stems", head)
             found.update((term, count) for term, count in terms if one_slip(stem, term))
         return sorted(found, key=lambda term: -found[term])[:3]
+
+    def renew(self) -> None:
+        """Look at once, not at the next need, for a commit by another process."""
+        self._fresh_until = 0.0
 
     @property
     def size(self) -> int:
@@ -163,6 +179,7 @@ class Index:
 
 
 TITLE_BOOST = 1.5
+FRESH_S = 0.05  # how long a search may go on with the commit that it began with
 
 
 @lru_cache(maxsize=256)

@@ -141,6 +141,7 @@ class Library:
 
     def _ranked(self, query: Query) -> list[Candidate]:
         index = self._live()
+        index.renew()
         question = understand(query.text, shared(), index)
         scope = Scope(query.tenant, query.collection, query.clearance)
         found = dict(index.search(question.clauses, scope, max(POOL, query.k * 2)))

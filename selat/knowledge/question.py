@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
 
@@ -43,6 +43,10 @@ class Concept:
     asked: Stems
     clause: Clause
     part: float = 1.0
+    stems: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stems", frozenset(stem for way, _ in self.clause.alternatives for stem in way))
 
 
 class Vocabulary(Protocol):

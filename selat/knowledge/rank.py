@@ -91,12 +91,7 @@ def rank(question: Question, found: Found, rarity: Frequencies) -> list[Candidat
         in_title = _share(document.title, weights, total)
         share = _share(held, weights, total)
         text = TEXT * score / top + WHOLE * found.wholes.get(stored.doc, score) / top_whole
-        value = (
-            text
-            + SHARE * share
-            + SHARE_WHOLE * whole
-            + (TITLE + FIT * document.fit) * in_title
-        )
+        value = text + SHARE * share + SHARE_WHOLE * whole + (TITLE + FIT * document.fit) * in_title
         if passage.source.language == question.language:
             value += SAME_LANGUAGE
         evidence = HELD * whole + NAMED * _share(named, weights, total) + FITS * document.fit
@@ -128,11 +123,11 @@ def _title(title: str, concepts: Sequence[Concept], rarity: Frequencies) -> tupl
 
     A bilingual title (`Deaths / Kematian`) is judged by its better half.
     """
+    asked = frozenset(stem for concept in concepts for stem in concept.stems)
     best: tuple[list[float], float] = ([0.0] * len(concepts), 0.0)
     for half in _halves(title):
         inside = frozenset(half)
         held = [holds(concept, inside) for concept in concepts]
-        asked = {stem for concept in concepts for way, _ in concept.clause.alternatives for stem in way}
         rare = {stem: math.log(1 + (rarity.size + 1) / (1 + rarity.frequency(stem))) for stem in inside}
         fit = sum(worth for stem, worth in rare.items() if stem in asked) / (sum(rare.values()) or 1.0)
         if sum(held) + fit > sum(best[0]) + best[1]:
@@ -164,8 +159,15 @@ def weight(concept: Concept, rarity: Frequencies) -> float:
 
 def holds(concept: Concept, inside: frozenset[str]) -> float:
     """How fully a text holds a concept in its best wording, 0 to 1."""
+    if concept.stems.isdisjoint(inside):
+        return 0.0
     best = 0.0
     for way, worth in concept.clause.alternatives:
-        share = sum(stem in inside for stem in way) / len(way)
-        best = max(best, share * share * worth)
+        if worth > best:
+            if len(way) == 1:
+                if way[0] in inside:
+                    best = worth
+            else:
+                count = sum([stem in inside for stem in way])
+                best = max(best, worth * (count / len(way)) ** 2)
     return best
