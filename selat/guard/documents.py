@@ -15,7 +15,7 @@ TRIGGERS = (
     r"LLP[0-9]{7}",
 )
 
-_PASSPORT = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{1,2}[ -]?\d(?:[ -]?\d){5,8}(?![A-Za-z0-9])")
+_PASSPORT = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{1,2}[ -]?\d(?:[ -]?\d){5,8}[A-Z]?(?![A-Za-z0-9])")
 _TIN = re.compile(r"(?<![A-Za-z0-9])[ISO]G(?:[ -]{0,2}\d){9,11}(?![A-Za-z0-9])", re.I)
 _OLD_SSM = re.compile(r"(?<![A-Za-z0-9-])\d{5,8} ?- ?[A-Z](?![A-Za-z0-9])")
 _LLP = re.compile(r"(?<![A-Za-z0-9])LLP\d{7}(?:-[A-Z]{3})?(?![A-Za-z0-9])")

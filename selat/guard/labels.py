@@ -1,6 +1,5 @@
 """What the words before a number say it is: the nearest label decides between an IC and an order number."""
 
-# ruff: noqa: E501 - word lists read better in long lines
 from __future__ import annotations
 
 import re

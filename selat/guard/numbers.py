@@ -143,9 +143,10 @@ def _mykad(run: Run, first: int, label: Label) -> Reading:
     if run.text[max(0, run.places[first] - 1)] == "+" or label == Label("BANK", True):
         return _NOTHING
     parted = {6, 8} <= {sum(groups[:k]) for k in range(len(groups) + 1)}
-    end = run.span(first, 12)[1]
+    start, end = run.span(first, 12)
     if parted:
-        if label.tight and label.name in ("REF", "SSM", "HOTLINE"):
+        coded = start > 0 and run.text[start - 1] in "/_" and label.name == "REF"
+        if coded or (label.tight and label.name in ("REF", "SSM", "HOTLINE")):
             return 12, 0.0, ""
         return 12, 0.98 if label.name == "IC" else 0.9, "MYKAD"
     if label.name == "IC" or (label.name != "REF" and label_after(run.text, end) == "IC"):
@@ -245,13 +246,14 @@ def _foreign(run: Run, first: int) -> Reading:
 
 
 def _bank(run: Run, first: int, label: Label) -> Reading:
-    if label.name != "BANK":
+    after = label.name not in ("REF", "PHONE") and label_after(run.text, run.places[-1] + 1) == "BANK"
+    if label.name != "BANK" and not after:
         return _NOTHING
     fits = [n for n in range(17, 6, -1) if run.whole(first, n) and len(run.groups(first, n)) <= 5]
     if not fits or (run.gaps(first, fits[0]) - {" ", "-"}):
         return _NOTHING
     start = run.places[first]
-    before = run.text[max(0, start - 56) : start].lower()
+    before = run.text[max(0, start - 56) : run.places[-1] + (24 if after else 0)].lower()
     lengths = {n for name, sizes in facts.BANK_LENGTHS.items() if name in before for n in sizes}
     for count in fits:
         if count in lengths:

@@ -10,7 +10,20 @@ from typing import NamedTuple, Protocol
 
 from selat.core.errors import GuardFailed
 from selat.core.finding import CLEAN, Finding, Scan
-from selat.guard import contact, documents, numbers, prefilter, secrets
+from selat.guard import (
+    contact,
+    dates,
+    documents,
+    name_patterns,
+    names,
+    names_chinese,
+    names_tamil,
+    numbers,
+    plates,
+    prefilter,
+    secrets,
+    spelled,
+)
 from selat.guard.kinds import KINDS
 from selat.guard.normal import normalise
 
@@ -46,7 +59,17 @@ READERS = (
     Reader(contact.TRIGGERS, contact.find),
     Reader(documents.TRIGGERS, documents.find),
     Reader(numbers.TRIGGERS, numbers.find),
+    Reader(spelled.TRIGGERS, spelled.find),
+    Reader(dates.TRIGGERS, dates.find),
+    Reader(plates.TRIGGERS, plates.find),
+    Reader(name_patterns.LINKED_TRIGGERS, names.find_linked),
+    Reader(name_patterns.TITLED_TRIGGERS, names.find_titled),
+    Reader(name_patterns.LABELLED_TRIGGERS, names.find_labelled),
+    Reader(name_patterns.LISTED_TRIGGERS, names.find_listed),
+    Reader(names_chinese.TRIGGERS, names_chinese.find),
+    Reader(names_tamil.TRIGGERS, names_tamil.find),
 )
+_CHINESE = next(k for k, reader in enumerate(READERS) if reader.find is names_chinese.find)
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
@@ -130,9 +153,11 @@ class Guard:
     def _find(self, text: str) -> list[Finding]:
         data = text.encode("utf-8", "surrogatepass")
         hits = self._engine.hits(data)
-        if not hits:
-            return []
         places: dict[int, list[int]] = {}
+        if not text.isascii() and (sought := names_chinese.seek(text)):
+            places[_CHINESE] = sought
+        elif not hits:
+            return []
         if len(data) == len(text):
             for number, end in hits:
                 places.setdefault(number, []).append(end)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from selat.core.finding import Finding
 
 _WORD = (
-    r"pass(?:word|wd|phrase|code)?|pwd|kata ?laluan|katalaluan|api[_\- ]?key|api[_\- ]?token|access[_\- ]?key"
+    r"pw|pass(?:word|wd|phrase|code)?|pwd|kata ?laluan|katalaluan|api[_\- ]?key|api[_\- ]?token|access[_\- ]?key"
     r"|secret(?:[_\- ]?(?:access[_\- ]?)?key)?|client[_\- ]?secret|auth[_\- ]?token|access[_\- ]?token"
-    r"|refresh[_\- ]?token|token|kunci api|otp|tac|pin(?: number)?|kod pin|no\.? pin"
+    r"|refresh[_\- ]?token|token|kunci api|otp|tac|pin(?: number| kad)?|kod pin|no\.? pin(?: kad)?"
 )
 TRIGGERS = (
     r"(?:sk|pk|rk)[\-_][A-Za-z0-9_\-]{16}",

@@ -14,11 +14,6 @@ from selat.guard import Guard, Mask, Restorer
 TEXT = "ic 900101-14-5678, hp 012-345 6789, ic lagi 900101-14-5678"
 
 
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return Guard.load()
-
-
 @pytest.fixture
 def mask(guard: Guard) -> Mask:
     mask = Mask()

@@ -8,14 +8,8 @@ import pytest
 
 from selat.core.finding import Finding
 from selat.core.label import PersonalKind
-from selat.guard import Guard
-from selat.guard.prefilter import Re2Prefilter
-from selat.guard.scanner import READERS
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return Guard.load()
+from selat.guard import Guard, prefilter
+from selat.guard.prefilter import load
 
 
 def found(guard: Guard, text: str) -> list[tuple[str, str]]:
@@ -80,16 +74,8 @@ def test_look_alikes_are_left_alone(guard: Guard, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [text for text, _, _ in FOUND] + NOT_FOUND)
-def test_re2_finds_what_hyperscan_finds(guard: Guard, text: str) -> None:
-    triggers = [(k, expression) for k, reader in enumerate(READERS) for expression in reader.triggers]
-    assert Guard(_re2(tuple(triggers))).scan(text) == guard.scan(text)
-
-
-_RE2: dict[int, Re2Prefilter] = {}
-
-
-def _re2(triggers: tuple[tuple[int, str], ...]) -> Re2Prefilter:
-    return _RE2.setdefault(0, Re2Prefilter(triggers))
+def test_re2_finds_what_hyperscan_finds(guard: Guard, re2_guard: Guard, text: str) -> None:
+    assert re2_guard.scan(text) == guard.scan(text)
 
 
 def test_ssm_number_is_not_personal(guard: Guard) -> None:
@@ -97,7 +83,7 @@ def test_ssm_number_is_not_personal(guard: Guard) -> None:
     assert guard.scan("ic 900101-14-5678").personal is PersonalKind.PERSONAL
 
 
-def test_a_failing_detector_fails_the_scan() -> None:
+def test_a_failing_detector_fails_the_scan(guard_cache: Path) -> None:
     class Broken:
         name = "broken"
 
@@ -110,28 +96,39 @@ def test_a_failing_detector_fails_the_scan() -> None:
         def find(self, text: str) -> list[Finding]:
             return [Finding(0, len(text) + 1, "NAME")]
 
-    assert not Guard.load(detectors=[Broken()]).scan("hello").ok
-    assert not Guard.load(detectors=[Stray()]).scan("hello").ok
+    assert not Guard.load(guard_cache, detectors=[Broken()]).scan("hello").ok
+    assert not Guard.load(guard_cache, detectors=[Stray()]).scan("hello").ok
 
 
-def test_a_further_detector_adds_its_findings() -> None:
+def test_a_further_detector_adds_its_findings(guard_cache: Path) -> None:
     class First:
         name = "first"
 
         def find(self, text: str) -> list[Finding]:
             return [Finding(0, 5, "NAME", 0.7)]
 
-    scan = Guard.load(detectors=[First()]).scan("Aminah tinggal di sini")
+    scan = Guard.load(guard_cache, detectors=[First()]).scan("Aminah tinggal di sini")
     assert scan.ok
     assert scan.findings
 
 
-def test_damaged_cache_is_built_again(tmp_path: Path) -> None:
-    text = "ic 900101-14-5678"
-    expected = Guard.load(tmp_path).scan(text)
+@pytest.mark.parametrize("damage", ["empty", "rubbish", "short", "zeroed"])
+def test_damaged_cache_is_built_again(tmp_path: Path, damage: str) -> None:
+    trigger = [(0, "abc"), (1, "x[0-9]{3}")]
+    load(trigger, tmp_path)
     (kept,) = tmp_path.glob("guard-*.hs")
-    size = kept.stat().st_size
-    for damage in (b"", b"rubbish", kept.read_bytes()[:-9], kept.read_bytes()[:40] + b"\0" * (size - 40)):
-        kept.write_bytes(damage)
-        assert Guard.load(tmp_path).scan(text) == expected
-        assert kept.stat().st_size == size
+    whole = kept.read_bytes()
+    kept.write_bytes(
+        {"empty": b"", "rubbish": b"rubbish", "short": whole[:-9], "zeroed": whole[:40] + bytes(len(whole) - 40)}[
+            damage
+        ]
+    )
+    assert load(trigger, tmp_path).hits(b"abc x123") == [(0, 3), (1, 8)]
+    assert kept.read_bytes() == whole
+
+
+def test_a_kept_database_is_loaded_not_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trigger = [(0, "abc")]
+    load(trigger, tmp_path)
+    monkeypatch.setattr(prefilter, "_compiled", None)
+    assert load(trigger, tmp_path).hits(b"abc") == [(0, 3)]
