@@ -66,7 +66,7 @@ class Platform:
 
     @cached_property
     def keys(self) -> Keys:
-        return Keys.open(self.home.database)
+        return Keys.open(self.settings.database or self.home.database)
 
     @cached_property
     def guard(self) -> Guard:

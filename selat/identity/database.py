@@ -13,7 +13,8 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from selat.core.errors import HomeBroken, Unavailable
 
-VERSION = 1
+VERSION = 2
+_LOCK = 7352001  # of PostgreSQL: workers that start together prepare one after the other
 BUSY_MS = 5000
 
 metadata = sa.MetaData()
@@ -53,6 +54,7 @@ keys = sa.Table(
     sa.Column("expires", sa.String(32), nullable=True),
     sa.Column("revoked", sa.String(32), nullable=True),
     sa.Column("last_used", sa.String(32), nullable=True),
+    sa.Column("rotated_from", sa.String(64), nullable=True),
 )
 
 identity_state = sa.Table(
@@ -111,18 +113,34 @@ def trouble(engine: sa.Engine) -> Iterator[None]:
         ) from error
 
 
+# What leads from schema N to N + 1, at index N - 1; each in SQL that both databases speak.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (("ALTER TABLE keys ADD COLUMN rotated_from VARCHAR(64)",),)
+
+
 def prepare(engine: sa.Engine) -> None:
-    """Make the tables where they are missing. Raises: HomeBroken for a damaged or newer database."""
+    """Make the tables where they are missing, and bring older ones up to date, all or nothing.
+
+    Raises: HomeBroken for a damaged database or one that a newer Selat made; Unavailable.
+    """
     with trouble(engine), writing(engine) as connection:
-        metadata.create_all(connection)
-        row = connection.execute(sa.select(identity_state.c.schema_version)).first()
-        if row is None:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        identity_state.create(connection, checkfirst=True)
+        found = connection.execute(sa.select(identity_state.c.schema_version)).scalar()
+        if found is None:
+            metadata.create_all(connection)
             connection.execute(identity_state.insert().values(id=1, schema_version=VERSION, changes=0))
-        elif row.schema_version > VERSION:
+            return
+        if found > VERSION:
             raise HomeBroken(
-                f"identity: the database has schema {row.schema_version}, this Selat knows {VERSION}; "
+                f"identity: the database has schema {found}, this Selat knows {VERSION}; "
                 "run the newer Selat that made it"
             )
+        for steps in MIGRATIONS[found - 1 :]:
+            for step in steps:
+                connection.exec_driver_sql(step)
+        if found < VERSION:
+            connection.execute(identity_state.update().values(schema_version=VERSION))
 
 
 @contextmanager

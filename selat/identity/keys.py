@@ -39,6 +39,7 @@ class KeyWish:
     clearance: Label = LOWEST
     scopes: frozenset[str] = frozenset()
     expires: datetime | None = None
+    rotated_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class KeyRecord:
     expires: str | None = None
     revoked: str | None = None
     last_used: str | None = None
+    rotated_from: str | None = None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -68,6 +70,7 @@ class KeyRecord:
             "expires": self.expires,
             "revoked": self.revoked,
             "last_used": self.last_used,
+            "rotated_from": self.rotated_from,
         }
 
 
@@ -168,6 +171,7 @@ class Keys:
             wish.clearance,
             stamp(self._now()),
             stamp(wish.expires) if wish.expires else None,
+            rotated_from=wish.rotated_from,
         )
         with trouble(self.engine), writing(self.engine) as connection:
             registered = {purpose.id for purpose in tenants.select(connection, tenant).purposes}
@@ -220,7 +224,7 @@ class Keys:
         if old.revoked:
             raise Misused("the key is revoked; make a new one: selat key create")
         expires = datetime.fromisoformat(old.expires) if old.expires else None
-        return KeyWish(old.name, old.roles, old.clearance, old.scopes, expires)
+        return KeyWish(old.name, old.roles, old.clearance, old.scopes, expires, key)
 
     # The road of every request
 
@@ -276,13 +280,19 @@ class Keys:
         with trouble(self.engine):
             if self._pulse is None:
                 self._pulse = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            moved = 0
-            if self.engine.dialect.name == "sqlite":
-                moved = self._pulse.exec_driver_sql("PRAGMA data_version").scalar_one()
-                if moved == self._seen[0]:
-                    return self._seen
-            changes = self._pulse.execute(sa.select(identity_state.c.changes)).scalar_one()
-            return (moved, changes)
+            try:
+                moved = 0
+                if self.engine.dialect.name == "sqlite":
+                    moved = self._pulse.exec_driver_sql("PRAGMA data_version").scalar_one()
+                    if moved == self._seen[0]:
+                        return self._seen
+                changes = self._pulse.execute(sa.select(identity_state.c.changes)).scalar_one()
+                return (moved, changes)
+            except sa.exc.SQLAlchemyError:
+                self._pulse.invalidate()  # a server that came back is reached by a fresh connection
+                self._pulse.close()
+                self._pulse = None
+                raise
 
     def flush_uses(self) -> None:
         """Write when keys were last used. Called in the background; a failure only loses these times."""
@@ -325,4 +335,5 @@ def _record(row: sa.Row[Any]) -> KeyRecord:
         row.expires,
         row.revoked,
         row.last_used,
+        row.rotated_from,
     )

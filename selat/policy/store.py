@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from selat.core.errors import HomeBroken, Unavailable
 
 metadata = sa.MetaData()
+_LOCK = 7352002  # of PostgreSQL: workers that start together prepare one after the other
 
 instruments = sa.Table(
     "instruments",
@@ -113,6 +114,8 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
 def prepare(engine: sa.Engine) -> None:
     """Make the tables where they are missing. Raises: HomeBroken, Unavailable."""
     with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         metadata.create_all(connection)
         if connection.execute(sa.select(quota_state.c.id)).first() is None:
             connection.execute(quota_state.insert().values(id=1, changes=0))

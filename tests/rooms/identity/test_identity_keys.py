@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,15 +16,17 @@ from hypothesis import strategies as st
 
 from selat.core.errors import HomeBroken, Misused, NotFound, SelatError, Unauthenticated
 from selat.core.label import LOWEST, parse_label
-from selat.identity import Keys, KeyWish, Purpose, Tenant, new_secret
+from selat.identity import Keys, KeyWish, Purpose, Tenant, new_secret, open_engine
 from selat.identity.keys import NOT_ACCEPTED
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    keys = Keys.open(tmp_path / "identity.db")
+def keys(database: str) -> Iterator[Keys]:
+    """Keys on SQLite and on PostgreSQL alike: what holds of one holds of the other."""
+    keys = Keys.open(database)
     keys.ensure_tenant(Tenant("default"))
-    return keys
+    yield keys
+    keys.close()
 
 
 def test_a_key_identifies_its_caller(keys: Keys) -> None:
@@ -36,7 +39,9 @@ def test_a_key_identifies_its_caller(keys: Keys) -> None:
     assert str(caller.prompt_label) == "terbuka/public/none/MY"
 
 
-def test_the_secret_is_kept_nowhere(keys: Keys, tmp_path: Path) -> None:
+def test_the_secret_is_kept_nowhere(tmp_path: Path) -> None:
+    keys = Keys.open(tmp_path / "identity.db")
+    keys.ensure_tenant(Tenant("default"))
     made = keys.create("default", KeyWish("laptop"))
     assert made.secret not in repr(made)
     keys.close()
@@ -88,18 +93,17 @@ keys.close()
 """
 
 
-def test_revocation_by_another_process_is_seen_within_a_second(keys: Keys, tmp_path: Path) -> None:
+def test_revocation_by_another_process_is_seen_within_a_second(keys: Keys, database: str) -> None:
     made = keys.create("default", KeyWish())
     other = keys.create("default", KeyWish())
     keys.identify(made.secret)
-    where = str(tmp_path / "identity.db")
-    subprocess.run([sys.executable, "-c", REVOKE, where, made.record.id], check=True)
+    subprocess.run([sys.executable, "-c", REVOKE, database, made.record.id], check=True)
     assert refused_within(1.0, keys, made.secret)
     assert keys.identify(other.secret)
 
 
-def test_a_key_made_by_another_process_is_accepted_after_it_was_refused(keys: Keys, tmp_path: Path) -> None:
-    second = Keys.open(tmp_path / "identity.db")
+def test_what_another_worker_changed_is_followed(keys: Keys, database: str) -> None:
+    second = Keys.open(database)
     made = second.create("default", KeyWish())
     assert keys.identify(made.secret)
     second.register_purpose("default", Purpose("loan-triage", "Saringan pinjaman", "Loan triage"))
@@ -205,3 +209,44 @@ def test_no_text_but_a_key_is_accepted(keys: Keys, text: str) -> None:
     for secret in (text, "sk-selat-" + text, ("sk-selat-" + text).ljust(52, "0")[:52]):
         with pytest.raises(Unauthenticated):
             keys.identify(secret)
+
+
+FIRST_SCHEMA = (Path(__file__).parent / "schema-1.sql").read_text()
+
+
+def test_a_database_of_the_first_schema_is_brought_up_to_date(database: str) -> None:
+    engine = open_engine(database)
+    blob = "BYTEA" if engine.dialect.name == "postgresql" else "BLOB"
+    with engine.begin() as connection:
+        for statement in FIRST_SCHEMA.replace("BLOB", blob).split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+    keys = Keys(engine)
+    (old,) = keys.list("default")
+    assert (old.id, old.name, old.rotated_from) == ("key_old", "from before", None)
+    assert keys.rotate("default", "key_old").record.rotated_from == "key_old"
+    keys.close()
+    again = Keys.open(database)
+    assert len(again.list("default")) == 2
+    again.close()
+
+
+def test_a_database_of_a_newer_selat_is_refused(database: str) -> None:
+    keys = Keys.open(database)
+    with keys.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE identity_state SET schema_version = 99")
+    with pytest.raises(HomeBroken, match="schema 99"):
+        Keys(keys.engine)
+    keys.close()
+
+
+def test_workers_may_prepare_one_database_at_once(database: str) -> None:
+    made: list[Keys] = []
+    threads = [threading.Thread(target=lambda: made.append(Keys.open(database))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 4
+    for keys in made:
+        keys.close()

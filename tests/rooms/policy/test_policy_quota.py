@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selat.core.errors import Misused, TooMany, Unavailable
+from selat.identity import open_engine
 from selat.policy.periods import MALAYSIA, PERIODS, window
 from selat.policy.quota import NOTHING, Limit, Quota, Spender
 
@@ -23,8 +25,11 @@ ONE = {"requests": 1}
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> sa.Engine:
-    return sa.create_engine(f"sqlite:///{tmp_path / 'q.db'}", connect_args={"timeout": 30})
+def engine(database: str) -> Iterator[sa.Engine]:
+    """SQLite and PostgreSQL alike: what holds of one holds of the other."""
+    engine = open_engine(database)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
@@ -164,14 +169,11 @@ print(granted)
 """
 
 
-def test_processes_never_pass_a_limit(tmp_path: Path) -> None:
-    from selat.identity import open_engine
-
-    path = str(tmp_path / "shared.db")
-    quota = Quota(open_engine(path), lambda: NOW)
+def test_processes_never_pass_a_limit(engine: sa.Engine, database: str) -> None:
+    quota = Quota(engine, lambda: NOW)
     quota.set(Limit("default", "tenant", "day", "requests", 100))
     quota.set(Limit("default", "purpose:chat", "day", "tokens", 1_000_000))
-    command = [sys.executable, "-c", WORK, path, str(NOW)]
+    command = [sys.executable, "-c", WORK, database, str(NOW)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     granted = [int(process.communicate(timeout=60)[0]) for process in running]
     assert sum(granted) == 100

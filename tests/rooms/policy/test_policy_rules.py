@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selat.core.errors import Misused, NotFound, PolicyBroken
+from selat.identity import open_engine
 from selat.policy import DEFAULT, PolicySet
 from selat.policy.due import running
 from selat.policy.incidents import Incident, Incidents, Step, duties
@@ -25,8 +27,11 @@ NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> sa.Engine:
-    return sa.create_engine(f"sqlite:///{tmp_path / 'x.db'}")
+def engine(database: str) -> Iterator[sa.Engine]:
+    """SQLite and PostgreSQL alike: what holds of one holds of the other."""
+    engine = open_engine(database)
+    yield engine
+    engine.dispose()
 
 
 def test_shipped_packs_are_whole_and_name_policies_that_exist() -> None:
