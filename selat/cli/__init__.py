@@ -24,6 +24,8 @@ COMMANDS = {
     "ingest": "Turn documents into labelled, searchable passages.",
     "search": "Find passages that the caller may see.",
     "ask": "Ask a question; the answer cites the documents.",
+    "knowledge": "Documents: list, remove, and score how well they answer.",
+    "index": "The full-text index: status, rebuild, measure.",
     "guard": "Find and mask personal data.",
     "quota": "Limits of requests, tokens and ringgit.",
     "rules": "Duties of law and guides, and which clocks are running.",

@@ -38,33 +38,32 @@ def run(
     if bool(question) == bool(queries) or bool(queries) != bool(out):
         raise Misused("give either a question, or both --queries IN.jsonl and --out OUT.jsonl")
     with open_platform(home) as platform:
-        desk = _Desk(platform, tenant, collection, model or platform.settings.answer_engine, purpose)
+        asker = Asker(platform, tenant, model, purpose)
         if queries and out:
-            asyncio.run(_many(desk, read_queries(queries), out))
+            asyncio.run(_many(asker, collection, read_queries(queries), out))
             return
-        answer = asyncio.run(desk.ask(question))
+        answer = asyncio.run(asker.ask(question, collection))
     if json_:
         show_json(answer)
     else:
         _print(answer)
 
 
-class _Desk:
+class Asker:
     """Puts questions to the documents for whoever works at the machine itself."""
 
-    def __init__(self, platform: Platform, tenant: str, collection: str, model: str, purpose: str) -> None:
+    def __init__(self, platform: Platform, tenant: str, model: str, purpose: str) -> None:
         self._library = platform.library
         self._desk = platform.desk()
         self._caller = platform.local_caller(tenant)
-        self._collection = collection
-        self._model = model
-        self._purpose = purpose
+        self._model = model or platform.settings.answer_engine
+        self._purpose = purpose or "chat"
 
-    async def ask(self, question: str) -> dict[str, object]:
+    async def ask(self, question: str, collection: str) -> dict[str, object]:
         """The answer with its citations and receipt id. Raises: EngineError, for an answer that is none."""
         body = msgspec.json.encode({"model": self._model, "messages": [{"role": "user", "content": question}]})
         ask = read_ask(_CHAT, self._caller, body, self._purpose, self._caller.prompt_label)
-        reply = await answer_documents(self._desk, self._library, ask, self._collection)
+        reply = await answer_documents(self._desk, self._library, ask, collection)
         if not isinstance(reply, Whole) or reply.status != 200:
             raise EngineError(f"model '{self._model}' gave no answer; see selat engine list")
         document = msgspec.json.decode(reply.body)
@@ -78,10 +77,10 @@ class _Desk:
         }
 
 
-async def _many(desk: _Desk, asked: list[tuple[object, str]], out: Path) -> None:
+async def _many(asker: Asker, collection: str, asked: list[tuple[object, str]], out: Path) -> None:
     with progress("ask", len(asked)) as bar, out.open("w", encoding="utf-8") as lines:
         for identity, question in asked:
-            answer = await desk.ask(question)
+            answer = await asker.ask(question, collection)
             citations = answer["citations"]
             ids = dict.fromkeys(one["document"] for one in citations) if isinstance(citations, list) else {}
             row = {

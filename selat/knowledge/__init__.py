@@ -2,12 +2,13 @@
 
 from selat.knowledge.check import Checked, check
 from selat.knowledge.language import detect, is_indonesian
-from selat.knowledge.library import Document, Library, Query, Shelf, documents_of
+from selat.knowledge.library import Document, Library, Query, Shelf, State, documents_of
 from selat.knowledge.parse import PARSERS, ParsedText, parse
 from selat.knowledge.parse import VERSION as PARSE_VERSION
 from selat.knowledge.parse.child import Child
 from selat.knowledge.quote import quote
 from selat.knowledge.rows import read_rows
+from selat.knowledge.score import Judged, Scores, score
 from selat.knowledge.split import split
 from selat.knowledge.store import Record
 
@@ -17,11 +18,14 @@ __all__ = [
     "Checked",
     "Child",
     "Document",
+    "Judged",
     "Library",
     "ParsedText",
     "Query",
     "Record",
+    "Scores",
     "Shelf",
+    "State",
     "check",
     "detect",
     "documents_of",
@@ -29,5 +33,6 @@ __all__ = [
     "parse",
     "quote",
     "read_rows",
+    "score",
     "split",
 ]

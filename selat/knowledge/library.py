@@ -51,6 +51,19 @@ class Document:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a library stands. `waiting` documents are stored but not in the index; `digest` is of all contents."""
+
+    documents: int
+    failed: int
+    passages: int
+    waiting: int
+    index: str
+    size_bytes: int
+    digest: str
+
+
 class Library:
     """A knowledge base in one folder. Any number of processes may search while one ingests."""
 
@@ -92,12 +105,23 @@ class Library:
     def collections(self, tenant: str) -> list[str]:
         return sorted({record.collection for record in self.store.records(tenant)})
 
-    def passage(self, record: Record, number: int, clearance: Label) -> Passage:
-        """One passage of a document. Raises: NotFound, also for one above the clearance."""
-        found = self.store.passage(record, number)
-        if found is None or not found.label.within(clearance):
-            raise NotFound(f"no passage {number} in that document; count from 1 to {record.passages}")
-        return found
+    def passage(self, tenant: str, document: str, number: int, clearance: Label, collection: str = "") -> Passage:
+        """One passage of a document, in any collection when none is named.
+
+        Raises: NotFound, the same for one that is above the clearance, another tenant's or not there.
+        """
+        for record in self.store.records_of(tenant, document):
+            found = self.store.passage(record, number) if collection in ("", record.collection) else None
+            if found and found.label.within(clearance):
+                return found
+        raise NotFound(f"no passage {number} of a document of that id that you may see")
+
+    def status(self) -> State:
+        """Counts, size and digest; reads everything."""
+        index = self._live()
+        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        documents, failed, passages, waiting = self.store.counts()
+        return State(documents, failed, passages, waiting, index.folder.name, size, self.store.digest())
 
     @contextmanager
     def writing(self, wait: bool = True) -> Iterator[Shelf]:

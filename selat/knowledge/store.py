@@ -120,6 +120,26 @@ class Store:
         )
         return [Record(*row) for row in rows]
 
+    def records_of(self, tenant: str, document: str) -> list[Record]:
+        """The tenant's documents of an id, over its collections."""
+        rows = self.connection().execute(
+            f"SELECT {_DOCUMENT} FROM documents WHERE tenant = ? AND document = ? ORDER BY collection",  # noqa: S608
+            (tenant, document),
+        )
+        return [Record(*row) for row in rows]
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """Documents, failed ones, passages, and documents that the index has not seen."""
+        row = (
+            self.connection()
+            .execute(
+                "SELECT count(*), coalesce(sum(status = 'failed'), 0), coalesce(sum(passages), 0), "
+                "coalesce(sum(indexed = 0), 0) FROM documents"
+            )
+            .fetchone()
+        )
+        return row[0], row[1], row[2], row[3]
+
     def put(self, record: Record, passages: Sequence[Passage]) -> None:
         """Replace a document and its passages within the caller's transaction."""
         self.drop(record.tenant, record.collection, record.document)

@@ -156,7 +156,7 @@ def test_a_writer_killed_before_the_index_is_made_good_by_the_next(library: Libr
 
 def test_a_passage_above_the_clearance_is_not_found(library: Library) -> None:
     library.add("t", "c", document("a", "kopi", "sulit"))
-    (record,) = library.documents("t", "c", HIGHEST)
-    assert library.passage(record, 1, HIGHEST).text == "kopi"
-    with pytest.raises(NotFound):
-        library.passage(record, 1, LOWEST)
+    assert library.passage("t", "a", 1, HIGHEST).text == "kopi"
+    for tenant, number, clearance in (("t", 1, LOWEST), ("u", 1, HIGHEST), ("t", 2, HIGHEST)):
+        with pytest.raises(NotFound):
+            library.passage(tenant, "a", number, clearance)

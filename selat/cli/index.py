@@ -1,0 +1,65 @@
+"""`selat index`: the full-text index: its state, a rebuild beside the live one, and what a search costs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from selat.app import DEFAULT_TENANT, open_platform
+from selat.cli.frame import HomeOption, JsonOption, show, show_json
+from selat.core.label import HIGHEST
+from selat.knowledge import Query
+
+app = typer.Typer(help="The index: status, rebuild, measure.", no_args_is_help=True)
+
+
+@app.command()
+def status(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """Documents, passages, what waits for the index, its version and size, and a digest of all contents."""
+    with open_platform(home) as platform:
+        state = platform.library.status()
+    if json_:
+        show_json(asdict(state))
+    else:
+        for name, value in asdict(state).items():
+            show(f"{name.replace('_', ' '):12} {value}")
+
+
+@app.command()
+def rebuild(home: HomeOption = None) -> None:
+    """Analyse all passages anew into an index beside the live one, then swap: searches go on meanwhile."""
+    with open_platform(home) as platform:
+        show(f"{platform.library.rebuild()} entries")
+
+
+@app.command()
+def measure(
+    query: Annotated[list[str], typer.Argument(help="Searches to time.")],
+    times: Annotated[int, typer.Option("--times", min=1, help="How often each.")] = 20,
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose documents.")] = DEFAULT_TENANT,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """CPU time of searches, in milliseconds: median and worst."""
+    spent: list[float] = []
+    with open_platform(home) as platform:
+        platform.library.search(Query(tenant, "", query[0], HIGHEST))
+        for text in query * times:
+            before = time.process_time()
+            platform.library.search(Query(tenant, "", text, HIGHEST))
+            spent.append((time.process_time() - before) * 1000)
+    spent.sort()
+    result = {
+        "searches": len(spent),
+        "median_ms": round(spent[len(spent) // 2], 2),
+        "worst_ms": round(spent[-1], 2),
+    }
+    if json_:
+        show_json(result)
+    else:
+        show(
+            f"{result['searches']} searches: median {result['median_ms']} ms, worst {result['worst_ms']} ms of CPU"
+        )

@@ -1,0 +1,97 @@
+"""`selat knowledge`: what is in the library, what failed and why, and how well it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selat.app import DEFAULT_TENANT, open_platform
+from selat.cli.ask import Asker
+from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
+from selat.core.label import HIGHEST
+from selat.flows.score import read_exams, sit
+from selat.knowledge import Scores
+
+app = typer.Typer(help="Documents: list, remove, and score how well they answer.", no_args_is_help=True)
+
+TenantOption = Annotated[str, typer.Option("--tenant", help="Whose documents.")]
+CollectionOption = Annotated[str, typer.Option("--collection", help="Which collection; else all.")]
+
+
+@app.command("list")
+def list_(
+    home: HomeOption = None,
+    tenant: TenantOption = DEFAULT_TENANT,
+    collection: CollectionOption = "",
+    failed: Annotated[bool, typer.Option("--failed", help="Only documents that could not be read.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Documents with their labels, and why those that failed did; no contents."""
+    with open_platform(home) as platform:
+        records = platform.library.documents(tenant, collection or None, HIGHEST)
+    records = [record for record in records if not failed or record.status == "failed"]
+    if json_:
+        show_json([asdict(record) for record in records])
+        return
+    for record in records:
+        tail = f": {record.reason}" if record.reason else f", {record.passages} passages"
+        show(f"{record.collection}/{record.document} [{record.label}] {record.status}{tail}")
+
+
+@app.command()
+def remove(
+    document: Annotated[str, typer.Argument(help="The document's id.")],
+    collection: Annotated[str, typer.Option("--collection", help="Its collection.")] = "documents",
+    home: HomeOption = None,
+    tenant: TenantOption = DEFAULT_TENANT,
+) -> None:
+    """Take a document out: it is gone from every answer at once, and the ledger keeps that it went."""
+    with open_platform(home) as platform:
+        platform.library.remove(tenant, collection, document)
+        receipt = platform.record("document.removed", {"collection": collection, "document": document}, tenant)
+    say(f"removed {document}; receipt {receipt}")
+
+
+@app.command(name="score")
+def score_(
+    queries: Annotated[Path, typer.Argument(help='JSONL of {"id","query","gold":[ids],"language"}.')],
+    collection: CollectionOption = "",
+    split: Annotated[str, typer.Option("--split", help="Only rows of this split.")] = "",
+    answers: Annotated[bool, typer.Option("--answers", help="Ask as well: citations and abstention.")] = False,
+    home: HomeOption = None,
+    tenant: TenantOption = DEFAULT_TENANT,
+    json_: JsonOption = False,
+) -> None:
+    """How well the documents answer: recall, MRR, nDCG, citations and abstention, by language."""
+    exams = list(read_exams(queries, collection, split))
+    with open_platform(home) as platform, progress("score", len(exams)) as bar:
+        asker = Asker(platform, tenant, "", "") if answers else None
+
+        async def asking(question: str, within: str) -> tuple[list[str], bool]:
+            assert asker
+            answer = await asker.ask(question, within)
+            cited = answer["citations"]
+            ids = [str(one["document"]) for one in cited] if isinstance(cited, list) else []
+            return ids, bool(answer["abstained"])
+
+        done = bar.advance
+        work = sit(platform.library, tenant, exams, asking if answers else None, lambda: done(bar.task_ids[0]))
+        scores = asyncio.run(work)
+    if json_:
+        show_json({language: asdict(one) for language, one in scores.items()})
+        return
+    for language, one in scores.items():
+        show(_line(language, one, answers))
+
+
+def _line(language: str, one: Scores, answers: bool) -> str:
+    recall = " ".join(f"r@{k} {value:.2f}" for k, value in one.recall.items())
+    line = f"{language:4} {one.questions:4} questions  {recall}  MRR {one.mrr:.2f}  nDCG@10 {one.ndcg10:.2f}"
+    if answers:
+        line += f"  cited {one.cited:.2f} (precision {one.citation_precision:.2f})"
+        line += f"  abstained {one.abstained_rightly:.2f} rightly, {one.abstained_wrongly:.2f} wrongly"
+    return line

@@ -1,0 +1,68 @@
+"""A library sits an exam: questions with known documents are searched, and answered where a chat is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from selat.core.errors import Misused
+from selat.core.label import HIGHEST
+from selat.knowledge import Judged, Library, Query, Scores, documents_of, score
+
+DEPTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """A question, its right documents (none: nothing answers it), its language and the group it is scored in."""
+
+    id: str
+    query: str
+    gold: frozenset[str]
+    language: str
+    collection: str
+
+
+Asking = Callable[[str, str], Awaitable[tuple[list[str], bool]]]
+"""Puts a question to a collection; the ids that the answer cites, and whether it abstained."""
+
+
+async def sit(
+    library: Library, tenant: str, exams: list[Exam], asking: Asking | None, done: Callable[[], None]
+) -> dict[str, Scores]:
+    """Scores by language and over all; `done` is called after each question."""
+    judged = []
+    for exam in exams:
+        hits = documents_of(library, Query(tenant, exam.collection, exam.query, HIGHEST, DEPTH))
+        citations, abstained = await asking(exam.query, exam.collection) if asking else ([], None)
+        judged.append(Judged(exam.language, exam.gold, hits, citations, abstained))
+        done()
+    return score(judged)
+
+
+def read_exams(path: Path, collection: str, split: str = "") -> Iterator[Exam]:
+    """Rows `{"id","query","gold":[ids],"language"}`; a row's own `corpus` names its collection when none is given.
+
+    With `split`, only rows of that split. Raises: Misused, naming the line that is not such a row.
+    """
+    if not path.is_file():
+        raise Misused(f"no file {path}; give JSONL of questions with their right documents")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            exam = Exam(
+                str(row["id"]),
+                str(row["query"]),
+                frozenset(map(str, row["gold"])),
+                str(row.get("language", "?")),
+                collection or str(row.get("corpus", "")),
+            )
+            wanted = not split or row.get("split") == split
+        except (ValueError, KeyError, TypeError) as error:
+            raise Misused(f'{path.name} line {number}: not an object with "id", "query" and "gold"') from error
+        if wanted:
+            yield exam

@@ -1,0 +1,108 @@
+"""Ingest, search, ask and score as commands: what they print is what the checks of the project read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from selat.app import furnish
+from selat.home import create_home
+
+ROWS = [
+    {"kod": "kahwin", "title_ms": "Perkahwinan Tahunan", "title_en": "Annual Marriages", "nota": ["ikut negeri"]},
+    {"kod": "minyak", "title_ms": "Harga Petrol", "title_en": "Fuel Price", "nota": ["RON95 setiap minggu"]},
+    {"kod": "hujan", "title_ms": "Cuaca", "title_en": "Weather", "nota": ["hujan dan ribut"]},
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = create_home(tmp_path_factory.mktemp("cli") / "home")
+    furnish(made)
+    rows = made.path.parent / "rows.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    done = selat(made.path, "ingest", str(rows), "--id-field", "kod", "--collection", "c", "--json")
+    assert json.loads(done.stdout) == {"collection": "c", "added": 3, "unchanged": 0, "failed": {}}
+    return made.path
+
+
+def selat(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "selat", *words, "--home", str(home)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_search_prints_hits_with_labels_and_positions(home: Path) -> None:
+    done = selat(home, "search", "--collection", "c", "--k", "10", "--json", "harga minyak")
+    hits = json.loads(done.stdout)["hits"]
+    assert hits[0]["document"] == "minyak"
+    assert {"document", "passage", "score", "text", "label", "start", "end", "page"} <= hits[0].keys()
+
+
+def test_many_queries_give_document_ids(home: Path, tmp_path: Path) -> None:
+    asked, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    asked.write_text('{"id": 7, "query": "org kawen brp"}\n{"id": "z", "query": "汽油价格"}\n')
+    done = selat(home, "search", "--collection", "c", "--queries", str(asked), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["id"], row["hits"][0]) for row in rows] == [(7, "kahwin"), ("z", "minyak")]
+
+
+def test_many_questions_give_answers_citations_and_abstentions(home: Path, tmp_path: Path) -> None:
+    asked, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    asked.write_text(
+        '{"id": 1, "query": "Berapa harga petrol RON95?"}\n{"id": 2, "query": "Siapa juara dunia?"}\n'
+    )
+    done = selat(home, "ask", "--collection", "c", "--queries", str(asked), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads(line) for line in out.read_text().splitlines())
+    assert (first["citations"], first["abstained"]) == (["minyak"], False)
+    assert (second["citations"], second["abstained"]) == ([], True)
+
+
+def test_score_reads_what_search_and_ask_do(home: Path, tmp_path: Path) -> None:
+    exams = tmp_path / "q.jsonl"
+    exams.write_text(
+        '{"id": 1, "query": "harga petrol", "gold": ["minyak"], "language": "ms"}\n'
+        '{"id": 2, "query": "who is the champion", "gold": [], "language": "en"}\n'
+    )
+    done = selat(home, "knowledge", "score", str(exams), "--collection", "c", "--answers", "--json")
+    scores = json.loads(done.stdout)
+    assert (scores["ms"]["recall"]["1"], scores["ms"]["cited"], scores["en"]["abstained_rightly"]) == (
+        1.0,
+        1.0,
+        1.0,
+    )
+
+
+def test_an_unchanged_file_is_skipped_and_a_removed_document_is_gone(home: Path) -> None:
+    again = selat(
+        home, "ingest", str(home.parent / "rows.jsonl"), "--id-field", "kod", "--collection", "c", "--json"
+    )
+    assert json.loads(again.stdout)["unchanged"] == 3
+    assert selat(home, "knowledge", "remove", "hujan", "--collection", "c").returncode == 0
+    hits = json.loads(selat(home, "search", "--collection", "c", "--json", "hujan ribut").stdout)["hits"]
+    assert "hujan" not in {hit["document"] for hit in hits}
+    status = json.loads(selat(home, "index", "status", "--json").stdout)
+    assert (status["documents"], status["waiting"]) == (2, 0)
+    assert selat(home, "index", "rebuild").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["search"], ["search", "x", "--queries", "y"], ["ask", "--queries", "y"], ["ingest", "/nowhere/at/all"]],
+)
+def test_wrong_use_is_exit_two(home: Path, words: list[str]) -> None:
+    assert selat(home, *words).returncode == 2
+
+
+def test_a_file_that_cannot_be_read_says_why(home: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "x.pdf"
+    broken.write_bytes(b"%PDF-1.4")
+    done = selat(home, "ingest", str(broken))
+    assert done.returncode == 1
+    assert "x.pdf" in done.stderr
+    assert "pdf" in selat(home, "knowledge", "list", "--failed").stdout
