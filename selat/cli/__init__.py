@@ -33,6 +33,7 @@ COMMANDS = {
     "policy": "Check what policy decides, and why.",
     "ledger": "Verify receipts offline; check and read the ledger.",
     "receipt": "Carry the evidence about a request away, to be verified anywhere.",
+    "subject": "Answer a data subject: find, export, erase.",
     "witness": "Cosign other logs' checkpoints, against split views.",
 }
 HIDDEN = ("serve",)

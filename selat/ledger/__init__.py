@@ -12,6 +12,7 @@ from selat.ledger.query import DIMENSIONS, Asked, Question, Use, query, usage
 from selat.ledger.repair import Repairs, repair
 from selat.ledger.rotate import rotate
 from selat.ledger.sequencer import Sequencer
+from selat.ledger.subject import Erased, Held, Subject, erase, expire, find
 from selat.ledger.ticket import Ticket
 from selat.ledger.witness import Witness
 from selat.ledger.witness_server import witness_server
@@ -21,16 +22,22 @@ __all__ = [
     "FORMATS",
     "Asked",
     "Book",
+    "Erased",
+    "Held",
     "Journal",
     "Question",
     "Repairs",
     "Report",
     "Sequencer",
+    "Subject",
     "Ticket",
     "Use",
     "Witness",
     "check",
+    "erase",
+    "expire",
     "export",
+    "find",
     "load_signer",
     "make_signer",
     "prepare",

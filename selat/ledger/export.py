@@ -9,6 +9,7 @@ from selat.ledger.book import Book
 from selat.ledger.facts import facts
 from selat.verifier import Bundle, Disclosure, write_bundle
 
+CONTENT = ".text"
 _PAGE = """# Verify this receipt / Sahkan resit ini
 
 Receipt / resit: {receipt}
@@ -55,23 +56,30 @@ Compare the key above with the one in the trust file that you got by the other r
 """
 
 
-def export(book: Book, receipt_id: str, *, disclose: bool = True) -> bytes:
-    """The bundle of a receipt id, as a zip. `disclose` puts the salts in: only for who may see the words.
+def export(book: Book, *receipt_ids: str, disclose: bool = True) -> bytes:
+    """The bundle of receipt ids, as a zip. `disclose` puts in the salts, and content where it is kept: only for
+    who may see the words.
 
     Raises: NotFound, when there is no such receipt (yet); LedgerBroken.
     """
     proofs: dict[str, str] = {}
     pages: dict[str, bytes] = {}
-    for text in book.receipts(receipt_id):
-        proof = parse_proof(text)
-        name = f"{proof.index}-{facts(proof.leaf).kind.replace('/', '_')}"
-        proofs[f"{name}.tlog-proof"] = text
-        pages[f"{name}.json"] = proof.leaf
-    secrets = book.secrets(receipt_id) if disclose else {}
-    opened = [Disclosure(leaf, name, salt) for leaf, named in secrets.items() for name, salt in named.items()]
+    opened: list[Disclosure] = []
+    for receipt_id in receipt_ids:
+        for text in book.receipts(receipt_id):
+            proof = parse_proof(text)
+            name = f"{proof.index}-{facts(proof.leaf).kind.replace('/', '_')}"
+            proofs[f"{name}.tlog-proof"] = text
+            pages[f"{name}.json"] = proof.leaf
+        for leaf, named in (book.secrets(receipt_id) if disclose else {}).items():
+            for name, value in named.items():
+                if name.endswith(CONTENT):
+                    pages[f"{leaf}-{name}"] = value
+                else:
+                    opened.append(Disclosure(leaf, name, value))
     trust = book.trust()
     key = next(line.split()[1] for line in trust.splitlines() if line.startswith("log "))
-    page = _PAGE.format(receipt=receipt_id, origin=key.split("+")[0], key=key, names=" ".join(proofs))
+    page = _PAGE.format(receipt=", ".join(receipt_ids), origin=key.split("+")[0], key=key, names=" ".join(proofs))
     pages |= {
         "VERIFY.md": page.encode(),
         "verify.go": files("selat.verifier").joinpath("verify.go").read_bytes(),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from selat.core.errors import LedgerBroken
 from selat.ledger.facts import details
+from selat.ledger.sqlite import opened
 
 NAME = "index.db"
 VERSION = 2
@@ -62,18 +61,9 @@ class Index:
         for path in self._path.parent.glob(f"{NAME}*"):
             path.unlink(missing_ok=True)
 
-    @contextmanager
-    def open(self) -> Iterator[sqlite3.Connection]:
-        """A connection for one use. Raises: LedgerBroken, for anything SQLite says."""
-        try:
-            database = sqlite3.connect(self._path, timeout=10.0)
-            try:
-                database.execute("PRAGMA synchronous = NORMAL")
-                yield database
-            finally:
-                database.close()
-        except sqlite3.Error as error:
-            raise LedgerBroken(f"index {self._path}: {error}; rebuild it: selat ledger reindex") from error
+    def open(self) -> AbstractContextManager[sqlite3.Connection]:
+        """A connection for one use. Raises: LedgerUnavailable; LedgerBroken, when it is damaged or not there."""
+        return opened(self._path, "synchronous = NORMAL", advice="Rebuild it: selat ledger reindex")
 
 
 def _row(number: int, leaf: bytes) -> tuple[int | str, ...]:

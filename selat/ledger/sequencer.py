@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from selat.core.checkpoint import Checkpoint
-from selat.core.errors import LedgerBroken
+from selat.core.errors import LedgerBroken, LedgerUnavailable
 from selat.core.note import Note, Signature, parse_note
 from selat.core.proof import verify_checkpoint
 from selat.core.signer import Signer
@@ -24,7 +24,7 @@ from selat.ledger.keys import load_trust, own_trust
 from selat.ledger.lock import hold
 from selat.ledger.state import Mark, State, load_state, save_state
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
-from selat.ledger.vault import Vault
+from selat.ledger.vault import Secret, Vault
 
 CHECKPOINT = "checkpoint"
 WITNESS_WAIT_S = 0.5
@@ -72,7 +72,7 @@ class Sequencer:
     def step(self) -> int:
         """Integrate what the journals hold and sign a checkpoint over it; how many leaves are new.
 
-        Raises: OSError, when the disk refuses: nothing is lost, and the next step goes on.
+        Raises: OSError, LedgerUnavailable, when the disk refuses: nothing is lost, and the next step goes on.
         """
         self.start()
         if self._state.plan is not None:
@@ -113,8 +113,8 @@ class Sequencer:
             count = self.step()
             if count:
                 log.debug("ledger: %d leaves integrated in %.3f s", count, time.monotonic() - started)
-        except OSError as error:
-            log.error("ledger: integration waits: %s; entries stay safe in the journals", error.strerror)
+        except (OSError, LedgerUnavailable) as error:
+            log.error("ledger: integration waits: %s; entries stay safe in the journals", error)
 
     def _recover(self) -> None:
         self._vault.make()
@@ -192,7 +192,7 @@ class Sequencer:
         first = self._state.base.size
         records = [record for part in parts for record in part.records]
         rows = [
-            (leaf, said.id, said.tenant, name, value)
+            Secret(leaf, said.id, said.tenant, said.time, name, value)
             for leaf, record in enumerate(records, first)
             if record.secrets
             for said in (facts(record.leaf),)

@@ -14,7 +14,7 @@ from selat.core.errors import LedgerBroken
 PROOF_SUFFIX = ".tlog-proof"
 TRUST_NAME, DISCLOSURES_NAME = "trust.policy", "disclosures.json"
 MAX_FILE_BYTES = 16 * 2**20
-MAX_FILES = 1000
+MAX_FILES = 200_000
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 

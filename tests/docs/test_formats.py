@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from specimens import ANSWER_SALT, LOG, PAGES, PROMPT, PROMPT_SALT, blocks, specimens
 
+import selat.ledger
 from selat.core.canonical import canonical
 from selat.core.entry import commitment
 from selat.core.errors import LedgerBroken
@@ -49,6 +52,14 @@ def test_an_entry_is_canonical_json(name: str) -> None:
 def test_the_commitments_open_with_their_salts() -> None:
     assert json.loads(SHOWN["entry-opened"])["prompt"]["c"] == commitment(PROMPT_SALT, PROMPT)
     assert json.loads(SHOWN["entry-closed"])["answer"]["c"] == commitment(ANSWER_SALT, b"Baik.")
+
+
+def test_every_remark_of_check_is_explained() -> None:
+    source = Path(selat.ledger.__file__).with_name("check.py").read_text("utf-8")
+    kinds = set(re.findall(r'\.(?:problem|note)\(\s*"([a-z-]+)"', source))
+    page = (PAGES.parent / "threats-ledger.md").read_text("utf-8")
+    assert len(kinds) > 15
+    assert not {kind for kind in kinds if f"`{kind}`" not in page}
 
 
 def test_the_journal_reads_back() -> None:

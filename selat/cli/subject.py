@@ -1,0 +1,103 @@
+"""`selat subject`: answer a person who asks what is held of them, or asks that it be forgotten."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.core.errors import Misused, NotFound
+from selat.home import find_home, open_home
+from selat.ledger import Book, Subject, erase, expire, export, find
+
+app = typer.Typer(help="Answer a data subject: find, export, erase.", no_args_is_help=True)
+
+Tenant = Annotated[str, typer.Option(help="The tenant that holds the data.")]
+CallerKey = Annotated[str, typer.Option("--caller", help="Requests made with this key's id.")]
+Receipts = Annotated[list[str] | None, typer.Option("--receipt", help="A receipt id; may be repeated.")]
+Words = Annotated[Path | None, typer.Option(help="A file with words to look for in kept content; - for stdin.")]
+
+
+def _subject(tenant: str, caller: str, receipts: list[str] | None, words: Path | None) -> Subject:
+    try:
+        text = "" if words is None else sys.stdin.read() if str(words) == "-" else words.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused("cannot read the file that --words names") from error
+    return Subject(tenant, caller, tuple(receipts or ()), text.strip())
+
+
+@app.command(name="find")
+def find_(
+    tenant: Tenant,
+    caller: CallerKey = "",
+    receipt: Receipts = None,
+    words: Words = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """List the requests that hold data of a person, and what the vault has for each."""
+    held = find(open_home(find_home(home)).ledger, _subject(tenant, caller, receipt, words))
+    if json_:
+        show_json([asdict(one) for one in held])
+        return
+    for one in held:
+        show(f"{one.receipt}\t{','.join(map(str, one.leaves))}\t{','.join(one.secrets) or 'nothing kept'}")
+    say(f"{len(held)} requests")
+
+
+@app.command(name="export")
+def export_(
+    tenant: Tenant,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the bundle.")],
+    caller: CallerKey = "",
+    receipt: Receipts = None,
+    words: Words = None,
+    home: HomeOption = None,
+) -> None:
+    """Write one bundle with every entry, proof, salt and kept content of a person's requests."""
+    folder = open_home(find_home(home)).ledger
+    held = find(folder, _subject(tenant, caller, receipt, words))
+    if not held:
+        raise NotFound("subject: nothing is held of them under this tenant")
+    data = export(Book(folder), *(one.receipt for one in held))
+    try:
+        with output.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        raise Misused(f"cannot write {output}: {error.strerror}") from error
+    say(f"{output}: {len(held)} requests, {len(data)} bytes")
+
+
+@app.command(name="erase")
+def erase_(
+    tenant: Tenant,
+    officer: Annotated[str, typer.Option(help="Who orders it: the officer's key id; it goes into the ledger.")],
+    caller: CallerKey = "",
+    receipt: Receipts = None,
+    words: Words = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Forget the salts and kept content of a person's requests; the log stays whole, and says that it was done."""
+    erased = erase(open_home(find_home(home)).ledger, _subject(tenant, caller, receipt, words), officer)
+    if json_:
+        show_json(asdict(erased))
+        return
+    show(f"{erased.secrets} secrets of {erased.receipts} requests erased; {erased.verified} entries still verify")
+    if erased.waiting:
+        say(f"{erased.waiting} journals still hold copies; the sequencer removes them within about two minutes")
+
+
+@app.command(name="expire")
+def expire_(
+    days: Annotated[int, typer.Option(min=1, help="Forget what is older than so many days.")],
+    tenant: Annotated[str, typer.Option(help="One tenant; else all.")] = "",
+    officer: Annotated[str, typer.Option(help="Who orders it.")] = "operator",
+    home: HomeOption = None,
+) -> None:
+    """Forget the salts and kept content of old entries."""
+    show(f"{expire(open_home(find_home(home)).ledger, days, tenant, officer)} secrets erased")

@@ -1,0 +1,129 @@
+"""A data subject is found, served and forgotten: only secrets go, every entry still verifies."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from ledger_house import House
+
+from selat.core.canonical import canonical
+from selat.core.errors import BadRequest, LedgerBroken, NotFound
+from selat.ledger import Book, Journal, Sequencer, Subject, check, erase, expire, export, find
+from selat.ledger.vault import Vault
+from selat.verifier import read_bundle
+
+WORDS = b'{"messages": [{"role": "user", "content": "Saya 900101-14-5678"}]}'
+
+
+def entry(number: int, tenant: str = "t1", caller: str = "k1") -> bytes:
+    time = f"{(2020, 2021, 2098, 2022)[number]}-01-01T00:00:00.000Z"
+    return canonical(
+        {"v": 1, "kind": "opened", "id": f"R{number}", "time": time, "tenant": tenant, "caller": caller}
+    )
+
+
+@pytest.fixture
+def held(house: House) -> House:
+    journal = Journal(house.folder, "w")
+    journal.start()
+    journal.append(entry(0), {"prompt": b"\x10" * 32, "prompt.text": WORDS})
+    journal.append(entry(1, caller="k2"), {"prompt": b"\x11" * 32, "prompt.text": b"nothing personal"})
+    journal.append(entry(2), {"prompt": b"\x12" * 32})
+    journal.append(entry(3, tenant="t2"), {"prompt": b"\x13" * 32, "prompt.text": WORDS}).wait(10)
+    journal.close()
+    house.sequence()
+    return house
+
+
+def found(house: House, **who: object) -> list[str]:
+    return [one.receipt for one in find(house.folder, Subject("t1", **who))]  # type: ignore[arg-type]
+
+
+def test_a_subject_is_found_by_key_by_receipt_and_by_words_within_the_tenant(held: House) -> None:
+    assert found(held, caller="k1") == ["R0", "R2"]
+    assert found(held, words="900101-14-5678") == ["R0"]
+    assert found(held, receipts=("R1", "R3", "nobody")) == ["R1"]
+    assert found(held, caller="k2", words="900101-14-5678") == ["R0", "R1"]
+    assert find(held.folder, Subject("t1", "k1"))[0].secrets == ("prompt", "prompt.text")
+    with pytest.raises(BadRequest):
+        find(held.folder, Subject("t1"))
+
+
+def test_an_export_holds_salts_and_kept_content(held: House) -> None:
+    bundle = read_bundle(export(Book(held.folder), *found(held, caller="k1")))
+    assert sorted(bundle.proofs) == ["0-opened.tlog-proof", "2-opened.tlog-proof"]
+    assert {(item.leaf, item.name) for item in bundle.disclosures} == {(0, "prompt"), (2, "prompt")}
+    assert bundle.pages["0-prompt.text"] == WORDS
+
+
+def test_erasing_takes_only_secrets_and_the_log_says_so(held: House) -> None:
+    before = list(Book(held.folder).entries())
+    erased = erase(held.folder, Subject("t1", "k1"), "officer-1")
+    assert (erased.receipts, erased.secrets, erased.verified, erased.waiting) == (2, 3, 2, 0)
+    held.sequence()
+    book = Book(held.folder)
+    after = list(book.entries())
+    assert after[: len(before)] == before
+    assert b'"kind":"subject.erased"' in after[-1]
+    assert b"R0" not in after[-1], "the entry does not tell which requests belong together"
+    assert book.secrets("R0") == book.secrets("R2") == {}
+    assert book.secrets("R1") != {}
+    assert check(held.folder).ok
+    with pytest.raises(NotFound):
+        erase(held.folder, Subject("t1", "nobody"), "officer-1")
+
+
+def test_a_journal_that_still_holds_the_salt_is_counted(house: House) -> None:
+    journal = Journal(house.folder, "w")
+    journal.start()
+    journal.append(entry(0), {"prompt": b"\x10" * 32}).wait(10)
+    house.sequence()
+    assert erase(house.folder, Subject("t1", "k1"), "o").waiting == 1
+    journal.close()
+    house.sequence()
+    assert not list((house.folder / "journals").glob("*.journal"))
+    assert Book(house.folder).secrets("R0") == {}, "integrated once, it does not come back"
+
+
+def test_old_secrets_expire(held: House) -> None:
+    assert expire(held.folder, 365, "t2") == 2
+    assert expire(held.folder, 365) == 4
+    assert Book(held.folder).secrets("R2") != {}
+    held.sequence()
+    assert check(held.folder).ok
+
+
+def test_the_vault_at_rest_is_encrypted_by_tenant(held: House, tmp_path: Path) -> None:
+    for path in held.folder.glob("vault.db*"):
+        data = path.read_bytes()
+        assert b"900101" not in data
+        assert b"\x10" * 32 not in data
+    backup = tmp_path / "backup" / "ledger"
+    backup.mkdir(parents=True)
+    shutil.copy(held.folder / "vault.db", backup)
+    with pytest.raises(LedgerBroken, match=r"vault\.key"):
+        Vault(backup).of("R0")
+    vault = Vault(held.folder)
+    assert vault.forget_tenant("t2") == 2
+    assert vault.of("R3") == {}
+    assert vault.of("R0") != {}
+    held.write([entry(3, tenant="t2")])
+    held.sequence()
+    assert vault.of("R3") == {4: {"prompt": b"s" * 32}}, "a tenant that comes back gets a new key"
+
+
+def test_a_lost_vault_key_is_named_not_replaced(held: House) -> None:
+    (held.folder.parent / "keys" / "vault.key").unlink()
+    with pytest.raises(LedgerBroken, match="restore it from backup"):
+        Sequencer(held.folder, held.signer).start()
+
+
+def test_an_altered_secret_is_not_believed(held: House) -> None:
+    with sqlite3.connect(held.folder / "vault.db") as database:
+        database.execute("UPDATE secret SET leaf = 77 WHERE receipt = 'R2'")
+    database.close()
+    with pytest.raises(LedgerBroken, match="altered"):
+        Book(held.folder).secrets("R2")
