@@ -19,13 +19,15 @@ class Call:
     """One request to an engine: `path` as our callers know it (`/v1/chat/completions`), `body` its JSON.
 
     An engine puts its own prefix in the place of `/v1`. `stream` says that events are wanted as they come.
-    `tenant` is whose turn it is in the queue of a busy engine; it is never sent.
+    `tenant` is whose turn it is in the queue of a busy engine, where `background` work (an eval, a batch)
+    lets people go first; neither is ever sent.
     """
 
     path: str
     body: bytes = field(repr=False)
     stream: bool
     tenant: str = ""
+    background: bool = False
 
 
 class Answer(Protocol):

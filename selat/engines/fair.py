@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+BACKGROUND_EVERY = 8
+"""While both wait, one call in this many is a background one: they are slow then, but never starve."""
+
 
 class FairQueue(Generic[T]):
     """First come first served within a tenant, round robin between tenants; all steps O(1) but `discard`."""
@@ -43,3 +46,29 @@ class FairQueue(Generic[T]):
         self._size -= 1
         if not line:
             del self._lines[tenant]
+
+
+class WaitingRoom(Generic[T]):
+    """Two fair queues: people who wait go before background work, but for one turn in BACKGROUND_EVERY."""
+
+    def __init__(self) -> None:
+        self._people: FairQueue[T] = FairQueue()
+        self._background: FairQueue[T] = FairQueue()
+        self._turn = 0
+
+    def __len__(self) -> int:
+        return len(self._people) + len(self._background)
+
+    def push(self, tenant: str, item: T, background: bool = False) -> None:
+        (self._background if background else self._people).push(tenant, item)
+
+    def pop(self) -> T:
+        """The next item. Raises: IndexError, when empty."""
+        self._turn += 1
+        due = self._turn % BACKGROUND_EVERY == 0 or not self._people
+        return self._background.pop() if due and self._background else self._people.pop()
+
+    def discard(self, tenant: str, item: T) -> None:
+        """Take `item` out wherever it stands; nothing happens when it is not there."""
+        self._people.discard(tenant, item)
+        self._background.discard(tenant, item)

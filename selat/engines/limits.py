@@ -25,7 +25,7 @@ class Timeouts:
 
     queue_s: float = 30.0
     connect_s: float = 5.0
-    first_byte_s: float = 180.0
+    first_byte_s: float = 300.0
     between_s: float = 60.0
     total_s: float = 900.0
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from selat.core.errors import EngineTimeout, EngineUnreachable
 from selat.engines.engine import Call
-from selat.engines.fair import FairQueue
+from selat.engines.fair import WaitingRoom
 from selat.engines.http1 import Connection, HttpAnswer, Stale
 from selat.engines.limits import Capacity, Timeouts
 
@@ -43,7 +43,7 @@ class Pool:
     def _empty(self) -> None:
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
-        self._waiting: FairQueue[asyncio.Future[Connection | None]] = FairQueue()
+        self._waiting: WaitingRoom[asyncio.Future[Connection | None]] = WaitingRoom()
         self._open = 0  # connections that are idle, busy or being made
         self._timer: asyncio.TimerHandle | None = None
         self._ticked_at = 0.0
@@ -69,9 +69,9 @@ class Pool:
         if loop is not self._loop:
             self._loop = loop
             self._empty()
-        connection = self._idle.pop() if self._idle else await self._take(call.tenant)
+        connection = self._idle.pop() if self._idle else await self._take(call)
         if connection.closing:
-            connection = await self._take(call.tenant)
+            connection = await self._take(call)
         try:
             return await self._on(connection, head, call)
         except Stale:
@@ -138,7 +138,7 @@ class Pool:
                 waiter.set_result(None)
                 return
 
-    async def _take(self, tenant: str) -> Connection:
+    async def _take(self, call: Call) -> Connection:
         while True:
             if self._closed:
                 raise self._gone()
@@ -149,13 +149,13 @@ class Pool:
             if self._open < self._capacity.max_connections:
                 self._open += 1
                 return await self._connect()
-            granted = await self._wait(tenant)
+            granted = await self._wait(call)
             if granted is None:
                 return await self._connect()
             if not granted.closing:
                 return granted
 
-    async def _wait(self, tenant: str) -> Connection | None:
+    async def _wait(self, call: Call) -> Connection | None:
         """A freed connection, or None for the place of one that is gone."""
         most = self._capacity.max_waiting
         if len(self._waiting) >= most:
@@ -163,7 +163,7 @@ class Pool:
                 f"engine '{self.engine}': {self._open} calls in flight and {most} waiting, its limits"
             )
         waiter: asyncio.Future[Connection | None] = self._running.create_future()
-        self._waiting.push(tenant, waiter)
+        self._waiting.push(call.tenant, waiter, call.background)
         try:
             async with asyncio.timeout(self.timeouts.queue_s):
                 return await waiter
@@ -177,7 +177,7 @@ class Pool:
             self._hand_back(waiter)
             raise
         finally:
-            self._waiting.discard(tenant, waiter)
+            self._waiting.discard(call.tenant, waiter)
 
     def _hand_back(self, waiter: asyncio.Future[Connection | None]) -> None:
         """A waiter that leaves may have been served in the same moment: pass on what it was given."""

@@ -4,7 +4,7 @@
         engine = OpenAIEngine(EngineSpec(..., url=upstream.url))   # model "echo", "dies:2", "slow:0.05", ...
         upstream.received[-1].body                                 # what really left the house
 
-It runs in a thread of its own, on a port the system picks. `python -m selat.testing.upstream` runs one by hand.
+It runs in a thread of its own, on a port the system picks. `python -m selat.testing` runs one by hand.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -69,6 +68,11 @@ class Upstream:
             self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread is not None:
             self._thread.join(10)
+
+    def wait(self) -> None:
+        """Until it is stopped from elsewhere, or the process is interrupted."""
+        if self._thread is not None:
+            self._thread.join()
 
     def settles(self, true: Callable[[], bool], seconds: float = 2.0) -> bool:
         """Whether `true` comes true within `seconds`: the server runs in its own thread, in its own time."""
@@ -157,17 +161,3 @@ async def _eof(reader: asyncio.StreamReader) -> None:
         await asyncio.sleep(0.01)
         if reader.exception() is not None:
             return
-
-
-def main() -> None:
-    """Serve until stopped; the URL is printed first."""
-    port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
-    with Upstream(port=port) as upstream:
-        sys.stdout.write(upstream.url + "\n")
-        sys.stdout.flush()
-        if upstream._thread is not None:
-            upstream._thread.join()
-
-
-if __name__ == "__main__":
-    main()

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from selat.core.errors import EngineTimeout, EngineUnreachable
 from selat.engines import Call, Capacity, OpenAIEngine, Timeouts
-from selat.engines.fair import FairQueue
+from selat.engines.fair import FairQueue, WaitingRoom
 from selat.engines.limits import HIGH_WATER_BYTES
 from selat.testing import Upstream
 
@@ -256,6 +256,21 @@ def test_a_thousand_random_hang_ups_leave_nobody_waiting_for_ever(upstream: Upst
         assert content(await read(await engine.send(chat("echo", "tamat")))) == "tamat"
 
     run(OpenAIEngine(spec(upstream.url, capacity=Capacity(max_connections=16))), story)
+
+
+def test_background_work_lets_people_go_first_but_does_not_starve() -> None:
+    room: WaitingRoom[str] = WaitingRoom()
+    for number in range(20):
+        room.push("a", f"eval {number}", background=True)
+        room.push("b", f"person {number}")
+    room.discard("a", "eval 3")
+    room.discard("b", "person 3")
+    order = [room.pop() for _ in range(len(room))]
+    assert order[:8] == [f"person {n}" for n in (0, 1, 2, 4, 5, 6, 7)] + ["eval 0"]
+    assert order[8:16].count("eval 1") == 1
+    assert len(order) == 38
+    with pytest.raises(IndexError):
+        room.pop()
 
 
 # Kept connections.
