@@ -22,6 +22,7 @@ COMMANDS = {
     "key": "API keys: create, list, revoke.",
     "engine": "Engines: add, list, detect, remove.",
     "ingest": "Turn documents into labelled, searchable passages.",
+    "label": "Labels of documents: show, raise, lower.",
     "search": "Find passages that the caller may see.",
     "ask": "Ask a question; the answer cites the documents.",
     "knowledge": "Documents: list, remove, and score how well they answer.",

@@ -9,7 +9,7 @@ import typer
 
 from selat.app import DEFAULT_TENANT, open_platform
 from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
-from selat.core.label import LOWEST, parse_label
+from selat.core.label import parse_label
 from selat.flows.ingest import Intake, Report, found, ingest
 
 app = typer.Typer(add_completion=False)
@@ -28,11 +28,11 @@ def run(
 ) -> None:
     """Turn documents into labelled, searchable passages; unchanged ones are skipped, changed ones replaced.
 
-    Without --label a document takes the label it names itself, else the tenant's.
+    Without --label a document takes the label it names itself, else the highest of the tenant. One that is held
+    already is never lowered by this: selat label lower does that, for an officer.
     """
     with open_platform(home) as platform:
-        caller = platform.local_caller(tenant)
-        given = parse_label(label) if label else caller.prompt_label.join(LOWEST)
+        given = parse_label(label) if label else platform.keys.tenant(tenant).highest_label
         intake = Intake(tenant, collection, given, language, id_field, force_label=bool(label))
         total = sum(1 for _ in found(paths))
         with progress("ingest", total if total > 1 else None) as bar:
@@ -51,6 +51,8 @@ def run(
 def _tell(report: Report, collection: str, json_: bool) -> None:
     for document, reason in report.failed.items():
         say(f"not read: {document}: {reason}")
+    for document in report.kept:
+        say(f"label kept: {document}: it was higher before; an officer may lower it: selat label lower")
     if json_:
         show_json(
             {
@@ -58,6 +60,7 @@ def _tell(report: Report, collection: str, json_: bool) -> None:
                 "added": len(report.added),
                 "unchanged": report.unchanged,
                 "failed": report.failed,
+                "kept": report.kept,
             }
         )
     else:

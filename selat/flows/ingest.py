@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from selat.core.errors import BadRequest, DocumentUnreadable, Misused
@@ -43,11 +43,15 @@ class Intake:
 
 @dataclass(slots=True)
 class Report:
-    """What an ingestion did: ids of documents added or changed, how many were unchanged, and why some failed."""
+    """What an ingestion did: ids of documents added or changed, how many were unchanged, and why some failed.
+
+    `kept` are those whose label would have become lower and did not: only an officer lowers a label.
+    """
 
     added: list[str] = field(default_factory=list)
     unchanged: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
 
 
 def ingest(library: Library, paths: Iterable[Path], intake: Intake, done: Callable[[str], None]) -> Report:
@@ -89,6 +93,11 @@ def _readable(path: Path, folder: Path) -> bool:
 
 def _put(shelf: Shelf, intake: Intake, document: Document, report: Report) -> None:
     identity = document.source.document
+    held = shelf.label(intake.tenant, intake.collection, identity)
+    if held is not None and (label := document.label.join(held)) != document.label:
+        passages = [replace(passage, label=passage.label.join(held)) for passage in document.passages]
+        document = replace(document, label=label, passages=passages)
+        report.kept.append(identity)
     if not shelf.add(intake.tenant, intake.collection, document):
         report.unchanged += 1
     elif document.reason:

@@ -82,6 +82,21 @@ class Library:
         with self.writing() as shelf:
             shelf.remove(tenant, collection, document)
 
+    def label(self, tenant: str, collection: str, document: str) -> Label:
+        """The label of a document. Raises: NotFound."""
+        record = self.store.record(tenant, collection, document)
+        if record is None:
+            raise NotFound("no such document in this collection")
+        return label_of(record)
+
+    def relabel(self, tenant: str, collection: str, document: str, label: Label) -> None:
+        """Give a document another label, in every search on return. Raises: NotFound.
+
+        Whether the label may be lowered is not asked here: `flows/label.py` asks.
+        """
+        with self.writing() as shelf:
+            shelf.relabel(tenant, collection, document, label)
+
     def search(self, query: Query) -> list[Hit]:
         """Passages that answer best, only ones within the clearance, best first, at most `k`."""
         return [Hit(candidate.passage, candidate.score) for candidate in self._ranked(query)[: query.k]]
@@ -230,6 +245,19 @@ class Shelf:
             return None
         source = Source(document, old.title, old.origin, old.dated, old.language)
         return Document(source, label_of(old), digest, (), old.path, old.reason)
+
+    def label(self, tenant: str, collection: str, document: str) -> Label | None:
+        """The label under which a document is held; None when it is not."""
+        record = self._store.record(tenant, collection, document)
+        return label_of(record) if record else None
+
+    def relabel(self, tenant: str, collection: str, document: str, label: Label) -> None:
+        """Give a document and its passages another label. Raises: NotFound."""
+        record = self._store.record(tenant, collection, document)
+        if record is None:
+            raise NotFound("no such document in this collection")
+        with self._store.connection():
+            self._store.relabel(record, label)
 
     def remove(self, tenant: str, collection: str, document: str) -> None:
         with self._store.connection():

@@ -154,6 +154,20 @@ class Store:
             [(doc, p.number, p.start, p.end, p.page, p.heading, str(p.label), p.text) for p in passages],
         )
 
+    def relabel(self, record: Record, label: Label) -> None:
+        """Give a document and all its passages another label; the index takes it up with the next commit."""
+        connection = self.connection()
+        mine = (record.tenant, record.collection, record.document)
+        which = "tenant = ? AND collection = ? AND document = ?"
+        connection.execute(
+            f"UPDATE passages SET label = ? WHERE doc = (SELECT doc FROM documents WHERE {which})",  # noqa: S608
+            (str(label), *mine),
+        )
+        connection.execute(
+            f"UPDATE documents SET label = ?, indexed = 0 WHERE {which}",  # noqa: S608
+            (str(label), *mine),
+        )
+
     def drop(self, tenant: str, collection: str, document: str) -> bool:
         """Remove a document; its passages are gone from every search at once. False when there was none."""
         connection = self.connection()
