@@ -1,8 +1,7 @@
-"""The ASGI application: find the handler, turn errors into responses, and pass a hang-up on."""
+"""The application: find the handler, and turn errors into responses."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
@@ -11,7 +10,7 @@ from selat.core.errors import CallerError, NotFound, SelatError, TooMany
 from selat.gateway import completions, read
 from selat.gateway.door import Door
 from selat.gateway.errors import error_body, error_event
-from selat.gateway.http import HANGUP, HungUp, Receive, Request, Scope, Send
+from selat.gateway.http import Request
 from selat.wire import APIS
 
 log = logging.getLogger("selat.gateway")
@@ -42,17 +41,9 @@ class Gateway:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        request = Request(scope, receive, send)
-        task = asyncio.current_task()
-        assert task is not None
-        scope[HANGUP] = task.cancel
+    async def __call__(self, request: Request) -> None:
         try:
             await self._handler(request)(self._door, request)
-        except HungUp:
-            pass
         except SelatError as error:
             await self._fail(request, error)
         except Exception as error:  # noqa: BLE001 - the last line of defence for the process
@@ -78,7 +69,7 @@ class Gateway:
         if request.started:
             await request.write(error_event(error))
             return
-        extra = [(b"connection", b"close")] if error.status in (408, 413) else []
+        extra = []
         if receipt := getattr(error, "receipt", None):
             extra.append((b"selat-receipt", receipt.encode()))
         if isinstance(error, TooMany):

@@ -1,21 +1,31 @@
-"""The little of HTTP that the handlers need over raw ASGI: headers once, a body with a limit, a response."""
+"""HTTP/1.1 for callers: one strict parser a connection, one Request a message, back-pressure both ways."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
+import httptools
 import msgspec
 
-from selat.core.errors import BadRequest, CallerError, TooLarge
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from selat.core.errors import BadRequest, CallerError, SelatError, TooLarge
+from selat.gateway.errors import error_body
 
 JSON = b"application/json"
-HANGUP = "selat.hangup"
+MAX_HEAD_BYTES = 64 * 1024
+LINGER_S = 2.0
+MAX_PIPELINED = 16
+"""Requests that may wait on one connection while an earlier one is answered; then it is not read further."""
+
+Extra = Iterable[tuple[bytes, bytes]]
+_STATUS = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class BodyTimeout(CallerError):
@@ -23,53 +33,45 @@ class BodyTimeout(CallerError):
     code = "body_timeout"
 
 
-class HungUp(Exception):
-    """The caller left before its request was complete: there is nobody to answer."""
+class HeadTooLarge(CallerError):
+    status = 431
+    code = "head_too_large"
 
 
 class Request:
-    """One request: method, path and headers at once, the body when it is asked for."""
+    """One request: method, path and headers at once, the body when it is asked for; and its one response.
 
-    __slots__ = ("_receive", "_send", "headers", "method", "path", "scope", "started")
+    A caller who hangs up cancels the task that works on its request.
+    """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+    __slots__ = (
+        "_connection",
+        "_pieces",
+        "_size_bytes",
+        "_waiter",
+        "chunks_known",
+        "complete",
+        "ended",
+        "headers",
+        "keep_alive",
+        "method",
+        "path",
+        "started",
+    )
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self.chunks_known = True
+        self.complete = False
+        self.method = ""
+        self.path = ""
+        self.headers: dict[bytes, bytes] = {}
+        self.keep_alive = True
         self.started = False
-        self._receive = receive
-        self._send = send
-
-    async def body(self, limit_bytes: int, timeout_s: float) -> bytes:
-        """The whole body. Raises: TooLarge (before reading, where the length is declared), BodyTimeout, HungUp."""
-        declared = self.headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > limit_bytes:
-            raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting body_limit_bytes)")
-        message = await self._message(timeout_s)
-        body: bytes = message.get("body", b"")
-        if message.get("more_body"):
-            pieces = [body]
-            size_bytes = len(body)
-            deadline = asyncio.get_running_loop().time() + timeout_s
-            while message.get("more_body"):
-                message = await self._message(deadline - asyncio.get_running_loop().time())
-                pieces.append(message.get("body", b""))
-                size_bytes += len(pieces[-1])
-                if size_bytes > limit_bytes:
-                    raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting body_limit_bytes)")
-            body = b"".join(pieces)
-        return body
-
-    async def _message(self, timeout_s: float) -> MutableMapping[str, Any]:
-        try:
-            async with asyncio.timeout(timeout_s):
-                message = await self._receive()
-        except TimeoutError:
-            raise BodyTimeout("the body did not arrive in time; send it faster or raise body_timeout_s") from None
-        if message["type"] == "http.disconnect":
-            raise HungUp
-        return message
+        self.ended = False
 
     def header(self, name: bytes) -> str:
         """A header as text, "" when absent. Raises: BadRequest, when it is not ASCII."""
@@ -78,20 +80,253 @@ class Request:
         except UnicodeDecodeError:
             raise BadRequest(f"header {name.decode()}: only ASCII is allowed", param=name.decode()) from None
 
-    async def start(self, status: int, content_type: bytes, extra: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        headers = [(b"content-type", content_type), *extra]
-        self.started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+    async def body(self, limit_bytes: int, timeout_s: float) -> bytes:
+        """The whole body. Raises: TooLarge (before reading, where the length is declared), BodyTimeout, HungUp."""
+        declared = self.headers.get(b"content-length", b"0")
+        if len(declared) > 18 or int(declared) > limit_bytes:
+            raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting body_limit_bytes)")
+        if not self.complete:
+            if self.headers.get(b"expect", b"").lower() == b"100-continue":
+                self._connection.transport.write(_CONTINUE)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    while not self.complete and self._size_bytes <= limit_bytes:
+                        self._waiter = asyncio.get_running_loop().create_future()
+                        await self._waiter
+            except TimeoutError:
+                raise BodyTimeout(
+                    "the body did not arrive in time; send it faster or raise body_timeout_s"
+                ) from None
+        if self._size_bytes > limit_bytes:
+            raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting body_limit_bytes)")
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+    async def start(self, status: int, content_type: bytes, extra: Extra = ()) -> None:
+        """The head of a response whose body comes by `write`."""
+        if not self.chunks_known:
+            self.keep_alive = False
+        framing = b"transfer-encoding: chunked\r\n" if self.chunks_known else b""
+        self._connection.transport.write(self.head(status, content_type, extra, framing))
 
     async def write(self, body: bytes, *, more: bool = False) -> None:
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        """A piece of the body; the last one without `more`. Waits while the caller reads slowly."""
+        connection = self._connection
+        if connection.writable is not None:
+            await connection.writable
+        if self.chunks_known:
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            if not more:
+                body += b"0\r\n\r\n"
+        connection.transport.write(body)
+        self.ended = not more
 
-    async def respond(
-        self, status: int, body: bytes, content_type: bytes = JSON, extra: Iterable[tuple[bytes, bytes]] = ()
-    ) -> None:
-        length = (b"content-length", b"%d" % len(body))
-        await self.start(status, content_type, (length, *extra))
-        await self.write(body)
+    async def respond(self, status: int, body: bytes, content_type: bytes = JSON, extra: Extra = ()) -> None:
+        """A whole response."""
+        length = b"content-length: %d\r\n" % len(body)
+        self._connection.transport.write(self.head(status, content_type, extra, length) + body)
+        self.ended = True
 
     async def respond_json(self, status: int, value: object) -> None:
         await self.respond(status, msgspec.json.encode(value))
+
+    def head(self, status: int, content_type: bytes, extra: Extra, framing: bytes) -> bytes:
+        self.started = True
+        if not self.complete:
+            # What is left of the body is not read, so nothing can follow on this connection.
+            self.keep_alive = False
+        lines = [_STATUS[status], b"date: ", _date(), b"\r\ncontent-type: ", content_type, b"\r\n", framing]
+        for name, value in extra:
+            lines += (name, b": ", value, b"\r\n")
+        lines.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
+        return b"".join(lines)
+
+    # Called by the connection.
+
+    def feed(self, body: bytes) -> None:
+        self._pieces.append(body)
+        self._size_bytes += len(body)
+        self._wake()
+
+    def feed_end(self) -> None:
+        self.complete = True
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+Handle = Callable[[Request], Awaitable[None]]
+
+
+class Connection(asyncio.Protocol):
+    """One caller's connection: requests in order, one at a time; a hang-up cancels the one at work.
+
+    `waiting_since` is when it began to wait for a head, on the loop's clock; None while a request is at work.
+    `in_head` tells a head that has begun from an idle connection; `task` is the handler at work.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, handle: Handle, connections: set[Connection]) -> None:
+        self._handle = handle
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._head_bytes = 0
+        self._in_head = True
+        self._arriving: Request | None = None
+        self._waiting: deque[Request] = deque()
+        self._current: Request | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._draining = self._full = self._lingering = False
+        self.writable: asyncio.Future[None] | None = None
+        self.waiting_since: float | None = self._loop.time()
+
+    @property
+    def in_head(self) -> bool:
+        return self._head_bytes > 0
+
+    def drain(self) -> None:
+        """Take no more requests; close once the one at work is answered."""
+        self._draining = True
+        if self._current is None:
+            self.transport.close()
+        else:
+            self._current.keep_alive = False
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self.resume_writing()
+        self._waiting.clear()
+        if self.task is not None and self._current is not None and not self._current.ended:
+            self.task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(BadRequest("this server does not change protocols"))
+        except httptools.HttpParserError:
+            self._refuse(BadRequest("not a well-formed HTTP/1.1 request"))
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(HeadTooLarge(f"the head is over the limit of {MAX_HEAD_BYTES} bytes"))
+        self._next()
+
+    def pause_writing(self) -> None:
+        if self.writable is None:
+            self.writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        writable, self.writable = self.writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    # httptools' callbacks
+
+    def on_message_begin(self) -> None:
+        self._arriving = Request(self)
+        self._in_head = True
+        if self._current is None:
+            self.waiting_since = self._loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        assert self._arriving is not None
+        self._arriving.path += url.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._arriving is None or not self._in_head:
+            return  # a trailer says nothing that we would believe
+        headers, name = self._arriving.headers, name.lower()
+        # Two of a name are one list (RFC 9110 section 5.3), so that no header can hide another.
+        headers[name] = headers[name] + b", " + value if name in headers else value
+
+    def on_headers_complete(self) -> None:
+        request = self._arriving
+        assert request is not None
+        self._in_head, self._head_bytes = False, 0
+        self.waiting_since = None
+        request.method = self._parser.get_method().decode("ascii")
+        request.keep_alive = self._parser.should_keep_alive() and not self._draining
+        request.chunks_known = self._parser.get_http_version() != "1.0"
+        path = request.path.partition("?")[0]
+        request.path = unquote(path) if "%" in path else path
+        self._waiting.append(request)
+        if len(self._waiting) > MAX_PIPELINED:
+            self._full = True
+            self.transport.pause_reading()
+
+    def on_body(self, body: bytes) -> None:
+        if self._arriving is not None:
+            self._arriving.feed(body)
+
+    def on_message_complete(self) -> None:
+        if self._arriving is not None:
+            self._arriving.feed_end()
+        self._arriving = None
+        self._in_head, self._head_bytes = True, 0
+
+    def _next(self) -> None:
+        if self._current is None and self._waiting and not self.transport.is_closing():
+            self._current = request = self._waiting.popleft()
+            self.task = self._loop.create_task(self._work(request))
+
+    async def _work(self, request: Request) -> None:
+        try:
+            await self._handle(request)
+        except asyncio.CancelledError:
+            if not self.transport.is_closing():
+                raise
+        finally:
+            self._current = self.task = None
+            if request.ended and request.keep_alive:
+                self.waiting_since = self._loop.time()
+                if self._full:
+                    self._full = False
+                    self.transport.resume_reading()
+                self._next()
+            elif request.ended and not request.complete:
+                self._linger()
+            else:
+                self.transport.close()
+
+    def _linger(self) -> None:
+        """Close gently: what still comes is read and thrown away, or a reset would take our answer with it."""
+        self._lingering = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._loop.call_later(LINGER_S, self.transport.close)
+
+    def _refuse(self, error: SelatError) -> None:
+        """Answer what is no request and close, unless an answer is under way that this would break into."""
+        if self._current is None and not self.transport.is_closing():
+            request = self._arriving or Request(self)
+            body = error_body(error)
+            head = request.head(error.status, JSON, (), b"content-length: %d\r\n" % len(body))
+            self.transport.write(head + body)
+            self._linger()
+        else:
+            self.transport.close()
+
+
+_today: tuple[int, bytes] = (0, b"")
+
+
+def _date() -> bytes:
+    """The Date header's value, made anew once a second."""
+    global _today
+    second = int(time.time())
+    if _today[0] != second:
+        _today = (second, formatdate(second, usegmt=True).encode())
+    return _today[1]

@@ -1,101 +1,84 @@
-"""One worker process: uvicorn on a listening socket it was handed, with deadlines for slow callers."""
+"""One worker's server: a listening socket it was handed, deadlines for slow callers, a drain at the end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import signal
 import socket
+import ssl
 import stat
 import sys
-from typing import Any
 
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from selat.gateway.http import Connection, Handle
 
-from selat.gateway.http import HANGUP
-
-DRAIN_S = 30
+DRAIN_S = 30.0
+IDLE_S = 75.0
 SWEEP_S = 1.0
+_BACKLOG = 2048
 
 
-class Protocol(HttpToolsProtocol):
-    """uvicorn's parser and cycle, and what uvicorn has not: a hang-up cancels the handler, a head has a deadline.
+async def serve(
+    handle: Handle, listening: socket.socket, head_s: float, tls: ssl.SSLContext | None = None
+) -> None:
+    """Serve until SIGTERM, SIGINT or the supervisor's end; open answers then get DRAIN_S seconds to finish.
 
-    A connection that has sent nothing, or half a head, for `head_s` seconds is closed by `sweep`.
+    A connection that has begun a head has `head_s` seconds to end it; an idle one is closed after IDLE_S.
     """
-
-    waiting_since: float | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self.waiting_since = self.loop.time()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self.waiting_since is None:
-            self.waiting_since = self.loop.time()
-
-    def on_headers_complete(self) -> None:
-        self.waiting_since = None
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        cycle = self.cycle
-        super().connection_lost(exc)
-        if cycle is not None and not cycle.response_complete:
-            hang_up: Any = cycle.scope.get(HANGUP)
-            if hang_up is not None:
-                hang_up()
-
-
-async def _sweep(server: uvicorn.Server, head_s: float) -> None:
-    """Close connections whose head is overdue. One pass a second costs less than a timer a request."""
     loop = asyncio.get_running_loop()
-    while not server.should_exit:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    _watch_parent(loop, stop)
+    connections: set[Connection] = set()
+    server = await loop.create_server(
+        lambda: Connection(handle, connections), sock=listening, backlog=_BACKLOG, ssl=tls
+    )
+    sweeper = loop.create_task(_sweep(connections, head_s))
+    try:
+        await stop.wait()
+    finally:
+        server.close()
+        sweeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweeper
+        await _drain(connections)
+
+
+async def _sweep(connections: set[Connection], head_s: float) -> None:
+    """Close what is overdue. One pass a second costs less than a timer a request."""
+    loop = asyncio.get_running_loop()
+    while True:
         await asyncio.sleep(SWEEP_S)
-        overdue = loop.time() - head_s
-        for connection in list(server.server_state.connections):
-            since = getattr(connection, "waiting_since", None)
-            if since is not None and since < overdue:
+        now = loop.time()
+        for connection in list(connections):
+            since = connection.waiting_since
+            if since is not None and now - since > (head_s if connection.in_head else IDLE_S):
                 connection.transport.close()
 
 
-def _leave_with_parent(server: uvicorn.Server) -> None:
-    """Drain and stop when the supervisor is gone: its end of our standard input then closes."""
+async def _drain(connections: set[Connection]) -> None:
+    for connection in list(connections):
+        connection.drain()
+    at_work = [connection.task for connection in connections if connection.task is not None]
+    if at_work:
+        await asyncio.wait(at_work, timeout=DRAIN_S)
+    for connection in list(connections):
+        connection.transport.abort()
+    # The handlers of aborted connections are cancelled, and book their ends.
+    await asyncio.gather(*at_work, return_exceptions=True)
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Stop when the supervisor is gone: its end of our standard input then closes."""
     descriptor = sys.stdin.fileno()
     if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         return
 
-    def closed() -> None:
+    def readable() -> None:
         if not os.read(descriptor, 1):
-            asyncio.get_running_loop().remove_reader(descriptor)
-            server.should_exit = True
+            loop.remove_reader(descriptor)
+            stop.set()
 
-    asyncio.get_running_loop().add_reader(descriptor, closed)
-
-
-async def serve(app: Any, listening: socket.socket, head_s: float) -> None:
-    """Serve until SIGTERM, SIGINT or the supervisor's end; open answers get DRAIN_S seconds to finish."""
-    config = uvicorn.Config(
-        app,
-        http=Protocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=True,
-        timeout_graceful_shutdown=DRAIN_S,
-        timeout_keep_alive=65,
-    )
-    server = uvicorn.Server(config)
-    _leave_with_parent(server)
-    sweeper = asyncio.get_running_loop().create_task(_sweep(server, head_s))
-    try:
-        await server.serve(sockets=[listening])
-    finally:
-        sweeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeper
+    loop.add_reader(descriptor, readable)
