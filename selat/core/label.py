@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 
@@ -38,6 +38,12 @@ class PersonalKind(IntEnum):
     BIOMETRIC = 3
 
 
+# Names by level: an enum's `name` costs more than all the rest of writing a label.
+_OFFICIAL = tuple(level.name.lower() for level in Official)
+_CLOUD = tuple(level.name.lower() for level in CloudClass)
+_PERSONAL = tuple(level.name.lower() for level in PersonalKind)
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """Official class, cloud class, personal-data kind, and jurisdictions of origin (ISO 3166-1 alpha-2)."""
@@ -67,18 +73,18 @@ class Label:
         )
 
     def with_personal(self, kind: PersonalKind) -> Label:
-        return self if kind <= self.personal else replace(self, personal=kind)
+        return self if kind <= self.personal else Label(self.official, self.cloud, kind, self.jurisdictions)
 
     def __str__(self) -> str:
         """`terhad/internal/personal/MY+SG`: the text form of the `selat-label` header; `-` for no jurisdiction."""
         origin = "+".join(sorted(self.jurisdictions)) or "-"
-        return f"{self.official.name}/{self.cloud.name}/{self.personal.name}/".lower() + origin
+        return f"{_OFFICIAL[self.official]}/{_CLOUD[self.cloud]}/{_PERSONAL[self.personal]}/{origin}"
 
     def to_json(self) -> dict[str, object]:
         return {
-            "official": self.official.name.lower(),
-            "cloud": self.cloud.name.lower(),
-            "personal": self.personal.name.lower(),
+            "official": _OFFICIAL[self.official],
+            "cloud": _CLOUD[self.cloud],
+            "personal": _PERSONAL[self.personal],
             "jurisdictions": sorted(self.jurisdictions),
         }
 

@@ -40,6 +40,8 @@ log = logging.getLogger("selat.chat")
 MAX_ANSWER_BYTES = 64 * 2**20
 THREADED_BYTES = 256 * 1024
 """A larger body is scanned in a thread, so that one caller does not hold up the others."""
+# The bytes of core's `canonical`, for entries, in a tenth of its time; a test holds the two together.
+_canonical = msgspec.json.Encoder(order="sorted").encode
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
 
@@ -184,7 +186,7 @@ class Sent:
             first_ms=self._first_ms,
         )
         try:
-            self.desk.journal.append(closing.leaf(), {"answer": closing.answer.salt})
+            self.desk.journal.append(_canonical(closing.to_json()), {"answer": closing.answer.salt})
         except LedgerUnavailable as error:
             # The opening is durable, so the missing closing shows as an orphan: never a gap.
             log.error("closing of %s not booked: %s", closing.id, error)
@@ -272,7 +274,7 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     settle = free if isinstance(decision, Deny) else desk.reserve(ask, engine.name)
     opening = _opening(desk, ask, scan, engine, decision)
     try:
-        ticket = desk.journal.append(opening.leaf(), {"prompt": opening.prompt.salt})
+        ticket = desk.journal.append(_canonical(opening.to_json()), {"prompt": opening.prompt.salt})
     except LedgerUnavailable:
         settle(None)
         raise

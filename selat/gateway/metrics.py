@@ -19,6 +19,7 @@ HELP = {
     "selat_first_byte_seconds": "Time from decision to the first byte of the answer.",
     "selat_refused_total": "Requests turned away before a decision, by error code.",
 }
+FOLD_AT = 4096
 BUCKETS_S = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
@@ -26,13 +27,34 @@ class Metrics:
     """One worker's counters, by sample name with its labels: `selat_answers_total{outcome="complete"}`."""
 
     def __init__(self) -> None:
-        self.samples: dict[str, float] = {}
+        self._samples: dict[str, float] = {}
+        self._entries: list[Opening | Closing] = []
 
     def count(self, entry: Opening | Closing) -> None:
-        if isinstance(entry, Opening):
-            self.add(f'selat_requests_total{{api="{entry.api}",effect="{entry.decision.effect}"}}')
-            self._findings(entry.scan.counts(), "in")
-            return
+        """Remember an entry; it is added up later, away from the request."""
+        self._entries.append(entry)
+        if len(self._entries) >= FOLD_AT:
+            self.fold()
+
+    def add(self, sample: str, value: float = 1) -> None:
+        self._samples[sample] = self._samples.get(sample, 0) + value
+
+    @property
+    def samples(self) -> dict[str, float]:
+        self.fold()
+        return self._samples
+
+    def fold(self) -> None:
+        """Add up the entries remembered since the last time."""
+        entries, self._entries = self._entries, []
+        for entry in entries:
+            if isinstance(entry, Opening):
+                self.add(f'selat_requests_total{{api="{entry.api}",effect="{entry.decision.effect}"}}')
+                self._findings(entry.scan.counts(), "in")
+            else:
+                self._closed(entry)
+
+    def _closed(self, entry: Closing) -> None:
         self.add(f'selat_answers_total{{outcome="{entry.outcome}"}}')
         self.add('selat_tokens_total{direction="in"}', entry.usage.prompt)
         self.add('selat_tokens_total{direction="out"}', entry.usage.completion)
@@ -40,9 +62,6 @@ class Metrics:
         self._observe("selat_answer_seconds", entry.duration_ms / 1000)
         if entry.first_ms is not None:
             self._observe("selat_first_byte_seconds", entry.first_ms / 1000)
-
-    def add(self, sample: str, value: float = 1) -> None:
-        self.samples[sample] = self.samples.get(sample, 0) + value
 
     def _findings(self, counts: Mapping[str, int], direction: str) -> None:
         for kind, number in counts.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import msgspec
 
@@ -11,6 +12,8 @@ _WORDS = frozenset({"model", "role", "type"})
 _INLINE_DATA = "data:"
 # A shorter number cannot hold a phone, card or identity number.
 _LONG_NUMBER = 10_000_000
+# A longer key is no field's name; it also keeps the cache of names small.
+_LONGEST_NAME = 64
 
 
 def texts(document: object) -> Iterator[str]:
@@ -89,8 +92,9 @@ def _arguments(key: str | None, value: str) -> dict[str, object] | None:
     return inner if isinstance(inner, dict) else None
 
 
+@lru_cache(maxsize=4096)
 def _plain(key: str) -> bool:
-    return key.isascii() and key.replace("_", "").isalpha()
+    return len(key) <= _LONGEST_NAME and key.isascii() and key.replace("_", "").isalpha()
 
 
 def _long(value: float) -> bool:
