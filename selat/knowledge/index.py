@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import tantivy
@@ -15,7 +17,7 @@ from selat.core.label import HIGHEST, Label
 from selat.knowledge.store import Stored
 from selat.knowledge.words import stems, words
 
-VERSION = 1
+VERSION = 2
 _HEAP_BYTES = 64_000_000
 _AXES = ("official", "cloud", "personal")
 
@@ -35,25 +37,30 @@ class Scope:
     tenant: str
     collection: str
     clearance: Label
+    whole: bool = False
 
     @property
     def term(self) -> str:
-        return scope_term(self.tenant, self.collection) if self.collection else scope_term(self.tenant)
+        return scope_terms(self.tenant, self.collection, self.whole)[bool(self.collection)]
 
 
-def scope_term(*parts: str) -> str:
-    """A term no tenant's or collection's name can forge: parts are joined by a control character."""
-    return "\x1f".join(part.replace("\x1f", " ") for part in parts)
+def scope_terms(tenant: str, collection: str, whole: bool) -> tuple[str, str]:
+    """The terms of a tenant and of its collection, for passages or whole documents.
+
+    No name can forge another's: the parts are joined by a control character that is taken out of names.
+    """
+    kind, *names = (part.replace("\x1f", " ") for part in ("document" if whole else "passage", tenant, collection))
+    return f"{kind}\x1f{names[0]}", f"{kind}\x1f{names[0]}\x1f{names[1]}"
 
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("id", stored=False, indexed=False, fast=True)
-    builder.add_integer_field("doc", stored=False, indexed=True, fast=False)
+    builder.add_integer_field("doc", stored=False, indexed=True, fast=True)
     for axis in _AXES:
         builder.add_integer_field(axis, stored=False, indexed=True, fast=True)
     builder.add_text_field("scope", stored=False, tokenizer_name="raw", index_option="basic")
-    for field in ("words", "stems", "title"):
+    for field in ("stems", "title"):
         builder.add_text_field(field, stored=False, tokenizer_name="whitespace", index_option="freq")
     return builder.build()
 
@@ -69,6 +76,9 @@ class Index:
         self._index.config_reader(reload_policy="manual")
         self._meta = folder / "meta.json"
         self._seen: tuple[int, int] | None = None
+        self._searcher: tantivy.Searcher | None = None
+        self._fresh_until = 0.0
+        self._counts: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def writer(self) -> Writer:
@@ -76,16 +86,28 @@ class Index:
 
     def searcher(self) -> tantivy.Searcher:
         """A view of the last commit; a commit by another process is noticed by its new meta file."""
+        if time.monotonic() < self._fresh_until and self._searcher:
+            return self._searcher
         status = os.stat(self._meta)
         seen = (status.st_ino, status.st_mtime_ns)
-        if seen != self._seen:
-            with self._lock:
+        with self._lock:
+            if seen != self._seen or self._searcher is None:
                 self._index.reload()
+                self._searcher = self._index.searcher()
+                self._counts = {}
                 self._seen = seen
-        return self._index.searcher()
+            self._fresh_until = time.monotonic() + FRESH_S
+            return self._searcher
 
     def search(self, clauses: Sequence[Clause], scope: Scope, k: int) -> list[tuple[int, float]]:
         """Row ids of at most `k` passages in `scope` with their scores, best first."""
+        return self._search(clauses, scope, k, "id")
+
+    def documents(self, clauses: Sequence[Clause], scope: Scope, k: int) -> list[tuple[int, float]]:
+        """As `search`, for documents of several passages, each read as one text."""
+        return self._search(clauses, replace(scope, whole=True), k, "doc")
+
+    def _search(self, clauses: Sequence[Clause], scope: Scope, k: int, key: str) -> list[tuple[int, float]]:
         asked = [(Occur.Should, self._clause(clause)) for clause in clauses]
         if not asked:
             return []
@@ -94,13 +116,31 @@ class Index:
         )
         searcher = self.searcher()
         hits = searcher.search(query, limit=k, count=False).hits
-        found = searcher.fast_field_values("id", [address for _, address in hits])
+        found = searcher.fast_field_values(key, [address for _, address in hits])
         return [(int(identity or 0), float(score or 0)) for identity, (score, _) in zip(found, hits, strict=True)]
 
     def frequency(self, stem: str) -> int:
-        """How many passages hold a stem, over all tenants."""
-        count: int = self.searcher().doc_freq("stems", stem)
-        return count
+        """How many passages hold a stem, over all tenants; remembered until the next commit."""
+        searcher = self.searcher()
+        found = self._counts.get(stem)
+        if found is None:
+            found = self._counts[stem] = searcher.doc_freq("stems", stem)
+        return found
+
+    def near(self, stem: str) -> list[str]:
+        """Stems in use that are one slip away from a word of five letters or more, commonest first, at most 3."""
+        if len(stem) < 5 or not stem.isascii() or not stem.isalpha():
+            return []
+        searcher = self.searcher()
+        found: dict[str, int] = {}
+        for head in {stem[:2], stem[0] + stem[2], stem[1] + stem[0]}:
+            terms = searcher.terms_with_prefix("stems", head)
+            found.update((term, count) for term, count in terms if one_slip(stem, term))
+        return sorted(found, key=lambda term: -found[term])[:3]
+
+    def renew(self) -> None:
+        """Look at once, not at the next need, for a commit by another process."""
+        self._fresh_until = 0.0
 
     @property
     def size(self) -> int:
@@ -139,6 +179,24 @@ class Index:
 
 
 TITLE_BOOST = 1.5
+FRESH_S = 0.05  # how long a search may go on with the commit that it began with
+
+
+@lru_cache(maxsize=256)
+def _title(text: str) -> str:
+    return " ".join(stems(words(text)))
+
+
+def one_slip(one: str, other: str) -> bool:
+    """Whether one letter was changed, dropped, added, or swapped with the next."""
+    if one == other or abs(len(one) - len(other)) > 1:
+        return False
+    at = next((i for i, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), None)
+    if at is None:
+        return True
+    left, right = one[at:], other[at:]
+    swapped = left[:2] == right[1::-1] and left[2:] == right[2:]
+    return left[1:] == right[1:] or left[1:] == right or left == right[1:] or swapped
 
 
 class Writer:
@@ -147,29 +205,33 @@ class Writer:
     def __init__(self, writer: tantivy.IndexWriter) -> None:
         self._writer = writer
 
-    def add(self, tenant: str, collection: str, passages: Iterable[Stored]) -> None:
-        scopes = [scope_term(tenant), scope_term(tenant, collection)]
-        title: tuple[str, str] | None = None
-        named = ""
+    def add(self, tenant: str, collection: str, passages: Sequence[Stored]) -> None:
+        """Add the passages of one document, and the document as one text when it has several."""
+        scopes = list(scope_terms(tenant, collection, False))
         for stored in passages:
-            passage = stored.passage
-            found = words(passage.text)
-            if title != (passage.source.title, passage.heading):
-                title = (passage.source.title, passage.heading)
-                named = " ".join(stems(words(f"{title[0]} {title[1]}")))
-            label = passage.label
-            document = tantivy.Document(
-                id=stored.id,
-                doc=stored.doc,
-                official=int(label.official),
-                cloud=int(label.cloud),
-                personal=int(label.personal),
-                scope=scopes,
-                words=" ".join(found),
-                stems=" ".join(stems(found)),
-                title=named,
-            )
-            self._writer.add_document(document)
+            self._put(stored, scopes, stored.stems, f"{stored.passage.source.title} {stored.passage.heading}")
+        if len(passages) > 1:
+            first = passages[0]
+            label = first.passage.label
+            for stored in passages:
+                label = label.join(stored.passage.label)
+            whole = replace(first, id=0, passage=replace(first.passage, label=label))
+            text = " ".join(stored.stems for stored in passages)
+            self._put(whole, list(scope_terms(tenant, collection, True)), text, first.passage.source.title)
+
+    def _put(self, stored: Stored, scopes: list[str], text: str, title: str) -> None:
+        label = stored.passage.label
+        document = tantivy.Document(
+            id=stored.id,
+            doc=stored.doc,
+            official=int(label.official),
+            cloud=int(label.cloud),
+            personal=int(label.personal),
+            scope=scopes,
+            stems=text,
+            title=_title(title),
+        )
+        self._writer.add_document(document)
 
     def remove(self, doc: int) -> None:
         self._writer.delete_documents_by_term("doc", doc)

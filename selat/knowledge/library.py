@@ -17,12 +17,13 @@ from selat.knowledge.index import VERSION as INDEX_VERSION
 from selat.knowledge.index import Index, Scope, Writer
 from selat.knowledge.language import detect
 from selat.knowledge.question import Question, understand
-from selat.knowledge.rank import Candidate, rank
+from selat.knowledge.rank import Candidate, Found, answering, rank
 from selat.knowledge.store import Record, Store, label_of
 from selat.knowledge.terms import shared
 
 BATCH = 512
-POOL = 60
+POOL = 60  # passages looked at twice
+DOCUMENTS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,8 @@ class Library:
 
     def evidence(self, query: Query) -> list[Hit]:
         """As `search`, without the passages that hold too little of the question to answer it."""
-        ranked = self._ranked(query)
-        return [Hit(one.passage, one.score) for one in ranked[: query.k] if one.answers]
+        ranked = self._ranked(query)[: query.k]
+        return [Hit(one.passage, one.score) for one in answering(ranked)]
 
     def understand(self, text: str) -> Question:
         return understand(text, shared())
@@ -161,6 +162,7 @@ class Library:
             new = self.folder / f"index-v{INDEX_VERSION}-{int(old.name.rsplit('-', 1)[1]) + 1}"
             shutil.rmtree(new, ignore_errors=True)
             index = Index(new)
+            self.store.reanalyse()
             self.store.unsettle()
             shelf = Shelf(self.store, index)
             try:
@@ -178,18 +180,21 @@ class Library:
 
     def _ranked(self, query: Query) -> list[Candidate]:
         index = self._live()
-        question = understand(query.text, shared())
+        index.renew()
+        question = understand(query.text, shared(), index)
         scope = Scope(query.tenant, query.collection, query.clearance)
-        found = index.search(question.clauses, scope, max(POOL, query.k * 2))
-        stored = self.store.passages(identity for identity, _ in found)
+        found = dict(index.search(question.clauses, scope, max(POOL, query.k * 2)))
+        wholes = dict(index.documents(question.clauses, scope, DOCUMENTS))
+        stored = self.store.passages(found)
         # A passage that the index still holds but the store no longer does, or holds under a stricter
         # label, is not shown: the store is the truth, the index a fold of it.
         kept = [
             (stored[identity], score)
-            for identity, score in found
+            for identity, score in found.items()
             if identity in stored and stored[identity].passage.label.within(query.clearance)
         ]
-        return rank(question, kept, index)
+        texts = self.store.stems({one.doc for one, _ in kept})
+        return rank(question, Found(kept, wholes, texts), index)
 
     def _live(self) -> Index:
         """The index that the pointer names; a new one where there is none, filled by the next writer."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Protocol
 
 from selat.knowledge.index import Clause
 from selat.knowledge.language import detect, stopwords
@@ -15,9 +16,12 @@ from selat.knowledge.words import HAN, TAMIL, normalise, pairs, stem, words
 TRANSLATED = 0.85  # weight of an equal in another language, against the question's own words
 SAME_LANGUAGE = 0.8
 CORRECTED = 0.7
+PLACE = 0.55  # weight of a place's kind, for documents that cover all places
+NEAR = 0.5
 WEAK = 0.5  # weight of everyday words: seldom what a question is about
 WEAK_PART = 0.35
 PART = 0.6
+LATIN = ("ms", "en")
 LEFTOVER = 0.35  # weight of a Chinese pair or Tamil word that no glossary entry explains
 _PIECE = re.compile(rf"[a-z]{{0,3}}[0-9]+(?:[.,][0-9]+)+|[a-z0-9]+|[{HAN}]+|[{TAMIL}]+|[^\W_]+")
 _TWICE = re.compile(r"^([a-z]{3,})2$")
@@ -39,6 +43,18 @@ class Concept:
     asked: Stems
     clause: Clause
     part: float = 1.0
+    stems: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stems", frozenset(stem for way, _ in self.clause.alternatives for stem in way))
+
+
+class Vocabulary(Protocol):
+    """The stems that documents hold."""
+
+    def frequency(self, stem: str) -> int: ...
+
+    def near(self, stem: str) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +70,8 @@ class Question:
         return [concept.clause for concept in self.concepts]
 
 
-def understand(text: str, glossary: Glossary, mend: Callable[[str], list[str]] | None = None) -> Question:
-    """Read a question of any of the four languages or a mix of them.
-
-    `mend` gives near spellings of a stem that no document holds (empty when one does).
-    """
+def understand(text: str, glossary: Glossary, vocabulary: Vocabulary | None = None) -> Question:
+    """Read a question of any of the four languages or a mix of them, against the words that documents hold."""
     text = text[:4000]
     concepts: list[Concept] = []
     spelled: list[str] = []
@@ -67,7 +80,7 @@ def understand(text: str, glossary: Glossary, mend: Callable[[str], list[str]] |
     for piece in [*_PIECE.findall(normalise(text)), ""]:
         is_tamil = "\u0b80" <= piece[:1] <= "\u0bff"
         if latin and (is_tamil or not piece.isascii() or not piece):
-            concepts.extend(_latin(latin, glossary, mend))
+            concepts.extend(_latin(latin, glossary, vocabulary))
             latin = []
         if tamil and not is_tamil:
             concepts.extend(_tamil(tamil, glossary))
@@ -77,16 +90,21 @@ def understand(text: str, glossary: Glossary, mend: Callable[[str], list[str]] |
         elif "\u3400" <= piece[:1] <= "\u9fff":
             concepts.extend(_chinese(piece, glossary))
         elif piece:
-            latin.extend(_spelled_out(piece))
-        spelled.extend(_spelled_out(piece))
+            latin.extend(_spelled_out(piece, vocabulary))
+        spelled.extend(_spelled_out(piece, vocabulary))
     unique = {concept.asked: concept for concept in concepts}
     written = " ".join(spelled)
     return Question(detect(written), tuple(unique.values()), written)
 
 
-def _spelled_out(word: str) -> Iterator[str]:
-    """A word as written in full: short forms, `kedai2`, `mahalll`."""
+def _spelled_out(word: str, vocabulary: Vocabulary | None) -> Iterator[str]:
+    """A word as written in full: short forms, `kedai2`, `mahalll`.
+
+    A short form of words without subject is left alone where documents use it as a word (`gini`).
+    """
     full = short_forms().get(word)
+    if full and len(word) > 3 and vocabulary and vocabulary.frequency(stem(word)):
+        full = None if stopwords().issuperset(full.split()) else full
     if full is None and not word.isdigit():
         word = _STRETCHED.sub(r"\1", word)
         twice = _TWICE.match(word)
@@ -95,7 +113,7 @@ def _spelled_out(word: str) -> Iterator[str]:
     yield from (word,) if full is None else full.split()
 
 
-def _latin(found: list[str], glossary: Glossary, mend: Callable[[str], list[str]] | None) -> Iterator[Concept]:
+def _latin(found: list[str], glossary: Glossary, vocabulary: Vocabulary | None) -> Iterator[Concept]:
     kept = [stem(word) for word in found if word not in stopwords()]
     at = 0
     while at < len(kept):
@@ -104,18 +122,20 @@ def _latin(found: list[str], glossary: Glossary, mend: Callable[[str], list[str]
             equals = glossary.equals(asked)
             if equals or size == 1:
                 break
-        yield _concept(asked, equals, glossary, mend)
+        yield _concept(asked, equals, glossary, vocabulary)
         at += size
 
 
 def _concept(
-    asked: Stems, equals: list[tuple[Stems, str]], terms: Glossary, mend: Callable[[str], list[str]] | None
+    asked: Stems, equals: list[tuple[Stems, str]], terms: Glossary, vocabulary: Vocabulary | None
 ) -> Concept:
     ways: dict[Stems, float] = {asked: 1.0}
     for phrase, _ in equals:
         ways.setdefault(phrase, TRANSLATED)
-    if mend and len(asked) == 1 and not equals:
-        for near in mend(asked[0]):
+    for kind in terms.kinds_of_place(asked):
+        ways.setdefault(kind, PLACE)
+    if vocabulary and len(asked) == 1 and not equals and not vocabulary.frequency(asked[0]):
+        for near in vocabulary.near(asked[0]):
             ways.setdefault((near,), CORRECTED)
     weak = len(asked) == 1 and (asked[0] in _WEAK or terms.is_everyday(asked))
     return Concept(asked, Clause(tuple(ways.items()), WEAK if weak else 1.0), WEAK_PART if weak else 1.0)
@@ -133,43 +153,44 @@ def _chinese(run: str, glossary: Glossary) -> Iterator[Concept]:
             if equals or (small and size > 1):
                 break
         if equals:
-            yield from _leftover(left)
+            yield from _leftover(left, glossary)
             left = []
             ways = {tuple(pairs(phrase)): 1.0} | {way: 1.0 for way, language in equals if language != "ta"}
+            ways |= dict.fromkeys(glossary.kinds_of_place(tuple(pairs(phrase))), PLACE)
             weak = size == 1 or glossary.is_everyday(tuple(pairs(phrase)))
             part = WEAK_PART if weak else 1.0
             yield Concept((phrase,), Clause(tuple(ways.items()), WEAK if weak else 1.0), part)
         elif small:
-            yield from _leftover(left)
+            yield from _leftover(left, glossary)
             left = []
         else:
             left.append(phrase)
         at += size
-    yield from _leftover(left)
+    yield from _leftover(left, glossary)
 
 
-def _leftover(characters: list[str]) -> Iterator[Concept]:
-    if len(characters) > 1:
-        for pair in pairs("".join(characters)):
-            yield Concept((pair,), Clause((((pair,), 1.0),), LEFTOVER), PART)
+def _leftover(characters: list[str], glossary: Glossary) -> Iterator[Concept]:
+    """Pairs of a run that no entry explains, with what longer phrases around them mean."""
+    for pair in pairs("".join(characters)) if characters else ():
+        ways = {(pair,): 1.0} | {way: NEAR for way, language in glossary.around_chinese(pair) if language in LATIN}
+        weight = LEFTOVER if len(ways) == 1 else 1.0
+        yield Concept((pair,), Clause(tuple(ways.items()), weight), PART if len(pair) > 1 else WEAK_PART)
 
 
 def _tamil(found: list[str], glossary: Glossary) -> Iterator[Concept]:
-    kept = [stem(word) for word in found if word not in _tamil_small()]
+    kept = [word for word in found if word not in _tamil_small()]
     at = 0
     while at < len(kept):
         for size in range(min(4, len(kept) - at), 0, -1):
-            asked = tuple(kept[at : at + size])
-            equals = glossary.equals_tamil(asked)
+            equals = glossary.equals_tamil(kept[at : at + size])
             if equals or size == 1:
                 break
+        asked = tuple(stem(word) for word in kept[at : at + size])
         ways = {asked: 1.0} | {way: 1.0 for way, language in equals if language != "zh"}
+        ways |= dict.fromkeys(glossary.kinds_of_place(asked), PLACE)
         weak = glossary.is_everyday(asked)
-        yield Concept(
-            asked,
-            Clause(tuple(ways.items()), (WEAK if weak else 1.0) if equals else LEFTOVER),
-            WEAK_PART if weak else 1.0,
-        )
+        weight = (WEAK if weak else 1.0) if equals else LEFTOVER
+        yield Concept(asked, Clause(tuple(ways.items()), weight), WEAK_PART if weak else 1.0)
         at += size
 
 

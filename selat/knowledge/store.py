@@ -13,18 +13,20 @@ from pathlib import Path
 from selat.core.errors import HomeBroken
 from selat.core.label import Label, parse_label
 from selat.core.passage import Passage, Source
+from selat.knowledge.words import stems, words
 
-VERSION = 1
+VERSION = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS documents (
   doc INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, collection TEXT NOT NULL, document TEXT NOT NULL,
   path TEXT NOT NULL, digest TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, title TEXT NOT NULL,
   origin TEXT NOT NULL, dated TEXT NOT NULL, language TEXT NOT NULL, label TEXT NOT NULL,
-  passages INTEGER NOT NULL, indexed INTEGER NOT NULL DEFAULT 0, UNIQUE (tenant, collection, document));
+  passages INTEGER NOT NULL, stems TEXT NOT NULL DEFAULT '',
+  indexed INTEGER NOT NULL DEFAULT 0, UNIQUE (tenant, collection, document));
 CREATE TABLE IF NOT EXISTS passages (
   id INTEGER PRIMARY KEY AUTOINCREMENT, doc INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
   number INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER NOT NULL,
-  heading TEXT NOT NULL, label TEXT NOT NULL, text TEXT NOT NULL);
+  heading TEXT NOT NULL, label TEXT NOT NULL, text TEXT NOT NULL, stems TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS passages_doc ON passages (doc, number);
 CREATE TABLE IF NOT EXISTS gone (doc INTEGER PRIMARY KEY);
 """
@@ -32,7 +34,7 @@ _DOCUMENT = (
     "tenant, collection, document, path, digest, status, reason, title, origin, dated, language, label, passages"
 )
 _HIT = (
-    'SELECT p.id, p.doc, p.number, p.start, p."end", p.page, p.heading, p.label, p.text, '
+    'SELECT p.id, p.doc, p.number, p.start, p."end", p.page, p.heading, p.label, p.text, p.stems, '
     "d.document, d.title, d.origin, d.dated, d.language FROM passages p JOIN documents d ON d.doc = p.doc "
 )
 
@@ -58,11 +60,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A passage with its row ids, as the index refers to it."""
+    """A passage with its row ids, as the index refers to it, and its stems in order, parted by spaces."""
 
     id: int
     doc: int
     passage: Passage
+    stems: str
 
 
 _label = lru_cache(maxsize=1024)(parse_label)
@@ -142,16 +145,21 @@ class Store:
 
     def put(self, record: Record, passages: Sequence[Passage]) -> None:
         """Replace a document and its passages within the caller's transaction."""
+        spelled = [analyse(passage) for passage in passages]
+        whole = " ".join(dict.fromkeys(stem for line in spelled for stem in line.split()))
         self.drop(record.tenant, record.collection, record.document)
         connection = self.connection()
         doc = connection.execute(
-            f"INSERT INTO documents ({_DOCUMENT}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
-            (*astuple(record)[:-1], len(passages)),
+            f"INSERT INTO documents ({_DOCUMENT}, stems) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+            (*astuple(record)[:-1], len(passages), whole),
         ).lastrowid
         connection.executemany(
-            'INSERT INTO passages (doc, number, start, "end", page, heading, label, text) '
-            "VALUES (?,?,?,?,?,?,?,?)",
-            [(doc, p.number, p.start, p.end, p.page, p.heading, str(p.label), p.text) for p in passages],
+            'INSERT INTO passages (doc, number, start, "end", page, heading, label, text, stems) '
+            "VALUES (?,?,?,?,?,?,?,?,?)",
+            [
+                (doc, p.number, p.start, p.end, p.page, p.heading, str(p.label), p.text, line)
+                for p, line in zip(passages, spelled, strict=True)
+            ],
         )
 
     def relabel(self, record: Record, label: Label) -> None:
@@ -186,6 +194,22 @@ class Store:
         marks = ",".join("?" * len(wanted))
         rows = self.connection().execute(f"{_HIT} WHERE p.id IN ({marks})", wanted)
         return {row[0]: _stored(row) for row in rows}
+
+    def stems(self, docs: Iterable[int]) -> dict[int, frozenset[str]]:
+        """The stems of whole documents."""
+        wanted = list(docs)
+        marks = ",".join("?" * len(wanted))
+        rows = self.connection().execute(f"SELECT doc, stems FROM documents WHERE doc IN ({marks})", wanted)  # noqa: S608
+        return {doc: frozenset(line.split()) for doc, line in rows}
+
+    def reanalyse(self) -> None:
+        """Spell all stems anew, after a change of the analysis."""
+        with self.connection() as connection:
+            for doc, _, _ in connection.execute("SELECT doc, tenant, collection FROM documents").fetchall():
+                spelled = [(analyse(one.passage), one.id) for one in self.of_document(doc)]
+                whole = " ".join(dict.fromkeys(stem for line, _ in spelled for stem in line.split()))
+                connection.executemany("UPDATE passages SET stems = ? WHERE id = ?", spelled)
+                connection.execute("UPDATE documents SET stems = ? WHERE doc = ?", (whole, doc))
 
     def passage(self, record: Record, number: int) -> Passage | None:
         row = (
@@ -250,10 +274,16 @@ class Store:
             self._local.connection = None
 
 
-def _stored(row: tuple[int, int, int, int, int, int, str, str, str, str, str, str, str, str]) -> Stored:
-    identity, doc, number, start, end, page, heading, label, text, document, title, origin, dated, language = row
+def analyse(passage: Passage) -> str:
+    """The stems of a passage in order, parted by spaces: what the index and the ranking know of it."""
+    return " ".join(stems(words(passage.text)))
+
+
+def _stored(row: tuple[int, int, int, int, int, int, str, str, str, str, str, str, str, str, str]) -> Stored:
+    identity, doc, number, start, end, page, heading, label, text, spelled, *facts = row
+    document, title, origin, dated, language = facts
     source = Source(document, title, origin, dated, language)
-    return Stored(identity, doc, Passage(source, number, start, end, text, _label(label), heading, page))
+    return Stored(identity, doc, Passage(source, number, start, end, text, _label(label), heading, page), spelled)
 
 
 def label_of(record: Record) -> Label:

@@ -7,18 +7,28 @@ read by `short_forms`. Lines that open with `#` are skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from selat.knowledge.language import stopwords
-from selat.knowledge.words import stems, words
+from selat.knowledge.words import pairs, stems, words
 
+Stems = tuple[str, ...]
+_STATE_WORDS: tuple[Stems, ...] = (("negeri",), ("state",))
+_DISTRICT_WORDS: tuple[Stems, ...] = (("daerah",), ("district",), ("negeri",), ("state",))
+FEW = 8
 LANGUAGES = ("ms", "en", "zh", "ta")
 EVERYDAY = "everyday"  # the domain of words that seldom are what a question is about
+PLACES = "places"
+# A question names a place where a document that covers all places names their kind.
+_STATE_NAMES = (
+    "johor kedah kelantan melaka pahang perak perlis sabah sarawak selangor terengganu labuan putrajaya"
+    " negeri-sembilan pulau-pinang kuala-lumpur"
+)
+_STATES = frozenset(_STATE_NAMES.split())
 FOLDER = Path(__file__).parent / "glossary"
-Stems = tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -31,6 +41,9 @@ class Glossary:
     _tamil: dict[str, list[tuple[Stems, int]]] = field(default_factory=dict)
     _telling: set[Stems] = field(default_factory=set)
     _everyday: set[Stems] = field(default_factory=set)
+    _places: dict[Stems, tuple[Stems, ...]] = field(default_factory=dict)
+    _written: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
+    _pairs: dict[str, list[int]] = field(default_factory=dict)
     longest: int = 1
     longest_chinese: int = 1
 
@@ -39,6 +52,9 @@ class Glossary:
         kind = self._everyday if domain == EVERYDAY else self._telling
         entry: list[tuple[Stems, str]] = []
         number = len(self._entries)
+        columns = list(columns)
+        key_word = columns[0][1].split("|")[0].lower().replace(" ", "-")
+        kinds = _STATE_WORDS if key_word in _STATES else _DISTRICT_WORDS
         for language, cell in columns:
             for phrase in cell.split("|"):
                 phrase = phrase.strip()
@@ -47,14 +63,20 @@ class Glossary:
                 if language == "zh":
                     self._chinese.setdefault(phrase.lower(), []).append(number)
                     self.longest_chinese = max(self.longest_chinese, len(phrase))
+                    if len(phrase) > 2:
+                        for pair in pairs(phrase):
+                            self._pairs.setdefault(pair, []).append(number)
                 key = phrase_stems(phrase)
                 if not key:
                     continue
                 entry.append((key, language))
                 kind.add(key)
+                if domain == PLACES and key_word != "malaysia":
+                    self._places.setdefault(key, kinds)
                 self._ids.setdefault(key, []).append(number)
                 self.longest = max(self.longest, len(key))
                 if language == "ta":
+                    self._written.setdefault(tuple(words(phrase)), []).append(number)
                     self._tamil.setdefault(key[0][:3], []).append((key, number))
         self._entries.append(tuple(dict.fromkeys(entry)))
 
@@ -66,9 +88,20 @@ class Glossary:
         """As `equals`, for a Chinese phrase as written."""
         return self._equals(self._chinese.get(phrase, ()), phrase_stems(phrase))
 
-    def equals_tamil(self, phrase: Stems) -> list[tuple[Stems, str]]:
-        """As `equals`, each word allowed an ending that the stemmer does not know (a shared beginning)."""
-        exact = self.equals(phrase)
+    def around_chinese(self, pair: str) -> list[tuple[Stems, str]]:
+        """Equals of the longer phrases that a two-character piece is part of; none for a common piece."""
+        numbers = self._pairs.get(pair, ())
+        return self._equals(numbers, (pair,)) if len(numbers) <= FEW else []
+
+    def kinds_of_place(self, phrase: Stems) -> tuple[Stems, ...]:
+        """What a document on all places calls one of them (`state`, `district`); empty for no place."""
+        return self._places.get(phrase, ())
+
+    def equals_tamil(self, found: Sequence[str]) -> list[tuple[Stems, str]]:
+        """Equals of some words: as written, else by their stems, else by a shared beginning of each."""
+        phrase = tuple(stems(found))
+        written = self._written.get(tuple(found))
+        exact = self._equals(written, phrase) if written else self.equals(phrase)
         if exact or not phrase:
             return exact
         near = [
