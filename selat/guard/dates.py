@@ -24,7 +24,7 @@ _MONTH = (
     r"|ஜனவரி|பிப்ரவரி|மார்ச்|ஏப்ரல்|மே|ஜூன்|ஜூலை|ஆகஸ்ட்|செப்டம்பர்|அக்டோபர்|நவம்பர்|டிசம்பர்"
 )
 _YEAR = r"(?:19\d\d|20[0-2]\d)"
-_DATE = re.compile(
+DATE = re.compile(
     rf"(?<![\d/.-])(?:(?:0?[1-9]|[12]\d|3[01]) ?[-/.] ?(?:0?[1-9]|1[0-2]) ?[-/.] ?(?:{_YEAR}|\d\d)"
     rf"|{_YEAR} ?[-/.] ?(?:0?[1-9]|1[0-2]) ?[-/.] ?(?:0?[1-9]|[12]\d|3[01])"
     rf"|(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th|hb| ?hari ?bulan)?[ -](?:of )?(?:{_MONTH}),?[ -](?:{_YEAR}|\d\d)"
@@ -54,7 +54,7 @@ def find(text: str, ends: list[int]) -> Iterator[Finding]:
 
 
 def _after(text: str, word: re.Match[str]) -> Finding | None:
-    match = _DATE.search(text, word.end(), min(len(text), word.end() + _AHEAD))
+    match = DATE.search(text, word.end(), min(len(text), word.end() + _AHEAD))
     if match is None or _OTHERS.search(text, max(0, word.start() - 40), match.start()):
         return None
     between = text[word.end() : match.start()]
@@ -65,7 +65,7 @@ def _after(text: str, word: re.Match[str]) -> Finding | None:
 
 def _before(text: str, word: re.Match[str]) -> Finding | None:
     """`1990年3月12日出生`, `12/3/1990 (tarikh lahir)`: close before, with little between."""
-    dates = list(_DATE.finditer(text, max(0, word.start() - _BACK), word.start()))
+    dates = list(DATE.finditer(text, max(0, word.start() - _BACK), word.start()))
     if not dates:
         return None
     match = dates[-1]

@@ -57,7 +57,7 @@ STOPS = words(
     accountant teacher nurse clerk secretary pegawai pengarah pengurus kerani guru jurutera setiausaha
     pengerusi presiden menteri ketua timbalan naib bahagian unit team tim dept department hr it admin tadbir
     perdana besar bil invois invoice resit akaun account order pesanan ringgit rm islam melayu cina buddha
-    kristian hindu sikh tamil english mandarin bahasa visa mastercard maybank cimb rhb ambank hsbc ocbc uob
+    kristian hindu sikh tamil english mandarin bahasa tin visa mastercard maybank cimb rhb ambank hsbc ocbc uob
     bsn president chairman customer team everyone guys residents editor warganegara malaysian lelaki
     perempuan male female status jawatan gaji jenis catatan tandatangan saksi
     """
@@ -73,7 +73,7 @@ PLACES = (
     r"|firma|bangunan|jambatan|terowong|pelabuhan|blok|asrama|kapal|kd|rumah pangsa|flat|pangsapuri|kondominium|dataran"
     r"|bank|hotel|mount|port|cape|lake|fort|st|saint|parlimen|dun|gereja|kuil|tokong|church|temple|mosque|kuala|kapal selam"
     r"|sidang|tabung|biasiswa|skim|program|projek|bazar|medan|laman|padang|simpang|felcra|permatang|teluk|tanjung|tanjong"
-    r"|batu|ulu|hulu|seri|desa|apartment|apartmen|condo|residensi|ss|bayu|anjung|puncak|lembah|alor|parit|air|ayer|pekan|jeti"
+    r"|batu|ulu|hulu|desa|apartment|apartmen|condo|residensi|anjung|puncak|lembah|alor|parit|air|ayer|pekan|jeti"
 )
 # After a name: then it is a company's, a road's, an institution's.
 BODIES = (

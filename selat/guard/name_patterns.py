@@ -22,12 +22,13 @@ AFTER_BODY = re.compile(rf"(?:'s)? (?:& |and )?(?:[A-Z][\w&.]* ){{0,2}}(?i:{gaz.
 SERI = re.compile(r"(?:dato'?|datuk|tan|puan|datin) \Z", re.I)
 LINK_ONLY = re.compile(rf"{LINK}\Z")
 
+# The longer before the shorter that begins it.
 TITLES = (
-    r"encik|en|puan|pn|cik|tuan|datuk|dato'?|datin|tan sri|puan sri|tun|toh puan|haji|hajah|hj|hjh|ustaz|ustazah|dr|prof"
-    r"|profesor|professor|ir|ts|mr|mrs|ms|miss|madam|mdm|cikgu|kak|akak|abang|bang|bro|sis|pak|pakcik|pak cik|makcik|mak cik|uncle"
-    r"|aunty|auntie|sdr|sdri|saudara|saudari|yb|yab|insp|inspektor|sarjan|koperal|kapten|supt|asp|dsp|acp|sir|lord|justice"
-    r"|hakim|imam|pastor|father|rev|master|coach|captain|doktor|doctor|atuk|nenek|mak|pok|wak|tok|boss|puan seri|datuk seri"
-    r"|dato'? ?(?:sri|seri)|datin (?:sri|seri)|peguam|jururawat|konstabel|leftenan|mejar|kolonel|jeneral|general|major"
+    r"puan seri|puan sri|datuk seri|datuk sri|dato' ?sri|dato' ?seri|dato sri|dato seri|datin seri|datin sri|datin paduka|tan sri|toh puan"
+    r"|encik|en|puan|pn|cik|tuan|datuk|dato'?|datin|tun|hajah|haji|hjh|hj|ustazah|ustaz|dr|professor|profesor|prof|ir|ts|mrs|mr|miss|ms"
+    r"|madam|mdm|cikgu|akak|kak|abang|bang|bro|sis|pakcik|pak cik|pak|makcik|mak cik|mak|uncle|aunty|auntie|saudari|saudara|sdri|sdr|yab|yb"
+    r"|inspektor|insp|sarjan|koperal|kapten|supt|asp|dsp|acp|sir|lord|justice|hakim|imam|pastor|father|rev|master|coach|captain|doktor|doctor"
+    r"|atuk|nenek|pok|wak|tok|boss|peguam|jururawat|konstabel|leftenan|mejar|kolonel|jeneral"
 )
 # Words that stand before a name and a colon or comma; those of BEFORE also with only a space between.
 COLON = (
@@ -67,7 +68,7 @@ TITLE_WORDS = words(
 )
 UNSURE = re.compile(
     r"(?:cik|tuan|haji|hj|ts|ir|miss|bang|bro|sis|pak|mak|sir|lord|justice|hakim|imam|father|rev|master|coach|captain|boss|wak"
-    r"|tok|pok|general|major|general|doktor|doctor|peguam|jururawat|jeneral|kapten|lord|pastor|atuk|nenek|tun|abang|saudara)\b",
+    r"|tok|pok|doktor|doctor|peguam|jururawat|jeneral|kapten|lord|pastor|atuk|nenek|tun|abang|saudara)\b",
     re.I,
 )
 GIVEN = words(

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from selat.core.errors import GuardFailed
 from selat.core.finding import CLEAN, Finding, Scan
 from selat.guard import (
+    addresses,
     contact,
     dates,
     documents,
@@ -23,6 +24,7 @@ from selat.guard import (
     prefilter,
     secrets,
     spelled,
+    tables,
 )
 from selat.guard.kinds import KINDS
 from selat.guard.normal import normalise
@@ -62,6 +64,8 @@ READERS = (
     Reader(spelled.TRIGGERS, spelled.find),
     Reader(dates.TRIGGERS, dates.find),
     Reader(plates.TRIGGERS, plates.find),
+    Reader(tables.TRIGGERS, tables.find),
+    Reader(addresses.TRIGGERS, addresses.find),
     Reader(name_patterns.LINKED_TRIGGERS, names.find_linked),
     Reader(name_patterns.TITLED_TRIGGERS, names.find_titled),
     Reader(name_patterns.LABELLED_TRIGGERS, names.find_labelled),

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from selat.core.finding import Finding
 
+_PHRASE = r"pass(?:word|wd|phrase)|pwd|kata ?laluan|p/w|api[_\- ]?(?:key|token|secret)|secret[_\- ]?(?:access[_\- ]?)?key|kunci api"
 _WORD = (
-    r"pw|pass(?:word|wd|phrase|code)?|pwd|kata ?laluan|katalaluan|api[_\- ]?key|api[_\- ]?token|access[_\- ]?key"
-    r"|secret(?:[_\- ]?(?:access[_\- ]?)?key)?|client[_\- ]?secret|auth[_\- ]?token|access[_\- ]?token"
-    r"|refresh[_\- ]?token|token|kunci api|otp|tac|pin(?: number| kad)?|kod pin|no\.? pin(?: kad)?"
+    rf"{_PHRASE}|pw|pass(?:code)?|access[_\- ]?key|secret|client[_\- ]?secret|auth[_\- ]?token|access[_\- ]?token"
+    r"|refresh[_\- ]?token|token|otp|tac|pin(?: number| kad)?|kod pin|no\.? pin(?: kad)?|passcode"
 )
 TRIGGERS = (
     r"(?:sk|pk|rk)[\-_][A-Za-z0-9_\-]{16}",
@@ -28,8 +28,9 @@ TRIGGERS = (
     r"eyJ[A-Za-z0-9_\-]{8,300}\.eyJ",
     r"(?i)bearer [a-z0-9._\-]{16}",
     r"://[^\s/:@]{1,64}:[^\s/@]{3,64}@",
-    rf"(?i)(?:^|[^a-z])(?:{_WORD})[\"'`]?(?: (?:saya|aku|anda|my|dia|nya|for|wifi|baru|email))?"
+    rf"(?i)(?:^|[^a-z])(?:{_WORD})[\"'`]?(?: [a-z]{{1,12}}){{0,2}}"
     r" ?(?:[:=]|=>| is | ialah | adalah | tu | ni |\xef\xbc\x9a)",
+    rf"(?i)(?:^|[^a-z])(?:{_PHRASE})[ ,:=\"'_]",
     "(?:密码|密碼|口令|கடவுச்சொல்)",
 )
 
@@ -46,10 +47,15 @@ _BEARER = re.compile(r"bearer ([A-Za-z0-9._\-+/=]{16,})", re.I)
 _URL = re.compile(r"://[^\s/:@]{1,64}:([^\s/@]{3,64})@")
 _NAMED = re.compile(
     rf"(?<![A-Za-z])(?P<word>{_WORD}|密码|密碼|口令|கடவுச்சொல்)[\"'`]?"
-    r"(?: (?:saya|aku|anda|my|dia|nya|for|wifi|baru|email))?"
+    r"(?: (?!is\b|ialah|adalah|tu\b|ni\b)[a-z]{1,12}){0,3}?"
     r"\s?(?P<link>[:=：]|=>|is\b|ialah\b|adalah\b|tu\b|ni\b|是|为)[:=]?\s?(?P<quote>[\"'`]|\\\")?"
     r"(?P<value>[^\s\"'`,;，。]{4,200})",
     re.I,
+)
+# A word with a digit and a sign or mixed case, in the same sentence as a word for password: `password S3lat!2024`.
+_LOOSE = re.compile(
+    rf"(?<![A-Za-z])(?i:{_PHRASE})(?![A-Za-z])[^.\n\d]{{0,32}}?[ :=\"'](?P<value>(?=[^\s]*\d)(?=[^\s]*[a-z])(?=[^\s]*(?:[A-Z]|[!@#$%^&*?~+]))"
+    r"[A-Za-z0-9!@#$%^&*?~+_.\-]{6,64})",
 )
 _EMPTY = re.compile(
     r"[<\[{$%*(x.]|(?:null|none|true|false|undefined|required|wajib|your|anda|process\.|os\.|env|example|redacted"
@@ -89,6 +95,10 @@ def _spans(text: str, floor: int, end: int) -> Iterator[tuple[int, int, float]]:
     for match in _NAMED.finditer(text, near, min(len(text), end + 240)):
         if match.end() >= end and _is_value(match):
             yield match.start("value"), _trim(match), 0.85
+            return
+    loose = _LOOSE.search(text, near, min(len(text), end + 100))
+    if loose and loose.end() >= end and "@" not in loose["value"].rstrip("@"):
+        yield loose.start("value"), _trim(loose), 0.7
 
 
 def _trim(match: re.Match[str]) -> int:

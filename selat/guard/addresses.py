@@ -1,0 +1,203 @@
+"""Reads postal addresses: parts that belong together, such as a number and a street, a street and a postcode."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from selat.core.finding import Finding
+from selat.guard.gazetteer import words
+from selat.guard.postcodes import STATES, TOWNS, agrees, state_of
+
+_STREET = r"jalan|jln|jl|lorong|lrg|lebuhraya|lebuh|persiaran|psrn|pesiaran|lingkaran|solok|leboh|lintang|laluan|hala|halaman|cangkat|changkat|gat"
+_AREA = (
+    r"taman|tmn|tman|kampung|kampong|kg|bandar|bdr|seksyen|section|desa|pangsapuri|apartmen|apartment|apt|kondominium|kondo|condo(?:minium)?"
+    r"|flat|rumah pangsa|felda|felcra|ppr|residensi|residence|residency|villa|vista|ladang|perumahan|pinggir|puncak|mukim|batu|parit|sungai"
+    r"|sg|teluk|usj|pju|pjs|ss|kuarters|kem|rpr|rkt|menara|wisma|plaza|kompleks|precint|presint|bukit|pusat bandar|pekan|medan|dataran|pusat"
+    r"|rumah panjang|kawasan perindustrian|sri|seri|garden|subang|damansara|sunway"
+)
+TRIGGERS = (
+    rf"(?i)\b(?:{_STREET})\.? [a-z0-9]",
+    r"(?i)\b(?:no|lot|unit|blok|block|blk|pt)\.? ?:? ?[a-z]{0,2}-?[0-9][0-9a-z/\-]{0,12},? {0,2}\n?[a-z]",
+    r"[^0-9][0-9]{5}[, \n]{1,2}[A-Za-z]",
+)
+
+_NUM = r"\d{1,5}[A-Za-z]?(?:[-/.]\d{1,4}[A-Za-z]?){0,3}"
+_UNIT = re.compile(
+    rf"(?:(?:rumah )?(?:no|nombor|number)\.? ?[:#]? ?(?:[A-Za-z]{{1,2}}-)?{_NUM}"
+    rf"|(?:lot|unit|blok|block|blk|tingkat|aras|level|lvl|pt|suite?|plot|tower|batu|km|pintu)\.? ?[:#]? ?"
+    rf"(?:[A-Za-z]{{1,3}}-?)?(?:{_NUM})?(?<! )|[A-Za-z]{{1,2}}-\d[\dA-Za-z]*(?:[-/]\d{{1,4}}[A-Za-z]?){{0,2}}|(?:#)?{_NUM}"
+    r"|(?:ground|first|second|third|\d(?:st|nd|rd|th)) floor|blo(?:k|ck) [A-Za-z](?=[ ,]))(?![A-Za-z\d])",
+    re.I,
+)
+_NAMED = re.compile(rf"(?:(?P<street>{_STREET})|(?P<area>{_AREA}))\b\.? ?", re.I)
+_TOKEN = re.compile(
+    r"(?:[A-Za-z][\w'./()&-]*|\d{1,4}[A-Za-z]?(?:[/.-]\d{1,4}[A-Za-z]?){0,3}(?!\d))(?=[ ,;.\n]|$|[^\w])"
+)
+_POST = re.compile(r"(?:poskod:? ?)?(?P<code>\d{5})(?!\d)", re.I)
+_GAP = re.compile(r"(?: ?[,;] ?\n?|,? ?\n ?| - | )")
+_START = re.compile(
+    rf"(?<![A-Za-z0-9/-])(?:(?:rumah )?(?:no|nombor|number|lot|unit|blok|block|blk|pt|tingkat|aras|level|suite?)\.? ?[:#]? ?[A-Za-z]{{0,2}}-?\d"
+    rf"|blo(?:k|ck) [a-z]|(?:[A-Za-z]{{1,2}}-)?{_NUM},? (?=[A-Za-z])|(?:{_STREET}|{_AREA})\b\.? ?[A-Za-z0-9])",
+    re.I,
+)
+_END_WORDS = words(
+    """
+    yang dan dari di ke untuk dengan pada oleh ini itu akan telah sudah belum tidak ada adalah ialah dekat ya ye yer sila mohon
+    pos hantar tq thanks the and or is are was at to for from with by can cannot fix have has had lah la lor ah wor ok
+    kena jadi sebab kerana lepas nanti esok tadi sesak ditutup close open near opposite depan belakang sebelah tel hp no
+    nama ic kp telefon phone email emel poskod alamat saya aku i we he she they but ni tu kat
+    milik bersama semalam pagi petang malam hari ketika apabila berhampiran bernilai
+    """
+)
+_HOME = re.compile(
+    r"alamat|address|tinggal|duduk|menetap|stay|liv(?:e|es|ing)\b|resid|rumah|hantar|poskan|pos(?:kan)? ke|ship|deliver|courier|send|kediaman"
+    r"|住|地址|寄|முகவரி|penghuni|house|home|umah|beralamat|of,? \Z|收",
+    re.I,
+)
+_BODY = re.compile(
+    r"(?:hospital|universiti|university|kementerian|jabatan|pejabat|bank|sdn|bhd|berhad|perbadanan|majlis|suruhanjaya|lembaga|ibu pejabat|hotel"
+    r"|masjid|sekolah|klinik|balai|mahkamah|stesen|kompleks|pusat|cawangan|branch|headquarters|hq|office|kaunter|muzium|stadium|mall|restoran)",
+    re.I,
+)
+_BEHIND = 72
+
+
+def find(text: str, ends: list[int]) -> Iterator[Finding]:
+    done = 0
+    for end in ends:
+        if end <= done:
+            continue
+        for start in _START.finditer(text, max(done, end - _BEHIND), end):
+            parts, stop = _chain(text, start.start())
+            if stop >= end - 1 and _enough(text, start.start(), parts):
+                done = stop
+                yield Finding(start.start(), stop, "ADDRESS", 0.9 if "P" in parts else 0.75)
+                break
+
+
+def _chain(text: str, start: int) -> tuple[str, int]:
+    """The parts that follow one another from `start`: Unit, Street, Area, Postcode, Town, other words (w)."""
+    parts, at, stop = "", start, start
+    while len(parts) < 12:
+        kind, end = _part(text, at, parts)
+        if not kind:
+            break
+        parts += kind
+        if kind != "w":  # words that nothing comes after are not the address's
+            stop = end
+        gap = _GAP.match(text, end)
+        if gap is None:
+            break
+        at = gap.end()
+    return parts, stop
+
+
+def _part(text: str, at: int, before: str) -> tuple[str, int]:
+    post = _POST.match(text, at)
+    if post and state_of(post["code"]) and set(before) - {"w"}:
+        return _post(text, post)
+    named = _NAMED.match(text, at)
+    if named:
+        end = _name_end(text, named.end())
+        if end > named.end():
+            return ("S" if named["street"] else "A"), end
+    unit = _UNIT.match(text, at)
+    if (
+        unit
+        and any(char.isdigit() for char in unit[0])
+        and len(re.findall(r"U", before)) < 3
+        and "P" not in before
+    ):
+        return "U", unit.end()
+    if unit and re.match(r"blo(?:k|ck) [a-z]", unit[0], re.I):
+        return "U", unit.end()
+    place = _place(text, at)
+    if place and before:
+        return "T", place
+    return _between(text, at, before)
+
+
+def _post(text: str, post: re.Match[str]) -> tuple[str, int]:
+    gap = _GAP.match(text, post.end())
+    if gap is None:
+        return "P", post.end()
+    place = _place(text, gap.end())
+    if place:
+        if agrees(post["code"], text[gap.end() : place].lower().rstrip(".")) is False:
+            return "", post.start()
+        return "PT", place
+    return "P", post.end()
+
+
+def _place(text: str, at: int) -> int:
+    """The end of a town or state at `at`, the longest of up to four words; 0 where none stands."""
+    ends = [match.end() for match in re.finditer(r"[A-Za-z.'][\w.'-]*(?= |,|\.|\n|$|[^\w ])", text[at : at + 48])][
+        :4
+    ]
+    for end in reversed(ends):
+        name = text[at : at + end].lower()
+        for candidate in (name, name.rstrip(".")):
+            if candidate in TOWNS or candidate in STATES:
+                return at + end - (name != candidate)
+    return 0
+
+
+def _name_end(text: str, at: int) -> int:
+    """The end of a street's or area's name: capitalised words and numbers; in lower case, up to a number."""
+    end, lower, count = at, False, 0
+    while count < 5:
+        token = _TOKEN.match(text, at)
+        if token is None:
+            break
+        word = token[0]
+        plain = word.lower().rstrip(".")
+        if plain in _END_WORDS or (count and (_NAMED.match(word + " ") or _POST.match(word))):
+            break
+        lower = lower or word[0].islower()
+        if count and word[0].islower() and not lower:
+            break
+        if (
+            count
+            and word[0].islower() != (text[end - 1].islower() and lower)
+            and not word[0].isdigit()
+            and not lower
+        ):
+            break
+        if len(word) == 5 and word.isdigit():
+            break
+        end = token.end() - (word.endswith(".") and len(word) > 3)
+        count += 1
+        if end >= len(text) or text[token.end() : token.end() + 1] != " " or word[0].isdigit():
+            follow = re.compile(r" (\d{1,3}[A-Za-z]?(?:/\d{1,4}[A-Za-z]?)*)(?=[ ,\n.]|$)").match(text, end)
+            if follow and not word[0].isdigit() and len(follow[1]) < 5:
+                end = follow.end()
+            break
+        at = token.end() + 1
+    return end
+
+
+def _between(text: str, at: int, before: str) -> tuple[str, int]:
+    """The name of a building or quarter with no word to tell it by: after a unit, before a comma."""
+    if not before or before[-1] not in "USA" or "P" in before:
+        return "", at
+    match = re.compile(r"[A-Z][\w'-]*(?: [A-Z0-9][\w'-]*){0,3}(?=,| ?\n|,? \d{5})").match(text, at)
+    if match is None or match[0].lower() in _END_WORDS:
+        return "", at
+    return "w", match.end()
+
+
+def _enough(text: str, start: int, parts: str) -> bool:
+    kinds = set(parts)
+    home = _HOME.search(text, max(0, start - 48), start) is not None
+    if not home and not kinds & {"U"} and _BODY.search(text, max(0, start - 40), start):
+        return False
+    if "P" in kinds:
+        return bool(kinds & {"S", "A"}) or ("U" in kinds and home)
+    if "U" in kinds and "S" in kinds:
+        return home or "T" in kinds or "A" in kinds or not text[start].isdigit()
+    if "U" in kinds and "A" in kinds:
+        return home or "T" in kinds
+    return home and (
+        ("S" in kinds and bool(kinds & {"A", "T"})) or ("A" in kinds and "T" in kinds and len(parts) > 2)
+    )
