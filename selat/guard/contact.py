@@ -9,8 +9,8 @@ from selat.core.finding import Finding
 
 TRIGGERS = (
     r"[A-Za-z0-9_%+\-] ?@ ?[A-Za-z0-9]",
-    r"(?i)[a-z0-9] ?[\[({<] ?(?:at|di|alias|@) ?[\])}>] ?[a-z0-9]",
-    r"(?i)[a-z0-9] (?:at|alias) [a-z0-9\-]{2,40} ?(?:[\[({] ?)?(?:dot|titik) ?(?:[\])}] ?)?[a-z]",
+    r"(?i)[\[({<] ?(?:at|di|alias|@) ?[\])}>]",
+    r"(?i)[a-z0-9][ \[({]{1,2}(?:dot|titik)[ \])}]{1,2}[a-z]",
 )
 
 _LOCAL = re.compile(r"[A-Za-z0-9._%+\-']{1,64}\Z")

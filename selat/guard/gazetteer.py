@@ -25,7 +25,8 @@ ENGLISH_ANY = _read("names_english")
 FAMILY = _read("surnames_english")
 SURNAMES = _read("surnames_chinese")
 SYLLABLES = _read("syllables_chinese")
-STRONG = MALAY | INDIAN | ENGLISH
+LOCAL = MALAY | INDIAN
+STRONG = LOCAL | ENGLISH
 """Words that are names by themselves."""
 KNOWN = STRONG | WEAK | FAMILY | SURNAMES | ENGLISH_ANY | _read("names_malay", "names_indian")
 """Words that can be part of a name."""
@@ -86,10 +87,8 @@ BODIES = (
     r"|international|international school|chinese restaurant|shipping|logistics|engineering|pharmacy|farmasi|bersaudara"
 )
 
-STOPS |= {word for word in PLACES.split("|") if word.isalpha() and len(word) > 3} - {
-    "port",
-    "seri",
-    "batu",
-    "desa",
-    "bayu",
+PLACE_WORDS = frozenset(PLACES.replace("(?: makan)?", "").replace("sjkc?", "sjk|sjkc").split("|")) | {
+    "terbang",
+    "selam",
 }
+STOPS |= {word for word in PLACE_WORDS if word.isalpha() and len(word) > 3} - {"port", "batu", "desa", "bayu"}

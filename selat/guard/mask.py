@@ -50,9 +50,18 @@ class Mask:
 
         `json_string`: the text stands between the quotes of a JSON string, so values are escaped for it.
         """
+        return self.restore_from(text, 0, json_string=json_string)
+
+    def restore_from(self, text: str, start: int, *, json_string: bool) -> str:
+        """`text[start:]` restored; what stands before `start` is seen, but not part of any placeholder."""
         if not self._values:
-            return text
-        return _pattern(self.kinds).sub(lambda match: self._value(match, json_string), text)
+            return text[start:]
+        pieces: list[str] = []
+        at = start
+        for match in _pattern(self.kinds).finditer(text, start):
+            pieces += text[at : match.start()], self._value(match, json_string)
+            at = match.end()
+        return "".join(pieces) + text[at:]
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -106,7 +115,8 @@ class Restorer:
         if not text:
             return ""
         # The character before stays in sight, so that `X` + `NAME_1` is no placeholder, as in the whole text.
-        restored = self._mask.restore(self._before + text, json_string=self._json_string)[len(self._before) :]
+        seen = self._before + text
+        restored = self._mask.restore_from(seen, len(self._before), json_string=self._json_string)
         self._before = text[-1]
         return restored
 

@@ -17,8 +17,7 @@ WORD = (
 NAME = re.compile(rf"{WORD}(?: {WORD}){{0,4}}(?: {LINK} {WORD}(?: {WORD}){{0,4}}){{0,2}}")
 PART = re.compile(r"\S+")
 LOWER = re.compile(r"[a-z][a-z'-]+(?: (?:bin(?:ti)?|bte?|a/l|a/p|[a-z][a-z'-]+)){0,3}")
-BEFORE_PLACE = re.compile(rf"(?<![A-Za-z])(?i:{gaz.PLACES})\.? (?:[A-Z][\w.'/]* ){{0,4}}\Z")
-AFTER_BODY = re.compile(rf"(?:'s)? (?:& |and )?(?:[A-Z][\w&.]* ){{0,2}}(?i:{gaz.BODIES})(?![A-Za-z])")
+BODY_WORD = re.compile(rf"(?i:{gaz.BODIES})(?![A-Za-z])")
 SERI = re.compile(r"(?:dato'?|datuk|tan|puan|datin) \Z", re.I)
 LINK_ONLY = re.compile(rf"{LINK}\Z")
 
@@ -96,6 +95,11 @@ NOT_LOWER = words(
 )
 
 
+def branches(alternatives: str) -> list[str]:
+    """The alternatives at the outermost level."""
+    return re.split(r"\|(?![^(]*\))", alternatives)
+
+
 def listed(words: frozenset[str], after: str) -> Iterator[str]:
     """Bare literals, in title case and in capitals: ten times sooner compiled than words with their edges."""
     for word in sorted(words):
@@ -113,13 +117,17 @@ FREQUENT = (
 LINKED_TRIGGERS = (
     r"[A-Za-z.)] (?:[Bb](?:in|inti|te|t|IN|INTI|TE|T)\.?|[Bb]\.|[Aa]/? ?[LlPp]|[SsDd]/[Oo]|anak|ANAK|ak\.?) [A-Za-z]",
 )
-TITLED_TRIGGERS = (rf"(?i)\b(?:{TITLES})\.?,? [a-z]",)
+TITLE_SET = frozenset(TITLES.replace("dato' ?", "dato' ").replace("dato'?", "dato'|dato").split("|"))
+LOWER_TITLED = gaz.STRONG | (gaz.SURNAMES - KIN)
+NEVER_LOWER = gaz.STOPS | NOT_LOWER
+# One expression a word: hyperscan then looks for words, where a long alternation becomes a slow automaton.
+TITLED_TRIGGERS = tuple(rf"(?i)\b{title}\.?,? [a-z]" for title in TITLES.split("|"))
 OPEN = r"[\"'*_`]*"
 LABELLED_TRIGGERS = (
-    rf"(?i)(?:nama|name|penama|waris|nama penuh|pemohon){OPEN}(?: ?[:=]{{1,2}}\s{{0,3}}| ialah | adalah | is |\xef\xbc\x9a){OPEN}[a-z]",
+    rf"(?i)(?:nama|name|penama|waris|pemohon){OPEN}(?: ?[:=]{{1,2}}\s{{0,3}}| ialah | adalah | is |\xef\xbc\x9a){OPEN}[a-z]",
     rf"(?i)\b(?:{ASSERTING})(?: ialah| adalah)? {OPEN}[a-z]",
-    rf"\b(?i:{COLON}|{BEFORE}){OPEN} ?[:=,]{{1,2}}\s{{0,3}}(?:\xef\xbc\x9a)?{OPEN}[A-Z]",
-    rf"\b(?i:{BEFORE}) {OPEN}[A-Z]",
+    *(rf"\b(?i:{word}){OPEN} ?[:=,]{{1,2}}\s{{0,3}}{OPEN}[A-Z]" for word in branches(f"{COLON}|{BEFORE}")),
+    *(rf"\b(?i:{word}) {OPEN}[A-Z]" for word in branches(BEFORE)),
 )
 LISTED_TRIGGERS = (
     *listed(gaz.STRONG, ""),

@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from selat.core.finding import Finding
 from selat.guard import gazetteer as gaz
 from selat.guard.name_patterns import (
-    AFTER_BODY,
     ASSERTS,
-    BEFORE_PLACE,
+    BODY_WORD,
     GIVEN,
     INTRODUCES,
-    KIN,
     LINK_ONLY,
     LOWER,
+    LOWER_TITLED,
     NAME,
+    NEVER_LOWER,
     NOT_LOWER,
     PART,
     SERI,
+    TITLE_SET,
     TITLE_WORDS,
     TITLED,
     UNSURE,
@@ -91,15 +92,12 @@ def find_titled(text: str, ends: list[int]) -> Iterator[Finding]:
         if end <= done:
             continue
         start = end - 1
-        titles = list(TITLED.finditer(text, max(0, end - 26), end - 1))
-        if not titles or titles[-1].end() != start:
-            continue
-        title = titles[-1]
-        if TITLED.match(text, start):  # more titles follow: theirs is the name
+        title, at = _title_before(text, start)
+        if not title or TITLED.match(text, start):  # where more titles follow, the name is theirs
             continue
         match = NAME.match(text, start)
         if match:
-            sure = not UNSURE.match(title[0])
+            sure = not UNSURE.fullmatch(title)
             word = match[0].split()[0].lower().strip(".")
             if word in gaz.STOPS and not (sure and word in gaz.SURNAMES):
                 continue
@@ -108,12 +106,24 @@ def find_titled(text: str, ends: list[int]) -> Iterator[Finding]:
             finding = _trimmed(text, match, 0.9)
         else:
             lower = LOWER.match(text, start)
-            if lower is None or lower[0].split()[0] not in gaz.STRONG | gaz.SURNAMES - KIN:
+            if lower is None or lower[0].split()[0] not in LOWER_TITLED:
                 continue
             finding = _lower_name(lower, titled=True)
-        if finding and not _placed(text, title.start()):
+        if finding and not _placed(text, at):
             done = finding.end
             yield finding
+
+
+def _title_before(text: str, start: int) -> tuple[str, int]:
+    """The title of one or two words that ends right before `start`, and where it begins."""
+    before = text[max(0, start - 26) : start].rstrip(" ,.")
+    parts = before.replace("\n", " ").rsplit(" ", 2)
+    for size in (2, 1):
+        words = [part.lstrip("\"'([{<*_>").lower() for part in parts[-size:]]
+        title = " ".join(words).replace(".", "")
+        if len(words) == size and title in TITLE_SET:
+            return title, max(0, start - 26) + len(before) - len(" ".join(parts[-size:]))
+    return "", start
 
 
 def find_labelled(text: str, ends: list[int]) -> Iterator[Finding]:
@@ -137,7 +147,7 @@ def find_labelled(text: str, ends: list[int]) -> Iterator[Finding]:
             finding = _trimmed(text, match, 0.85)
         elif asserts and (lower := LOWER.match(text, start)) and lower[0].split()[0] not in NOT_LOWER:
             finding = _lower_name(lower, titled=False)
-        elif (lower := LOWER.match(text, start)) and lower[0].split()[0] in gaz.MALAY | gaz.INDIAN:
+        elif (lower := LOWER.match(text, start)) and lower[0].split()[0] in gaz.LOCAL:
             finding = _lower_name(lower, titled=True)
         else:
             continue
@@ -162,7 +172,7 @@ def _lower_name(match: re.Match[str], *, titled: bool) -> Finding | None:
     for k, part in enumerate(PART.finditer(match[0])):
         word = part[0]
         linked = LINK_ONLY.match(word) is not None
-        if not linked and word in gaz.STOPS | NOT_LOWER and word not in gaz.SURNAMES:
+        if not linked and word in NEVER_LOWER and word not in gaz.SURNAMES:
             break
         if (
             linked
@@ -226,7 +236,7 @@ def _lower_listed(text: str, seed: int) -> Finding | None:
     if lower is None:
         return None
     words = lower[0].split()
-    if len(words) < 2 or words[0] not in gaz.STRONG or words[1] not in gaz.MALAY | gaz.INDIAN:
+    if len(words) < 2 or words[0] not in gaz.STRONG or words[1] not in gaz.LOCAL:
         return None
     if _placed(text, seed):
         return None
@@ -280,18 +290,15 @@ def _trimmed(text: str, match: re.Match[str], confidence: float) -> Finding | No
     stop, unknown, kept = match.start(), 0, 0
     words = list(PART.finditer(match[0]))
     leading = 0
-    while leading < len(words) - 1 and _is_title(
-        words[leading][0], text[: match.start() + words[leading].start()]
-    ):
+    while leading < len(words) - 1 and _is_title(words[leading][0], text, match.start() + words[leading].start()):
         leading += 1
     for k, part in enumerate(words[leading:]):
         plain = part[0].lower().strip(".")
         linked = LINK_ONLY.match(part[0]) is not None
-        if plain in gaz.STOPS and plain not in gaz.SURNAMES | gaz.SYLLABLES and not (linked and k):
+        chinese = plain in gaz.SYLLABLES
+        if plain in gaz.STOPS and not chinese and (k or plain not in gaz.SURNAMES):
             break
-        if plain in gaz.STOPS and k and plain not in gaz.SYLLABLES:
-            break
-        known = plain in gaz.KNOWN or plain in gaz.SYLLABLES or linked
+        known = chinese or linked or plain in gaz.KNOWN
         unknown = 0 if known else unknown + 1
         if unknown > 2:
             break
@@ -301,18 +308,41 @@ def _trimmed(text: str, match: re.Match[str], confidence: float) -> Finding | No
     name = text[start:stop]
     if LINK_ONLY.match(name.split()[-1] if name.split() else ""):
         stop = start + len(name.rsplit(" ", 1)[0])
-    if not kept or stop - start < 2 or _placed(text, start) or AFTER_BODY.match(text, stop):
+    if not kept or stop - start < 2 or _placed(text, start) or _embodied(text, stop):
         return None
     return Finding(start, stop - (text[stop - 1] in ".'" and stop - start > 3), "NAME", confidence)
 
 
-def _is_title(word: str, before: str) -> bool:
+def _is_title(word: str, text: str, at: int) -> bool:
     plain = word.lower().strip(".")
-    return (
-        plain in TITLE_WORDS or plain == "madya" or (plain in ("sri", "seri") and bool(SERI.search(before[-8:])))
-    )
+    if plain in ("sri", "seri"):
+        return SERI.search(text, max(0, at - 8), at) is not None
+    return plain in TITLE_WORDS or plain == "madya"
 
 
 def _placed(text: str, start: int) -> bool:
-    """Whether the words before make it the name of a street, a mosque, a school."""
-    return BEFORE_PLACE.search(text, max(0, start - 48), start) is not None
+    """Whether the words before make it the name of a street, a mosque, a school.
+
+    Words are walked one by one: an expression of all places costs ten times as much at each name.
+    """
+    for word in text[max(0, start - 56) : start].split(" ")[-2:-7:-1]:
+        if word.rstrip(".").lower() in gaz.PLACE_WORDS:
+            return True
+        if not word[:1].isupper() or word[-1:] in ",;:!?)":
+            return False
+    return False
+
+
+def _embodied(text: str, stop: int) -> bool:
+    """Whether the words after make it the name of a company, a road, an institution."""
+    after = text[stop : stop + 48]
+    if after[:2] == "'s":
+        after = after[2:]
+    if after[:1] != " ":
+        return False
+    for word in after.split(" ")[1:4]:
+        if BODY_WORD.match(word):
+            return True
+        if not (word[:1].isupper() or word in ("&", "and")) or word[-1:] in ",;:.!?":
+            return False
+    return False

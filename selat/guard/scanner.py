@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -60,6 +61,7 @@ READERS = (
     Reader(secrets.TRIGGERS, secrets.find),
     Reader(contact.TRIGGERS, contact.find),
     Reader(documents.TRIGGERS, documents.find),
+    Reader(documents.PASSPORT_TRIGGERS, documents.find_passports),
     Reader(numbers.TRIGGERS, numbers.find),
     Reader(spelled.TRIGGERS, spelled.find),
     Reader(dates.TRIGGERS, dates.find),
@@ -196,11 +198,11 @@ def settle(findings: Iterable[Finding]) -> list[Finding]:
     ordered = sorted(findings, key=lambda f: (_RANK[f.kind], f.start - f.end, f.start))
     if len(ordered) < 2:
         return ordered
-    kept: list[Finding] = []
+    kept: list[Finding] = []  # in order of place, none overlapping: its neighbours tell whether one fits in
     for finding in ordered:
-        if not any(finding.start < other.end and other.start < finding.end for other in kept):
-            kept.append(finding)
-    kept.sort()
+        at = bisect_left(kept, finding)
+        if (at == 0 or kept[at - 1].end <= finding.start) and (at == len(kept) or finding.end <= kept[at].start):
+            kept.insert(at, finding)
     return kept
 
 
