@@ -1,0 +1,103 @@
+"""Puts items to a model: one of several fixed forms, in the item's language, as a chat request."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from selat.core.errors import NotFound
+from selat.evals.item import FIRST_TOKEN, GENERATION, LETTERS, Item, Pack, Sample, digest_of
+
+DEFAULT = "biasa"
+_FILE = Path(__file__).parent / "templates.toml"
+_TOP = 20
+_SEED = 7
+
+_Form = Mapping[str, object]
+
+
+@cache
+def _forms() -> dict[str, dict[str, object]]:
+    return tomllib.loads(_FILE.read_text("utf-8"))
+
+
+def templates() -> tuple[str, ...]:
+    """The names of the forms; the first is the one used unless another is named."""
+    return tuple(_forms())
+
+
+def template_digest(name: str) -> str:
+    """What the form says, as SHA-256. Raises: NotFound."""
+    return digest_of(_form(name))
+
+
+def samples(pack: Pack, template: str = DEFAULT, scoring: str = GENERATION) -> list[Sample]:
+    """Every item of a pack as a request. `first-token` scoring asks choice items for log-probabilities."""
+    tools = {tool.name: tool for tool in pack.tools}
+    made: list[Sample] = []
+    for item in pack.items:
+        body: dict[str, object] = {"messages": messages(item, template), "temperature": 0, "seed": _SEED}
+        if scoring == FIRST_TOKEN and item.kind == "choice":
+            body |= {"max_tokens": 1, "logprobs": True, "top_logprobs": _TOP}
+        else:
+            body["max_tokens"] = pack.max_tokens
+        if item.tools:
+            body["tools"] = [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": name,
+                        "description": tools[name].description,
+                        "parameters": msgspec.json.decode(tools[name].parameters),
+                    },
+                }
+                for name in item.tools
+            ]
+        made.append(Sample(pack.name, item, template, msgspec.json.encode(body)))
+    return made
+
+
+def messages(item: Item, template: str = DEFAULT) -> list[dict[str, str]]:
+    """The conversation that puts an item. Raises: NotFound, for a form that is not there."""
+    form = _form(template)
+    kind = item.kind if item.kind in ("choice", "cite") else "open"
+    text = _said(form, kind, item.language)
+    lines: list[str] = []
+    if not item.options_inside:
+        option = str(form["option"])
+        pairs = zip(LETTERS, item.choices, strict=False)
+        lines = [_fill(option, letter=letter, text=choice) for letter, choice in pairs]
+    documents = [f"[{number}] {document}" for number, document in enumerate(item.documents, 1)]
+    asked = _fill(text, question=item.question, options="\n".join(lines), documents="\n\n".join(documents))
+    if item.options_inside:
+        asked = asked.replace("\n\n\n", "\n")
+    system = item.system or _said(form, "system", item.language)
+    put = [{"role": "system", "content": system}] if system else []
+    return [*put, {"role": "user", "content": asked}]
+
+
+def _form(name: str) -> _Form:
+    if name not in _forms():
+        raise NotFound(f"no template of that name; known: {', '.join(_forms())}")
+    return _forms()[name]
+
+
+def _said(form: _Form, kind: str, language: str) -> str:
+    """The text of a kind in a language; Malay stands in where there is none, also for mixed speech."""
+    texts = form.get(kind, {})
+    assert isinstance(texts, Mapping)
+    return str(texts.get(language) or texts.get("ms", ""))
+
+
+def _fill(form: str, **values: str) -> str:
+    # Not str.format: questions hold braces of their own, and a filled-in value must not be filled again.
+    parts = form.split("{")
+    out = [parts[0]]
+    for part in parts[1:]:
+        name, brace, rest = part.partition("}")
+        out.append(values[name] + rest if brace and name in values else "{" + part)
+    return "".join(out)
