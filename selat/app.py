@@ -16,7 +16,18 @@ from pathlib import Path
 from selat.core.caller import ROLES, Caller, Site
 from selat.core.entry import Change, Closing, Opening
 from selat.core.label import HIGHEST
-from selat.engines import Detected, EngineFile, EngineSpec, ExtractiveEngine, Shelf, detect, load_engines, makers
+from selat.engines import (
+    Detected,
+    EngineFile,
+    EngineSpec,
+    ExtractiveEngine,
+    Router,
+    Shelf,
+    detect,
+    load_engines,
+    makers,
+    watch,
+)
 from selat.flows.chat import Desk
 from selat.flows.duties import Duties
 from selat.flows.meter import metering, read_prices
@@ -121,6 +132,14 @@ class Platform:
         site = Site(settings.site_jurisdiction, settings.site_operator, hardware=settings.site_hardware)
         return load_engines(self.home.engines, makers(quote), (ExtractiveEngine(quote, site),))
 
+    @cached_property
+    def router(self) -> Router:
+        return Router(self.shelf.weight, time.monotonic)
+
+    async def watch_engines(self) -> None:
+        """Probe the engines that rest after failures, until cancelled."""
+        await watch(lambda: self.shelf.engines, self.router)
+
     def desk(self, count: Callable[[Opening | Closing], None] = lambda entry: None) -> Desk:
         return Desk(
             guard=self.guard,
@@ -131,6 +150,7 @@ class Platform:
             entropy=secrets.token_bytes,
             fresh_id=fresh_id,
             count=count,
+            router=self.router,
             reserve=metering(self.quota, read_prices(self.home.path / "prices.toml")),
             durable_first=self.settings.ledger_durable_before == "forward",
         )

@@ -122,6 +122,31 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class Rerouting:
+    """A further try at another engine, after one that failed before its first byte; durable before it goes."""
+
+    id: str
+    time: str
+    tenant: str
+    engine: str
+    site: Site
+    decision: Decision
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "v": VERSION,
+            "kind": "rerouted",
+            "id": self.id,
+            "time": self.time,
+            "tenant": self.tenant,
+            "engine": self.engine,
+            "site": self.site.to_json(),
+            "decision": {"effect": self.decision.effect, "rules": list(self.decision.rules)},
+            "policy": basis_json(self.decision.basis),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """How a request ended, written for whatever reason it ended.
 

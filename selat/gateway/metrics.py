@@ -17,6 +17,7 @@ HELP = {
     "selat_tokens_total": "Tokens, by direction.",
     "selat_answer_seconds": "Time from decision to the end of the answer.",
     "selat_first_byte_seconds": "Time from decision to the first byte of the answer.",
+    "selat_engine_breaker_open": "Workers that let an engine rest after failures.",
     "selat_refused_total": "Requests turned away before a decision, by error code.",
 }
 FOLD_AT = 4096
@@ -75,12 +76,13 @@ class Metrics:
         self.add(f"{name}_sum", seconds)
         self.add(f"{name}_count")
 
-    def save(self, path: Path) -> None:
-        """Leave the counters where the other workers read them; a full disk costs a sample, not a request."""
-        with contextlib.suppress(OSError):
-            temporary = path.with_suffix(".new")
-            temporary.write_text(json.dumps(self.samples))
-            os.replace(temporary, path)
+
+def save(samples: Mapping[str, float], path: Path) -> None:
+    """Leave samples where the other workers read them; a full disk costs a sample, not a request."""
+    with contextlib.suppress(OSError):
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(samples))
+        os.replace(temporary, path)
 
 
 def load(folder: Path, but: Path) -> list[dict[str, float]]:
@@ -105,9 +107,13 @@ def render(snapshots: Iterable[Mapping[str, float]]) -> bytes:
         if not own:
             continue
         lines.append(f"# HELP {name} {text}")
-        lines.append(f"# TYPE {name} {'histogram' if name.endswith('_seconds') else 'counter'}")
+        lines.append(f"# TYPE {name} {_kind(name)}")
         lines.extend(f"{sample} {total[sample]:g}" for sample in own)
     return ("\n".join(lines) + "\n").encode()
+
+
+def _kind(name: str) -> str:
+    return "histogram" if name.endswith("_seconds") else "counter" if name.endswith("_total") else "gauge"
 
 
 def _family(sample: str) -> str:

@@ -13,7 +13,7 @@ from selat.flows.documents import MODEL, answering
 from selat.flows.receipt import receipt
 from selat.gateway.app import Gateway
 from selat.gateway.door import Door, Limits
-from selat.gateway.metrics import Metrics, load, render
+from selat.gateway.metrics import Metrics, load, render, save
 from selat.gateway.server import serve
 
 SAVE_EVERY_S = 1.0
@@ -26,8 +26,9 @@ async def work(platform: Platform, listening: socket.socket) -> None:
     door = build_door(platform, metrics)
     loop = asyncio.get_running_loop()
     chores = [
-        loop.create_task(_save(metrics, _saved(platform))),
+        loop.create_task(_save(platform, metrics)),
         loop.create_task(_watch_policies(platform)),
+        loop.create_task(platform.watch_engines()),
     ]
     try:
         await serve(Gateway(door), listening, door.limits.head_s)
@@ -50,7 +51,9 @@ def build_door(platform: Platform, metrics: Metrics) -> Door:
         receipt=lambda receipt_id, tenant: receipt(platform.book, receipt_id, tenant),
         ready=lambda: problems(platform),
         metrics=metrics,
-        render_metrics=lambda: render([metrics.samples, *load(platform.home.metrics, _saved(platform))]),
+        render_metrics=lambda: render(
+            [_samples(platform, metrics), *load(platform.home.metrics, _saved(platform))]
+        ),
         limits=Limits(settings.body_limit_bytes, settings.body_timeout_s, settings.head_timeout_s),
     )
 
@@ -75,14 +78,25 @@ def problems(platform: Platform) -> list[str]:
     return found
 
 
+def _samples(platform: Platform, metrics: Metrics) -> dict[str, float]:
+    """What was counted, and how many workers have each engine's breaker open now."""
+    states = platform.router.states().items()
+    return {
+        **metrics.samples,
+        **{
+            f'selat_engine_breaker_open{{engine="{name}"}}': float(view.state != "closed") for name, view in states
+        },
+    }
+
+
 def _saved(platform: Platform) -> Path:
     return platform.home.metrics / f"{platform.worker}.json"
 
 
-async def _save(metrics: Metrics, path: Path) -> None:
+async def _save(platform: Platform, metrics: Metrics) -> None:
     while True:
         await asyncio.sleep(SAVE_EVERY_S)
-        metrics.save(path)
+        save(_samples(platform, metrics), _saved(platform))
 
 
 async def _watch_policies(platform: Platform) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from selat.core.caller import Caller
 from selat.core.label import LOWEST, Label
+from selat.engines import Router
 from selat.flows.chat import Desk, Streamed, Whole, chat
 from selat.guard import Guard
 from selat.ledger import Book, Journal, Sequencer, prepare
@@ -54,6 +56,7 @@ class Office:
             entropy=secrets.token_bytes,
             fresh_id=lambda: next(ids),
             count=self.counted.append,
+            router=Router(lambda engine: 1, time.monotonic),
         )
 
     def ask(self, text: str, *, stream: bool = False, label: Label = LOWEST, **fields: Any) -> Ask:

@@ -256,3 +256,51 @@ def test_no_prompt_finding_or_answer_text_is_in_a_leaf_a_log_or_a_metric(
     seen = json.dumps(desk.leaves()) + caplog.text + str(failed.value) + str(refused.value) + str(desk.counted)
     for word in words:
         assert word not in seen
+
+
+def test_a_failed_engine_gives_way_to_the_next_and_the_change_is_booked_first(
+    office: Callable[..., Office],
+) -> None:
+    booked: list[bool] = []
+
+    class Looking(EchoEngine):
+        async def send(self, call: object) -> object:  # type: ignore[override]
+            journals = b"".join(path.read_bytes() for path in (desk.folder / "journals").iterdir())
+            booked.append(b'"kind":"rerouted"' in journals)
+            return await super().send(call)  # type: ignore[arg-type]
+
+    down = EngineUnreachable("engine down")
+    desk = office(EchoEngine(name="satu", fails=down), Looking(name="dua"))
+    desk.desk.router.weight = lambda engine: 100 if engine.name == "satu" else 0
+    _, body = asyncio.run(desk.answer(desk.ask("hai")))
+    assert b"Echo: hai" in body
+    opened, rerouted, closed = desk.leaves()
+    assert (opened["engine"], rerouted["engine"], closed["outcome"]) == ("satu", "dua", "complete")
+    assert booked == [True]
+
+
+def test_failover_abroad_masks_what_home_would_have_seen(office: Callable[..., Office]) -> None:
+    home, far = EchoEngine(name="rumah", fails=EngineUnreachable("engine down")), abroad()
+    desk = office(home, far)
+    _, body = asyncio.run(desk.answer(desk.ask(PROMPT)))
+    assert MYKAD in home.calls[0].body.decode()
+    assert MYKAD not in far.calls[0].body.decode()
+    assert MYKAD.encode() in body
+    assert [leaf["decision"]["effect"] for leaf in desk.leaves()[:2]] == ["permit", "redact"]
+
+
+def test_failover_never_reaches_where_policy_denied(office: Callable[..., Office]) -> None:
+    home, far = EchoEngine(name="rumah", fails=EngineUnreachable("engine down")), abroad()
+    desk = office(home, far)
+    with pytest.raises(EngineUnreachable):
+        asyncio.run(desk.answer(desk.ask("kertas mesyuarat", label=parse_label("sulit"))))
+    assert far.calls == []
+
+
+def test_no_other_engine_is_asked_once_a_first_byte_has_come(office: Callable[..., Office]) -> None:
+    breaks, spare = EchoEngine(name="putus", breaks=EngineUnreachable("engine left")), EchoEngine(name="simpan")
+    desk = office(breaks, spare)
+    desk.desk.router.weight = lambda engine: 100 if engine.name == "putus" else 0
+    with pytest.raises(EngineUnreachable):
+        asyncio.run(desk.answer(desk.ask("hai hai", stream=True)))
+    assert spare.calls == []

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selat.core.canonical import canonical
-from selat.flows.chat import _canonical
+from selat.flows.chat.desk import canonical_leaf
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 KEYS = st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
@@ -20,4 +20,4 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(KEYS, VALUES, max_size=6))
 def test_three_encoders_agree_to_the_byte(entry: dict[str, object]) -> None:
-    assert _canonical(entry) == canonical(entry) == rfc8785.dumps(entry)  # type: ignore[arg-type]
+    assert canonical_leaf(entry) == canonical(entry) == rfc8785.dumps(entry)  # type: ignore[arg-type]

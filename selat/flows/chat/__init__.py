@@ -1,0 +1,112 @@
+"""chat: a caller asks a model; Selat scans, decides, books, sends, watches the answer and books its end.
+
+This is the only road to an engine. No receipt, no answer: the opening entry is durable before the prompt
+leaves, and the closing entry is written by a plain call for whatever reason the answer ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import NoReturn
+
+from selat.core.entry import Commitment, Opening
+from selat.core.errors import Forbidden, LedgerUnavailable, NotFound
+from selat.core.finding import Scan
+from selat.engines import Engine, Router, affinity_key
+from selat.flows.chat.decide import Option, Options, decide_all, merge, scan_texts
+from selat.flows.chat.desk import Desk, canonical_leaf
+from selat.flows.chat.sent import Sent, Shape, Streamed, Whole, outcome_of
+from selat.policy import UNREGISTERED
+from selat.wire import Ask
+
+__all__ = ["Desk", "Streamed", "Whole", "chat"]
+
+THREADED_BYTES = 256 * 1024
+"""A larger body is scanned in a thread, so that one caller does not hold up the others."""
+
+
+async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Streamed:
+    """Ask a model: an answer, or a stream whose `close` the door must call.
+
+    `shape` turns a whole answer's bytes into those the caller gets, before they are committed to.
+    Raises: NotFound before anything is read; Forbidden, LedgerUnavailable and EngineError once it is booked.
+    """
+    engines = desk.shelf.lookup(ask.model)
+    if not engines:
+        # The caller's word for a model is its own text: it is not repeated in the log or the ledger.
+        raise NotFound(f"no such model; registered: {', '.join(desk.shelf.models())}. Add one: selat engine add")
+    if len(ask.body) > THREADED_BYTES:
+        scans = await asyncio.to_thread(scan_texts, desk.guard, ask.document)
+    else:
+        scans = scan_texts(desk.guard, ask.document)
+    scan = merge(scans.values())
+    options = decide_all(desk.decider, ask, scan, engines)
+    way = route(desk.router, ask, options, scans)
+    if not way:
+        await _refuse(desk, ask, scan, options.denied[0])
+    # Over its quota, a request is neither sent nor booked: nothing was done with the prompt.
+    settle = desk.reserve(ask, way[0].engine.name)
+    opening = _opening(desk, ask, scan, way[0])
+    try:
+        ticket = desk.journal.append(canonical_leaf(opening.to_json()), {"prompt": opening.prompt.salt})
+    except LedgerUnavailable:
+        settle(None)
+        raise
+    desk.count(opening)
+    sent = Sent(desk, ask, opening, settle)
+    try:
+        if desk.durable_first:
+            await ticket
+        await sent.send(way, scans)
+        if not desk.durable_first:
+            await ticket
+        return await sent.reply(shape)
+    except BaseException as error:
+        # Also a hang-up, which arrives as a cancellation: the plain call still books the end.
+        sent.close(outcome_of(error), getattr(error, "status", 499))
+        raise
+
+
+def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[str]) -> list[Option[Engine]]:
+    """The engines to try, in order: those that may have the ask as it is, then those that may have it masked.
+
+    Empty only when policy denies every one: while all that it allows are resting after failures, the first
+    is tried all the same, since a failure then is the engine's to name.
+    """
+    way: list[Option[Engine]] = []
+    for group in (options.permitted, options.masked):
+        if not group:
+            continue
+        key = affinity_key(ask.caller.tenant, scans) if len(group) > 1 else b""
+        _, ordered = router.order([option.engine for option in group], key)
+        by_name = {option.engine.name: option for option in group}
+        way += [by_name[engine.name] for engine in ordered]
+    return way or [*options.permitted, *options.masked][:1]
+
+
+async def _refuse(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> NoReturn:
+    """Book a denial durably, and raise it."""
+    opening = _opening(desk, ask, scan, option)
+    ticket = desk.journal.append(canonical_leaf(opening.to_json()), {"prompt": opening.prompt.salt})
+    desk.count(opening)
+    await ticket
+    raise Forbidden(option.decision.reason, rules=option.decision.rules, receipt=opening.id)
+
+
+def _opening(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Opening:
+    return Opening(
+        id=desk.fresh_id(),
+        time=desk.now(),
+        tenant=ask.caller.tenant,
+        caller=ask.caller.key,
+        purpose=ask.purpose if ask.purpose in ask.caller.purposes else UNREGISTERED,
+        api=ask.api.name,
+        model=ask.model,
+        engine=option.engine.name,
+        site=option.engine.site,
+        label=ask.label.with_personal(scan.personal),
+        scan=scan,
+        decision=option.decision,
+        prompt=Commitment.to(ask.body, desk.entropy(32)),
+    )

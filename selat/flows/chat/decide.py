@@ -1,0 +1,95 @@
+"""The first half of chat: what is in the texts of an ask, and where policy lets them go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from selat.core.caller import Site
+from selat.core.decision import Decision, Deny, Permit, Redact
+from selat.core.errors import GuardFailed
+from selat.core.finding import CLEAN, Scan
+from selat.guard import Guard
+from selat.policy import AuthorizationRequest, Decider
+from selat.wire import Ask, texts
+
+log = logging.getLogger("selat.chat")
+
+
+class Placed(Protocol):
+    """An engine as policy sees it: a name and a site."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def site(self) -> Site: ...
+
+
+E = TypeVar("E", bound=Placed)
+
+
+@dataclass(frozen=True, slots=True)
+class Option(Generic[E]):
+    """One engine with the decision on sending this ask there."""
+
+    engine: E
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Options(Generic[E]):
+    """Where an ask may go as it is, where it may go masked, and where not, each in the shelf's order."""
+
+    permitted: tuple[Option[E], ...]
+    masked: tuple[Option[E], ...]
+    denied: tuple[Option[E], ...]
+
+
+def scan_texts(guard: Guard, document: object) -> dict[str, Scan]:
+    """The scan of each distinct text; a scanner that fails gives `ok=False`, which policy denies."""
+    scans: dict[str, Scan] = {}
+    for text in texts(document):
+        if text not in scans:
+            try:
+                scans[text] = guard.scan(text)
+            except GuardFailed as error:
+                log.error("scan failed: %s", error)
+                scans[text] = Scan(ok=False)
+    return scans
+
+
+def merge(scans: Iterable[Scan]) -> Scan:
+    """All findings and flags of several texts; positions are each within its own text."""
+    told = [scan for scan in scans if scan is not CLEAN and (scan.findings or scan.flags or not scan.ok)]
+    if not told:
+        return CLEAN
+    return Scan(
+        tuple(finding for scan in told for finding in scan.findings),
+        frozenset().union(*(scan.flags for scan in told)),
+        all(scan.ok for scan in told),
+    )
+
+
+def decide_all(decider: Decider, ask: Ask, scan: Scan, engines: Sequence[E]) -> Options[E]:
+    """The decision for each engine that runs the model."""
+    action = "embed" if ask.api.name == "embeddings" else "infer"
+    options = []
+    for engine in engines:
+        request = AuthorizationRequest(
+            ask.caller,
+            action,
+            engine.name,
+            engine.site,
+            ask.purpose,
+            ask.label,
+            scan,
+            passport_needed=ask.purpose in ask.caller.passport_purposes,
+        )
+        options.append(Option(engine, decider.decide(request)))
+    return Options(
+        tuple(option for option in options if isinstance(option.decision, Permit)),
+        tuple(option for option in options if isinstance(option.decision, Redact)),
+        tuple(option for option in options if isinstance(option.decision, Deny)),
+    )

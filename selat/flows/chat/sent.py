@@ -1,0 +1,293 @@
+"""The second half of chat: the request on its way, its answer watched, and the one place that books its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from selat.core.decision import Redact
+from selat.core.entry import Closing, Committer, Opening, Rerouting, Usage
+from selat.core.errors import EngineError, EngineGarbage, EngineTimeout, GuardFailed, LedgerUnavailable
+from selat.core.finding import CLEAN, Scan
+from selat.core.label import Label
+from selat.engines import Answer, Call, Engine
+from selat.flows.chat.decide import Option, merge, scan_texts
+from selat.flows.chat.desk import Desk, canonical_leaf
+from selat.flows.meter import Settle
+from selat.guard import Mask, Restorer, StreamScanner
+from selat.wire import Ask, Events, read_answer, rewrite
+
+log = logging.getLogger("selat.chat")
+
+MAX_ANSWER_BYTES = 64 * 2**20
+_JSON = "application/json"
+_EVENTS = "text/event-stream"
+
+Shape = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An answer in one piece. `label` is the answer's, `opening` the entry under whose id it is booked."""
+
+    status: int
+    content_type: str
+    body: bytes
+    label: Label
+    opening: Opening
+
+
+class Sent:
+    """One request on its way: what was booked of it, what masks it, and the one place that books its end."""
+
+    def __init__(self, desk: Desk, ask: Ask, opening: Opening, settle: Settle) -> None:
+        self.desk = desk
+        self.settle = settle
+        self.ask = ask
+        self.opening = opening
+        self.mask: Mask | None = None
+        self.engine = ""
+        self.answer: Answer | None = None
+        self.written = Committer(desk.entropy(32))
+        self.scan = CLEAN
+        self.usage = Usage()
+        self._started = time.monotonic()
+        self._first_ms: int | None = None
+        self.closed = False
+
+    def outgoing(self, scans: dict[str, Scan], engine: Engine) -> bytes:
+        """The caller's own bytes, unless masking or the engine's name for the model changes them."""
+        document: object = self.ask.document
+        if self.mask is not None:
+            mask = self.mask
+            document = rewrite(document, lambda text: mask.redact(text, scans[text].findings))
+        name = engine.upstream_model(self.ask.model)
+        if name != self.ask.model and isinstance(document, dict):
+            document = {**document, "model": name}
+        return self.ask.body if document is self.ask.document else msgspec.json.encode(document)
+
+    async def send(self, way: Sequence[Option[Engine]], scans: dict[str, Scan]) -> None:
+        """Send to the first engine of `way`, and on its failure before a first byte to the next.
+
+        Each further try needs the retry budget, and an entry of its own that is durable before it goes.
+        Raises: EngineError, the last try's.
+        """
+        router = self.desk.router
+        for number, option in enumerate(way):
+            last = number + 1 == len(way)
+            if number:
+                await self._rebook(option)
+            self.mask = Mask() if isinstance(option.decision, Redact) else None
+            call = Call(
+                f"/v1{self.ask.api.path}",
+                self.outgoing(scans, option.engine),
+                self.ask.stream,
+                self.opening.tenant,
+            )
+            self.engine = option.engine.name
+            router.begin(self.engine)
+            try:
+                self.answer = await option.engine.send(call)
+                if not overloaded(self.answer.status) or last or not router.may_retry():
+                    return
+                _background(self.answer.close())
+                self.answer = None
+            except EngineError:
+                if last or not router.may_retry():
+                    raise
+            router.end(self.engine, False)
+            self.engine = ""
+
+    async def _rebook(self, option: Option[Engine]) -> None:
+        entry = Rerouting(
+            self.opening.id,
+            self.desk.now(),
+            self.opening.tenant,
+            option.engine.name,
+            option.engine.site,
+            option.decision,
+        )
+        await self.desk.journal.append(canonical_leaf(entry.to_json()))
+
+    async def reply(self, shape: Shape | None) -> Whole | Streamed:
+        assert self.answer is not None
+        if self.answer.status >= 400:
+            return await self.refusal()
+        if self.ask.stream and self.answer.content_type.startswith(_EVENTS):
+            return Streamed(self)
+        return await self.whole(shape)
+
+    async def read(self) -> bytes:
+        """The engine's whole answer. Raises: EngineGarbage, when it is longer than MAX_ANSWER_BYTES."""
+        assert self.answer is not None
+        pieces: list[bytes] = []
+        size_bytes = 0
+        async for piece in self.answer.chunks():
+            self.arrived()
+            pieces.append(piece)
+            size_bytes += len(piece)
+            if size_bytes > MAX_ANSWER_BYTES:
+                raise EngineGarbage(f"engine '{self.engine}' answered more than {MAX_ANSWER_BYTES} bytes")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def whole(self, shape: Shape | None) -> Whole:
+        body = await self.read()
+        answer = read_answer(body, self.engine)
+        self.usage = answer.usage
+        self.scan = merge(scan_texts(self.desk.guard, answer.texts).values())
+        if self.mask is not None:
+            body = answer.restored(self.mask.restore)
+        return self._finish(200, body if shape is None else shape(body))
+
+    async def refusal(self) -> Whole:
+        """The engine's own 4xx is the caller's to mend and passes; its other failures are ours to name."""
+        assert self.answer is not None
+        status = self.answer.status
+        if status in (401, 403):
+            raise EngineError(f"engine '{self.engine}' refused our key ({status}); check its key_env")
+        if status >= 500:
+            raise EngineError(f"engine '{self.engine}' failed with status {status}; try again or another model")
+        body = await self.read()
+        if self.mask is not None:
+            restored = rewrite(msgspec.json.decode(body), self.mask.restore)
+            body = msgspec.json.encode(restored)
+        return self._finish(status, body)
+
+    def restoring(self) -> Callable[[bool], Restorer] | None:
+        """A maker of restorers for the channels of a stream, or None where nothing was masked."""
+        mask = self.mask
+        return None if mask is None else lambda inside_json: Restorer(mask, json_string=inside_json)
+
+    def arrived(self) -> None:
+        if self._first_ms is None:
+            self._first_ms = self._elapsed_ms()
+
+    def label(self) -> Label:
+        """The answer's label: the join of all that went in and what was found in it."""
+        return self.opening.label.with_personal(self.scan.personal)
+
+    def close(self, outcome: str, status: int) -> None:
+        """Book how it ended, once, by a plain call: awaited, it would be cancelled with a caller who hung up."""
+        if self.closed:
+            return
+        self.closed = True
+        closing = Closing(
+            id=self.opening.id,
+            time=self.desk.now(),
+            tenant=self.opening.tenant,
+            outcome=outcome,
+            status=status,
+            label=self.label(),
+            scan=self.scan,
+            usage=self.usage,
+            answer=self.written.commitment(),
+            duration_ms=self._elapsed_ms(),
+            first_ms=self._first_ms,
+        )
+        try:
+            self.desk.journal.append(canonical_leaf(closing.to_json()), {"answer": closing.answer.salt})
+        except LedgerUnavailable as error:
+            # The opening is durable, so the missing closing shows as an orphan: never a gap.
+            log.error("closing of %s not booked: %s", closing.id, error)
+        self.settle(None if self.answer is None else self.usage)
+        self.desk.count(closing)
+        if self.engine:
+            self.desk.router.end(
+                self.engine, {"complete": not overloaded(status), "cancelled": None}.get(outcome, False)
+            )
+        if self.answer is not None and outcome != "complete":
+            _background(self.answer.close())
+
+    def _finish(self, status: int, body: bytes) -> Whole:
+        assert self.answer is not None
+        self.written.update(body)
+        self.close("complete", status)
+        return Whole(status, self.answer.content_type or _JSON, body, self.label(), self.opening)
+
+    def _elapsed_ms(self) -> int:
+        return int((time.monotonic() - self._started) * 1000)
+
+
+class Streamed:
+    """An answer that streams. Take `chunks` once, and in the end, whatever happened, `close`: a plain call."""
+
+    status = 200
+    content_type = _EVENTS
+
+    def __init__(self, sent: Sent) -> None:
+        self._sent = sent
+        self._scanners: dict[str, StreamScanner] = {}
+        self._events = Events(sent.engine, self._watch, sent.restoring())
+        self.opening = sent.opening
+        self.label = sent.label()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The events for the caller. Raises: EngineError, when the engine breaks off."""
+        sent = self._sent
+        assert sent.answer is not None
+        try:
+            async for chunk in sent.answer.chunks():
+                sent.arrived()
+                if out := self._events.feed(chunk):
+                    sent.written.update(out)
+                    yield out
+            if out := self._events.close():
+                sent.written.update(out)
+                yield out
+        except EngineError as error:
+            self._end(outcome_of(error), error.status)
+            raise
+        self._end("complete", 200)
+
+    def close(self) -> None:
+        """Book a hang-up, unless the end is booked already."""
+        self._end("cancelled", 499)
+
+    def _end(self, outcome: str, status: int) -> None:
+        if self._sent.closed:
+            return
+        self._sent.usage = self._events.usage
+        self._sent.scan = merge([_close_scanner(scanner) for scanner in self._scanners.values()])
+        self._sent.close(outcome, status)
+
+    def _watch(self, channel: str, text: str) -> None:
+        scanner = self._scanners.get(channel)
+        if scanner is None:
+            scanner = self._scanners[channel] = StreamScanner(self._sent.desk.guard)
+        scanner.feed(text)
+
+
+def overloaded(status: int) -> bool:
+    """Whether an engine's answer says that another engine should be asked."""
+    return status >= 500 or status == 429
+
+
+def outcome_of(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return "cancelled"
+    if isinstance(error, EngineTimeout):
+        return "engine_timeout"
+    return "engine_error" if isinstance(error, EngineError) else "failed"
+
+
+def _close_scanner(scanner: StreamScanner) -> Scan:
+    try:
+        return scanner.close()
+    except GuardFailed as error:
+        log.error("scan of an answer failed: %s", error)
+        return Scan(ok=False)
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def _background(coroutine: Coroutine[object, object, None]) -> None:
+    """Run an engine's `close` without awaiting it; the set keeps the task from being collected half-way."""
+    task = asyncio.get_running_loop().create_task(coroutine)
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
