@@ -21,7 +21,9 @@ from selat.knowledge.rank import Candidate, Found, answering, rank
 from selat.knowledge.store import Record, Store, label_of
 from selat.knowledge.terms import shared
 
-BATCH = 512
+BATCH = 2048  # documents in one commit of the index
+TOGETHER = 32  # documents in one transaction of the store
+DETECTED = 700  # characters by which a language is known
 POOL = 60  # passages looked at twice
 DOCUMENTS = 40
 
@@ -223,24 +225,27 @@ class Shelf:
         self._store = store
         self._index = index
         self._writer: Writer | None = None
+        self._open = 0
 
     def add(self, tenant: str, collection: str, document: Document) -> bool:
-        """Put in or replace; False when the store holds it unchanged. Durable on return."""
+        """Put in or replace; False when the store holds it unchanged. Durable after at most 32 more, or `save`."""
         source = document.source
         old = self._store.record(tenant, collection, source.document)
         label = str(document.label)
         if old and (old.digest, old.label) == (document.digest, label):
             return False
         if not source.language:
-            text = " ".join(passage.text for passage in document.passages[:3])
-            source = replace(source, language=detect(text) if text else "")
+            text = document.passages[0].text if document.passages else ""
+            source = replace(source, language=detect(text[:DETECTED]) if text else "")
         record = Record(
             tenant, collection, source.document, document.path, document.digest,
             "failed" if document.reason else "ready", document.reason, source.title, source.origin, source.dated,
             source.language, label, len(document.passages),
         )  # fmt: skip
-        with self._store.connection():
-            self._store.put(record, document.passages)
+        self._store.put(record, document.passages)
+        self._open += 1
+        if self._open >= TOGETHER:
+            self.save()
         return True
 
     def holds(self, tenant: str, collection: str, document: str, digest: str) -> Document | None:
@@ -265,12 +270,20 @@ class Shelf:
             self._store.relabel(record, label)
 
     def remove(self, tenant: str, collection: str, document: str) -> None:
-        with self._store.connection():
-            if not self._store.drop(tenant, collection, document):
-                raise NotFound("no such document in this collection")
+        """Take out, for every reader at once. Raises: NotFound."""
+        there = self._store.drop(tenant, collection, document)
+        self.save()
+        if not there:
+            raise NotFound("no such document in this collection")
+
+    def save(self) -> None:
+        """Make what was put in so far durable."""
+        self._store.connection().commit()
+        self._open = 0
 
     def commit(self) -> None:
         """Bring the index up to the store, from wherever an earlier run ended."""
+        self.save()
         while True:
             added = self._store.unindexed(BATCH)
             removed = self._store.gone()
@@ -286,6 +299,7 @@ class Shelf:
             self._store.settle([doc for doc, _, _ in added], removed)
 
     def close(self) -> None:
+        self.save()
         if self._writer:
             self._writer.close()
             self._writer = None

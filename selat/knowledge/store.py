@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS gone (doc INTEGER PRIMARY KEY);
 _DOCUMENT = (
     "tenant, collection, document, path, digest, status, reason, title, origin, dated, language, label, passages"
 )
+_NAMES = _DOCUMENT.split(", ")[:-1]
 _HIT = (
     'SELECT p.id, p.doc, p.number, p.start, p."end", p.page, p.heading, p.label, p.text, p.stems, '
     "d.document, d.title, d.origin, d.dated, d.language FROM passages p JOIN documents d ON d.doc = p.doc "
@@ -146,12 +147,12 @@ class Store:
     def put(self, record: Record, passages: Sequence[Passage]) -> None:
         """Replace a document and its passages within the caller's transaction."""
         spelled = [analyse(passage) for passage in passages]
-        whole = " ".join(dict.fromkeys(stem for line in spelled for stem in line.split()))
+        whole = " ".join(dict.fromkeys(" ".join(spelled).split()))
         self.drop(record.tenant, record.collection, record.document)
         connection = self.connection()
         doc = connection.execute(
             f"INSERT INTO documents ({_DOCUMENT}, stems) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
-            (*astuple(record)[:-1], len(passages), whole),
+            (*(getattr(record, name) for name in _NAMES), len(passages), whole),
         ).lastrowid
         connection.executemany(
             'INSERT INTO passages (doc, number, start, "end", page, heading, label, text, stems) '

@@ -16,6 +16,9 @@ _ASCII = re.compile(r"[a-z]{0,3}[0-9]+(?:[.,][0-9]+)+|[a-z0-9]+")
 _ANY = re.compile(rf"[a-z]{{0,3}}[0-9]+(?:[.,][0-9]+)+|[a-z0-9]+|[{HAN}]+|[{TAMIL}]+|[^\W_]+")
 _HAN_RUN = re.compile(f"[{HAN}]+")
 _ZERO_WIDTH = dict.fromkeys([0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD])
+_DECIMAL = re.compile(r"[0-9][.,][0-9]")
+# ASCII to lower-case letters and digits, all else to spaces: five times faster than the pattern.
+_LETTERS = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
 _MAX_CACHE = 300_000
 
 
@@ -41,10 +44,11 @@ def normalise(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text in order; Chinese runs come as overlapping pairs of characters."""
-    text = normalise(text)
     if text.isascii():
-        found = _ASCII.findall(text)
-        return [word.replace(",", "") for word in found] if "," in text else found
+        if not _DECIMAL.search(text):
+            return text.translate(_LETTERS).split()
+        return [word.replace(",", "") for word in _ASCII.findall(text.lower())]
+    text = normalise(text)
     out: list[str] = []
     for word in _ANY.findall(text):
         if word[0] >= "\u3400" and _HAN_RUN.match(word):
@@ -93,5 +97,4 @@ def stem(word: str) -> str:
 
 
 def stems(found: Iterable[str]) -> list[str]:
-    table = _STEMS
-    return [table[word] for word in found]
+    return list(map(_STEMS.__getitem__, found))
