@@ -143,6 +143,7 @@ def test_a_writer_killed_before_the_index_is_made_good_by_the_next(library: Libr
         "from selat.knowledge import Library\n"
         "with Library(Path(sys.argv[1])).writing() as shelf:\n"
         "    shelf.add('t', 'c', document('a', 'kopi'))\n"
+        "    shelf.save()\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     house = Path(__file__).parents[3]
