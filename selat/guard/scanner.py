@@ -16,6 +16,7 @@ from selat.guard import (
     contact,
     dates,
     documents,
+    flags,
     name_patterns,
     names,
     names_chinese,
@@ -75,6 +76,8 @@ READERS = (
     Reader(names_chinese.TRIGGERS, names_chinese.find),
     Reader(names_tamil.TRIGGERS, names_tamil.find),
 )
+# Flags have numbers above the readers'.
+FLAG_NUMBERS = {len(READERS) + k: name for k, name in enumerate(flags.TRIGGERS)}
 _CHINESE = next(k for k, reader in enumerate(READERS) if reader.find is names_chinese.find)
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 
@@ -93,8 +96,7 @@ class Guard:
 
         Raises: GuardFailed, if the database cannot be compiled.
         """
-        triggers = [(k, expression) for k, reader in enumerate(READERS) for expression in reader.triggers]
-        return cls(prefilter.load(triggers, cache), detectors)
+        return cls(prefilter.load(triggers(), cache), detectors)
 
     @property
     def engine(self) -> str:
@@ -123,13 +125,13 @@ class Guard:
 
     def _scan(self, text: str) -> Scan:
         findings: list[Finding] = []
-        flags: set[str] = set()
+        raised: set[str] = set()
         for start, end in segments(text):
             part = self.segment(text, start, end, final=end == len(text))
             findings.extend(part.findings)
-            flags |= part.flags
+            raised |= part.flags
         extra, ok = self.ask_detectors(text)
-        return Scan(tuple(settle([*findings, *extra])), frozenset(flags), ok)
+        return Scan(tuple(settle([*findings, *extra])), frozenset(raised), ok)
 
     def ask_detectors(self, text: str) -> tuple[list[Finding], bool]:
         """What the further detectors find, and whether all of them could look."""
@@ -149,21 +151,24 @@ class Guard:
         ceiling = len(text) if final else min(len(text), end + MARGIN)
         raw = text[floor:ceiling] if (floor, ceiling) != (0, len(text)) else text
         normal = normalise(raw)
-        found = []
-        for finding in self._find(normal.text):
+        found, raised = self._find(normal.text)
+        if not found and not raised:
+            return CLEAN
+        placed = []
+        for finding in found:
             first, last = normal.origin(finding.start, finding.end)
             if start <= first + floor < end:
-                found.append(Finding(first + floor, last + floor, finding.kind, finding.confidence))
-        return Scan(tuple(found)) if found else CLEAN
+                placed.append(Finding(first + floor, last + floor, finding.kind, finding.confidence))
+        return Scan(tuple(placed), frozenset(raised))
 
-    def _find(self, text: str) -> list[Finding]:
+    def _find(self, text: str) -> tuple[list[Finding], set[str]]:
         data = text.encode("utf-8", "surrogatepass")
         hits = self._engine.hits(data)
         places: dict[int, list[int]] = {}
         if not text.isascii() and (sought := names_chinese.seek(text)):
             places[_CHINESE] = sought
         elif not hits:
-            return []
+            return [], set()
         if len(data) == len(text):
             for number, end in hits:
                 places.setdefault(number, []).append(end)
@@ -176,9 +181,20 @@ class Guard:
                     at = end
                 places.setdefault(number, []).append(chars)
         findings: list[Finding] = []
+        topics = {}
         for number, ends in places.items():
-            findings.extend(READERS[number].find(text, sorted(ends)))
-        return settle(findings)
+            if number in FLAG_NUMBERS:
+                topics[FLAG_NUMBERS[number]] = sorted(ends)
+            else:
+                findings.extend(READERS[number].find(text, sorted(ends)))
+        found = settle(findings)
+        return found, {name for name, ends in topics.items() if flags.is_raised(name, text, ends, found)}
+
+
+def triggers() -> list[prefilter.Trigger]:
+    """What the prefilter looks for: the readers' expressions, then the flags'."""
+    own = [(k, expression) for k, reader in enumerate(READERS) for expression in reader.triggers]
+    return own + [(k, expression) for k, name in FLAG_NUMBERS.items() for expression in flags.TRIGGERS[name]]
 
 
 def _by_end(hit: tuple[int, int]) -> int:

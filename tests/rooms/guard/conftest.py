@@ -8,7 +8,7 @@ import pytest
 
 from selat.guard import Guard
 from selat.guard.prefilter import Re2Prefilter
-from selat.guard.scanner import READERS
+from selat.guard.scanner import triggers
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +23,4 @@ def guard(guard_cache: Path) -> Guard:
 
 @pytest.fixture(scope="session")
 def re2_guard() -> Guard:
-    return Guard(Re2Prefilter([(k, trigger) for k, reader in enumerate(READERS) for trigger in reader.triggers]))
+    return Guard(Re2Prefilter(triggers()))
