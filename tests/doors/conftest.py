@@ -2,117 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
+from doors_kit import Running, engines_toml, start
 
-from selat.ledger import Book
 from selat.testing import Upstream
-
-MODELS = (
-    *("echo", "echo:3", "slow:0.05", "slow:1", "endless:0.05", "tools"),
-    *("hangs", "hangs-midway", "refuses", "dies", "garbage", "garbage-json", "short", "nothing"),
-    *("both-lengths", "huge-headers", "error:500", "error:400", "error:401"),
-)
-
-
-@dataclass
-class Running:
-    """One `selat up` and what it said of itself."""
-
-    process: subprocess.Popen[str]
-    home: Path
-    said: dict[str, Any]
-    upstream: Upstream
-    log: Path = field(default=Path())
-
-    @property
-    def address(self) -> str:
-        return str(self.said["address"])
-
-    @property
-    def key(self) -> str:
-        return str(self.said["key"])
-
-    @property
-    def port(self) -> int:
-        return int(self.address.rsplit(":", 1)[1])
-
-    def client(self, **options: Any) -> openai.OpenAI:
-        options = {"api_key": self.key, "max_retries": 0, "timeout": 20, **options}
-        return openai.OpenAI(base_url=f"{self.address}/v1", **options)
-
-    def leaves(self) -> list[dict[str, Any]]:
-        return [json.loads(leaf) for leaf in Book(self.home / "ledger").entries()]
-
-    def leaves_of(self, receipt: str, kind: str, within_s: float = 10.0) -> dict[str, Any]:
-        """The entry of that id and kind, once it is sealed."""
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            for leaf in self.leaves():
-                if (leaf["id"], leaf["kind"]) == (receipt, kind):
-                    return leaf
-            time.sleep(0.1)
-        raise AssertionError(f"no {kind} entry of {receipt} within {within_s} s")
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.ended()
-
-    def ended(self) -> int:
-        """Wait for the process; its exit code."""
-        code = self.process.wait(60)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
-
-
-def engines_toml(upstream: Upstream) -> str:
-    here = json.dumps([[model, model] for model in MODELS])
-    pairs = "".join(f'"{public}" = "{name}"\n' for public, name in json.loads(here))
-    return f"""
-[[engine]]
-name = "dekat"
-kind = "openai"
-url = "{upstream.url}"
-site = {{ jurisdiction = "MY", operator = "ujian" }}
-timeouts = {{ connect = 2.0, first_byte = 1.5, between = 1.5 }}
-[engine.models]
-{pairs}
-[[engine]]
-name = "luar"
-kind = "openai"
-url = "{upstream.url}"
-models = {{ "far" = "echo:3", "far-tools" = "tools" }}
-site = {{ jurisdiction = "SG", operator = "awan", operator_jurisdiction = "US" }}
-[[engine]]
-name = "mati"
-kind = "openai"
-url = "http://127.0.0.1:1/v1"
-models = {{ "nobody" = "echo" }}
-site = {{ jurisdiction = "MY" }}
-"""
-
-
-def start(home: Path, upstream: Upstream, log: Path, *options: str) -> Running:
-    """Start `selat up` on a home and wait for its first answer."""
-    command = [sys.executable, "-m", "selat", "up", "--home", str(home), "--port", "0", "--json", *options]
-    with log.open("a") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, f"selat up said nothing: {log.read_text()}"
-    return Running(process, home, json.loads(line), upstream, log)
 
 
 @pytest.fixture(scope="session")
@@ -154,27 +51,3 @@ def fresh(upstream: Upstream, tmp_path: Path) -> Iterator[Any]:
         if one.process.poll() is None:
             one.stop()
         one.ended()
-
-
-def children(process: subprocess.Popen[str]) -> dict[str, int]:
-    """The processes under a supervisor, by role: `gateway-0`, `sequencer`."""
-    found: dict[str, int] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            status = (entry / "stat").read_text()
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if int(status.rpartition(")")[2].split()[1]) != process.pid:
-            continue
-        if b"--worker" in words:
-            found[words[words.index(b"--worker") + 1].decode()] = int(entry.name)
-        elif b"sequence" in words:
-            found["sequencer"] = int(entry.name)
-    return found
-
-
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)

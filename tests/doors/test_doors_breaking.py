@@ -13,7 +13,7 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Running, children, kill
+from doors_kit import Running, children, kill
 
 SAY = [{"role": "user", "content": "apa khabar"}]
 Begin = Callable[..., Running]

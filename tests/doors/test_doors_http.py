@@ -8,7 +8,7 @@ import socket
 import time
 
 import pytest
-from conftest import Running
+from doors_kit import Running
 
 GOOD = {"model": "echo", "messages": [{"role": "user", "content": "hai"}]}
 

@@ -7,7 +7,7 @@ import json
 
 import openai
 import pytest
-from conftest import Running
+from doors_kit import Running
 
 MYKAD = "900101-14-5678"
 SAY = [{"role": "user", "content": "apa khabar"}]
