@@ -2,9 +2,9 @@
 
     python bench/gateway.py [--seconds 4] [--rounds 3]
 
-Needs Debian's `nginx-light` and `wrk`. One nginx is the upstream (a fixed chat completion), another worker of it the
-plain proxy; both gateways get the same load on the same core, in turns. CPU is user and system time of the whole
-process tree, from /proc, so other work on the machine distorts it little; latency is only for comparing rows.
+Needs Debian's `nginx-light` and `wrk`. One nginx is the upstream (a fixed completion), another the plain proxy.
+Both gateways get the same load on the same core, in turns. CPU is user and system time of the whole process tree,
+from /proc, so other work on the machine distorts it less than latency, which is only for comparing rows.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -102,7 +103,8 @@ def load(port: int, key: str, body: Path, connections: int, seconds: int) -> tup
     script.write_text(
         f'wrk.method="POST"; wrk.headers["authorization"]="Bearer {key}"\n'
         f'wrk.headers["content-type"]="application/json"; wrk.body=io.open("{body}","rb"):read("*a")\n'
-        'function done(s, l) io.write(string.format("%d %d %f\\n", s.requests, s.errors.status, l:percentile(50)/1000)) end'
+        "function done(s, l)\n"
+        '  io.write(string.format("%d %d %f\\n", s.requests, s.errors.status, l:percentile(50) / 1000))\nend'
     )
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
     command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
@@ -172,9 +174,7 @@ def report(folder: Path, chosen: argparse.Namespace, gateways: dict[str, tuple[i
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in gateways}
         for _ in range(chosen.rounds):
             for name, (pid, port) in gateways.items():
-                found[name].append(
-                    measure(pid, lambda port=port: load(port, key, body, connections, chosen.seconds))
-                )
+                found[name].append(measure(pid, partial(load, port, key, body, connections, chosen.seconds)))
         cost = {name: median(one[0] for one in rounds) for name, rounds in found.items()}
         wait = {name: median(one[1] for one in rounds) for name, rounds in found.items()}
         ratio = cost["selat"] / cost["nginx"] if cost["nginx"] else float("nan")
