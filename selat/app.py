@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import shutil
@@ -12,9 +13,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selat.core.caller import ROLES, Caller, Site
 from selat.core.entry import Change, Closing, Opening
+from selat.core.errors import HomeBroken
 from selat.core.label import HIGHEST
 from selat.engines import (
     Detected,
@@ -33,7 +36,7 @@ from selat.flows.duties import Duties
 from selat.flows.meter import metering, read_prices
 from selat.guard import Guard
 from selat.home import Home, find_home, open_home
-from selat.identity import Keys, KeyWish, NewKey, Tenant
+from selat.identity import KEY_PREFIX, Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, quote
 from selat.ledger import Book, Journal, prepare
 from selat.policy import (
@@ -49,12 +52,30 @@ from selat.policy import (
 )
 from selat.settings import Settings, read_settings
 
+if TYPE_CHECKING:
+    from selat.identity.oidc import Tokens
+
 DEFAULT_TENANT = "default"
 LOCAL_KEY = "local"
 """The key id that entries carry for whoever works at the machine itself, through the CLI."""
 _UUID_MARKS = 0x7 << 76 | 0x2 << 62
 _UUID_CHANCE = ~(0xF << 76 | 0x3 << 62)
 _BRIEF = timedelta(minutes=10)
+
+
+def _secret(path: Path) -> bytes:
+    """32 bytes kept in a file that only the owner reads, made when first asked for."""
+    if not path.exists():
+        fresh = path.with_suffix(f".{os.getpid()}.new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)  # whole or not at all, and never over one that another worker made
+        fresh.unlink()
+    secret = path.read_bytes()
+    if len(secret) != 32:
+        raise HomeBroken(f"{path.name} is damaged: it holds 32 bytes; restore it from a backup")
+    return secret
 
 
 def now() -> str:
@@ -79,6 +100,25 @@ class Platform:
     @cached_property
     def keys(self) -> Keys:
         return Keys.open(self.settings.database or self.home.database)
+
+    @cached_property
+    def tokens(self) -> Tokens | None:
+        """The OpenID providers in `oidc.toml`; None where there is no such file: nothing of it is then loaded."""
+        path = self.home.path / "oidc.toml"
+        if not path.exists():
+            return None
+        from selat.identity.oidc import Tokens
+        from selat.identity.providers import read_providers
+
+        tokens = Tokens(read_providers(path), self.keys.tenant, _secret(self.home.keys / "pseudonym.key"))
+        tokens.start()
+        return tokens
+
+    def identify(self, secret: str) -> Caller:
+        """Who holds this API key or token. Raises: Unauthenticated, which says nothing else; Unavailable."""
+        if self.tokens is None or secret.startswith(KEY_PREFIX):
+            return self.keys.identify(secret)
+        return self.tokens.identify(secret)
 
     @cached_property
     def guard(self) -> Guard:

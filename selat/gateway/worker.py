@@ -49,7 +49,7 @@ def build_door(platform: Platform, metrics: Metrics) -> Door:
     settings = platform.settings
     desk = platform.desk(metrics.count)
     return Door(
-        identify=platform.keys.identify,
+        identify=platform.identify,
         answer=answering(platform.library, settings.answer_engine, desk),
         models=lambda: cards(platform),
         receipt=lambda receipt_id, tenant: receipt(platform.book, receipt_id, tenant),

@@ -2,11 +2,13 @@
 
 from selat.identity.database import open_engine
 from selat.identity.keys import KeyRecord, Keys, KeyWish, NewKey
+from selat.identity.secret import PREFIX as KEY_PREFIX
 from selat.identity.secret import new_secret
 from selat.identity.tenants import DEFAULT_PURPOSES, Purpose, Tenant
 
 __all__ = [
     "DEFAULT_PURPOSES",
+    "KEY_PREFIX",
     "KeyRecord",
     "KeyWish",
     "Keys",

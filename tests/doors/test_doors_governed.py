@@ -1,0 +1,237 @@
+"""Policy, quotas, keys, tokens and tenants as a client meets them, with two workers behind one port."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import pytest
+from conftest import Running, engines_toml, start
+from typer.testing import CliRunner
+
+from selat.app import Platform
+from selat.cli import app
+from selat.home import Home
+from selat.identity import KeyWish, Tenant
+from selat.policy.quota import Limit
+from selat.testing import Upstream
+
+
+@pytest.fixture(scope="module")
+def governed(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("governed")
+    home = folder / "home"
+    home.mkdir()
+    (home / "home.toml").write_text("version = 1\n")
+    (home / "engines.toml").write_text(engines_toml(upstream))
+    running = start(home, upstream, folder / "log", "--workers", "2")
+    yield running
+    assert running.stop() == 0, running.log.read_text()
+
+
+@pytest.fixture
+def platform(governed: Running) -> Iterator[Platform]:
+    platform = Platform(Home(governed.home), "test")
+    yield platform
+    platform.close()
+
+
+def new_tenant(platform: Platform, name: str) -> tuple[str, str]:
+    """A tenant of the test's own, with the id and the secret of a key."""
+    platform.keys.ensure_tenant(Tenant(name))
+    made = platform.create_key(KeyWish(name), name)
+    return made.record.id, made.secret
+
+
+Clients = Callable[..., openai.OpenAI]
+
+
+@pytest.fixture
+def client(governed: Running) -> Iterator[Clients]:
+    """Makes clients, with another key if one is given, and closes them."""
+    made: list[openai.OpenAI] = []
+
+    def make(**options: Any) -> openai.OpenAI:
+        made.append(governed.client(**options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def say(client: openai.OpenAI, model: str = "echo", text: str = "apa khabar", **more: Any) -> Any:
+    return client.chat.completions.create(model=model, messages=[{"role": "user", "content": text}], **more)
+
+
+def within(limit_s: float, happens: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        if happens():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_receipts_name_the_invariants_that_were_proved(governed: Running, client: Clients) -> None:
+    raw = client().chat.completions.with_raw_response.create(
+        model="echo", messages=[{"role": "user", "content": "salam"}]
+    )
+    entry = governed.leaves_of(raw.headers["selat-receipt"], "opened")
+    assert len(entry["policy"]["proof"]) == 64
+    assert entry["decision"] == {"effect": "permit", "rules": ["permit-registered-purpose"]}
+
+
+def test_a_full_quota_is_429_with_what_and_when_on_every_worker(
+    governed: Running, platform: Platform, client: Clients
+) -> None:
+    _, secret = new_tenant(platform, "hemat")
+    platform.quota.set(Limit("hemat", "tenant", "day", "requests", 5))
+    time.sleep(0.6)
+    refused = []
+    for _ in range(12):
+        try:
+            say(client(api_key=secret))
+        except openai.RateLimitError as error:
+            refused.append(error)
+    assert len(refused) == 7
+    assert "5 requests per day for this tenant" in str(refused[0])
+    assert refused[0].code == "quota_exceeded"
+    assert 0 < int(refused[0].response.headers["retry-after"]) <= 86_401
+    assert [one.used for one in platform.quota.usage("hemat")] == [5]
+
+
+def test_a_revoked_key_ends_on_every_worker_within_a_second(
+    governed: Running, platform: Platform, client: Clients
+) -> None:
+    name, secret = new_tenant(platform, "tamat")
+    mine = client(api_key=secret)
+    for _ in range(6):
+        say(mine)
+    platform.revoke_key(name, "tamat")
+    time.sleep(1.0)
+    for _ in range(8):
+        with pytest.raises(openai.AuthenticationError):
+            say(mine)
+
+
+def test_changed_policies_take_effect_and_broken_ones_do_not(governed: Running, client: Clients) -> None:
+    mine = client()
+    extra = governed.home / "policy" / "policies" / "90-test.cedar"
+
+    def denied() -> bool:
+        try:
+            say(mine)
+        except openai.PermissionDeniedError as error:
+            return "no-chat-today" in json.dumps(error.body)
+        return False
+
+    extra.write_text(
+        '@id("no-chat-today")\n@reason_en("not today")\n@reason_ms("bukan hari ini")\n'
+        'forbid(principal, action == Action::"infer", resource);\n'
+    )
+    try:
+        assert within(6, lambda: all(denied() for _ in range(6)))
+        extra.write_text("forbid(")
+        time.sleep(2)
+        assert denied(), "a broken set leaves the one before in force"
+        assert "90-test.cedar:1" in governed.log.read_text()
+        extra.write_text('@id("all")\npermit(principal, action, resource) when { context.official + 1 > 0 };\n')
+        time.sleep(2)
+        assert denied(), "an unprovable set leaves the one before in force"
+    finally:
+        extra.unlink()
+    assert within(6, lambda: not any(denied() for _ in range(6)))
+
+
+def call(governed: Running, path: str, secret: str, body: Any = None) -> tuple[int, bytes]:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{governed.address}{path}", data, {"authorization": f"Bearer {secret}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def cli(governed: Running, *words: str) -> tuple[int, str, str]:
+    """A command in this process: its exit code, its result, and the error it would tell."""
+    done = CliRunner().invoke(app, [*words, "--home", str(governed.home)])
+    told = "" if isinstance(done.exception, SystemExit | None) else repr(done.exception)
+    return done.exit_code, done.stdout, told
+
+
+def test_another_tenants_ids_are_as_missing_at_every_endpoint_and_command(
+    governed: Running, platform: Platform, client: Clients
+) -> None:
+    """Same status, same bytes, for a thing of another tenant and for a thing that never was."""
+    _, mine = new_tenant(platform, "jiran")
+    raw = client().chat.completions.with_raw_response.create(
+        model="echo", messages=[{"role": "user", "content": "rahsia kami"}]
+    )
+    receipt = raw.headers["selat-receipt"]
+    governed.leaves_of(receipt, "closed")
+    assert call(governed, f"/v1/receipts/{receipt}", governed.key)[0] == 200
+    nothing = receipt[:-8] + "0" * 8
+    found = call(governed, f"/v1/receipts/{receipt}", mine)
+    assert found[0] == 404
+    assert found == call(governed, f"/v1/receipts/{nothing}", mine)
+
+    key = platform.keys.list("default")[0].id
+    incident = json.loads(cli(governed, "incident", "open", "ujian", "--kind", "cyber", "--json")[1])["id"]
+    cli(governed, "rules", "record", "TIA-9", "--kind", "tia", "--title", "x", "--starts", "2026-01-01")
+    walks = [
+        (("key", "revoke"), key, "key_000000000000"),
+        (("key", "rotate"), key, "key_000000000000"),
+        (("incident", "show"), incident, "inc_0"),
+        (("incident", "close"), incident, "inc_0"),
+        (("rules", "withdraw"), "TIA-9", "TIA-0"),
+        (("label", "show"), "no-such.md", "other.md"),
+    ]
+    for words, theirs, missing in walks:
+        results = [cli(governed, *words, name, "--tenant", "jiran") for name in (theirs, missing)]
+        assert results[0] == results[1], words
+        assert results[0][0] == 1, words
+        assert results[0][1] == "", words
+    done = cli(governed, "incident", "done", incident, "ncii-incident-6h", "--tenant", "jiran")
+    assert done == cli(governed, "incident", "done", "inc_0", "ncii-incident-6h", "--tenant", "jiran")
+    for words in (("key", "list"), ("incident", "list"), ("quota", "list"), ("rules", "due")):
+        listed = json.loads(cli(governed, *words, "--tenant", "jiran", "--json")[1])
+        assert all(row.get("tenant", "jiran") == "jiran" for row in listed), words
+        assert "TIA-9" not in json.dumps(listed)
+    hits = cli(governed, "search", "kebocoran data peribadi", "--tenant", "jiran", "--json")[1]
+    assert "pdpa" not in hits.lower()
+    assert platform.keys.list("default")[0].revoked is None
+
+
+def test_answers_from_documents_never_draw_on_another_tenants(
+    governed: Running, platform: Platform, client: Clients
+) -> None:
+    _, mine = new_tenant(platform, "sebelah")
+    question = "Berapa lama masa untuk lapor kebocoran data peribadi?"
+    ours = say(client(), "docs", question).choices[0].message.content
+    assert "72" in ours
+    theirs = say(client(api_key=mine), "docs", question).choices[0].message.content
+    assert "72" not in theirs
+    guides = say(client(api_key=mine), "docs:guides", question).choices[0].message.content
+    assert "72" not in guides
+
+
+def test_a_purpose_outside_the_register_or_without_its_passport_is_refused(
+    governed: Running, platform: Platform, client: Clients
+) -> None:
+    assert cli(governed, "tenant", "create", "pinjaman")[0] == 0
+    words = ("pinjaman", "loan-triage", "--ms", "Saringan", "--en", "Triage", "--needs-passport")
+    assert cli(governed, "tenant", "purpose", *words)[0] == 0
+    mine = client(api_key=platform.create_key(KeyWish("x"), "pinjaman").secret)
+    for purpose, rule in (("gossip", "purpose-must-be-registered"), ("loan-triage", "passport-where-needed")):
+        with pytest.raises(openai.PermissionDeniedError) as caught:
+            say(mine, extra_headers={"selat-purpose": purpose})
+        assert rule in json.dumps(caught.value.body)
+    assert say(mine, extra_headers={"selat-purpose": "docs"})
