@@ -1,0 +1,3 @@
+"""Fixtures for all tests: the databases that tables are tested on."""
+
+pytest_plugins = ["databases"]
