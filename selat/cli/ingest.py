@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from selat.app import DEFAULT_TENANT, open_platform
+from selat.app import DEFAULT_TENANT, Platform, open_platform
 from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
 from selat.core.label import parse_label
 from selat.flows.ingest import Intake, Report, found, ingest
@@ -23,6 +24,9 @@ def run(
     language: Annotated[str, typer.Option(help="Their language (ms, en, zh, ta); else it is detected.")] = "",
     id_field: Annotated[str, typer.Option(help="Field of a JSONL row that is the document's id.")] = "",
     tenant: Annotated[str, typer.Option(help="Tenant that owns them.")] = DEFAULT_TENANT,
+    sync: Annotated[bool, typer.Option("--sync", help="Take out what is no longer in PATHS.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep on: look for changes (implies --sync).")] = False,
+    every_s: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between looks with --watch.")] = 5.0,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -32,20 +36,37 @@ def run(
     already is never lowered by this: selat label lower does that, for an officer.
     """
     with open_platform(home) as platform:
-        given = parse_label(label) if label else platform.keys.tenant(tenant).highest_label
-        intake = Intake(tenant, collection, given, language, id_field, force_label=bool(label))
-        total = sum(1 for _ in found(paths))
-        with progress("ingest", total if total > 1 else None) as bar:
-            report = ingest(platform.library, paths, intake, lambda document: bar.advance(bar.task_ids[0]))
+        caller = platform.local_caller(tenant)
+        given = parse_label(label) if label else caller.prompt_label
+        intake = Intake(tenant, collection, given, language, id_field, bool(label), sync or watch)
+        report = _once(platform, paths, intake)
+        _tell(report, collection, json_)
+        while watch:
+            time.sleep(every_s)
+            report = _once(platform, paths, intake)
+            if report.added or report.removed or report.failed:
+                _tell(report, collection, json_)
+    if report.failed and not report.added and not report.unchanged:
+        raise typer.Exit(1)
+
+
+def _once(platform: Platform, paths: list[Path], intake: Intake) -> Report:
+    """One pass over the paths, booked when it changed anything; each removal leaves a tombstone of its own."""
+    total = sum(1 for _ in found(paths))
+    with progress("ingest", total if total > 1 else None) as bar:
+        report = ingest(platform.library, paths, intake, lambda document: bar.advance(bar.task_ids[0]))
+    if report.added or report.failed:
         facts: dict[str, object] = {
-            "collection": collection,
-            "label": str(given),
+            "collection": intake.collection,
+            "label": str(intake.label),
             "added": len(report.added),
             "unchanged": report.unchanged,
             "failed": len(report.failed),
         }
-        platform.record("documents.ingested", facts, tenant)
-    _tell(report, collection, json_)
+        platform.record("documents.ingested", facts, intake.tenant)
+    for document in report.removed:
+        platform.record("document.removed", {"collection": intake.collection, "document": document}, intake.tenant)
+    return report
 
 
 def _tell(report: Report, collection: str, json_: bool) -> None:
@@ -53,17 +74,10 @@ def _tell(report: Report, collection: str, json_: bool) -> None:
         say(f"not read: {document}: {reason}")
     for document in report.kept:
         say(f"label kept: {document}: it was higher before; an officer may lower it: selat label lower")
+    counts = {"added": len(report.added), "unchanged": report.unchanged}
     if json_:
-        show_json(
-            {
-                "collection": collection,
-                "added": len(report.added),
-                "unchanged": report.unchanged,
-                "failed": report.failed,
-                "kept": report.kept,
-            }
-        )
+        gone = {"removed": report.removed} if report.removed else {}
+        show_json({"collection": collection, **counts, **gone, "failed": report.failed})
     else:
-        show(f"{len(report.added)} added, {report.unchanged} unchanged, {len(report.failed)} not read")
-    if report.failed and not report.added and not report.unchanged:
-        raise typer.Exit(1)
+        gone_text = f", {len(report.removed)} removed" if report.removed else ""
+        show(f"{counts['added']} added, {counts['unchanged']} unchanged{gone_text}, {len(report.failed)} not read")

@@ -30,7 +30,8 @@ class Intake:
     """Where documents go and what they are when they do not say so themselves.
 
     `label` is the tenant's for unlabelled documents. `force_label`: the given label holds even where a
-    document names its own; a document may only raise it. `id_field` names the id in JSONL rows.
+    document names its own; a document may only raise it. `id_field` names the id in JSONL rows. `sync`: what is
+    no longer in the files and folders given, and once came from them, is taken out.
     """
 
     tenant: str
@@ -39,6 +40,7 @@ class Intake:
     language: str = ""
     id_field: str = ""
     force_label: bool = False
+    sync: bool = False
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class Report:
 
     added: list[str] = field(default_factory=list)
     unchanged: int = 0
+    removed: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
 
@@ -62,6 +65,8 @@ def ingest(library: Library, paths: Iterable[Path], intake: Intake, done: Callab
     Raises: Misused, for a path that does not exist.
     """
     report = Report()
+    paths = list(paths)
+    seen: set[str] = set()
     with library.writing() as shelf, Child() as child:
         for path, identity in found(paths):
             if path.suffix.lower() in ROWS:
@@ -70,8 +75,24 @@ def ingest(library: Library, paths: Iterable[Path], intake: Intake, done: Callab
                 documents = _file(path, identity, intake, shelf, child)
             for document in documents:
                 _put(shelf, intake, document, report)
+                seen.add(document.source.document)
                 done(document.source.document)
+        if intake.sync:
+            report.removed = _gone(library, paths, intake, seen)
+            for identity in report.removed:
+                shelf.remove(intake.tenant, intake.collection, identity)
     return report
+
+
+def _gone(library: Library, paths: Iterable[Path], intake: Intake, seen: set[str]) -> list[str]:
+    """Ids of documents that came from the given files and folders and are no longer there."""
+    roots = [path.resolve() for path in paths]
+    records = library.store.records(intake.tenant, intake.collection)
+    return [
+        record.document
+        for record in records
+        if record.document not in seen and any(Path(record.path).is_relative_to(root) for root in roots)
+    ]
 
 
 def found(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
@@ -112,7 +133,9 @@ def _file(path: Path, identity: str, intake: Intake, shelf: Shelf, child: Child)
     try:
         digest = _digest(path.read_bytes(), intake)
     except OSError as error:
-        yield Document(source, intake.label, "", (), str(path), f"the file cannot be opened: {error.strerror}")
+        yield Document(
+            source, intake.label, "", (), str(path.resolve()), f"the file cannot be opened: {error.strerror}"
+        )
         return
     known = shelf.holds(intake.tenant, intake.collection, identity, digest)
     if known:
@@ -122,7 +145,7 @@ def _file(path: Path, identity: str, intake: Intake, shelf: Shelf, child: Child)
         parsed = child.parse(path)
         label = _label(parsed, intake)
     except (DocumentUnreadable, BadRequest) as error:
-        yield Document(source, intake.label, digest, (), str(path), str(error))
+        yield Document(source, intake.label, digest, (), str(path.resolve()), str(error))
         return
     facts = parsed.facts
     source = Source(
@@ -143,7 +166,7 @@ def _rows(path: Path, intake: Intake) -> Iterator[Document]:
 
 
 def _document(source: Source, parsed: ParsedText, label: Label, digest: str, path: Path) -> Document:
-    return Document(source, label, digest, split(parsed, label, source), str(path))
+    return Document(source, label, digest, split(parsed, label, source), str(path.resolve()))
 
 
 def _label(parsed: ParsedText, intake: Intake) -> Label:

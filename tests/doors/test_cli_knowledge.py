@@ -106,3 +106,46 @@ def test_a_file_that_cannot_be_read_says_why(home: Path, tmp_path: Path) -> None
     assert done.returncode == 1
     assert "x.pdf" in done.stderr
     assert "pdf" in selat(home, "knowledge", "list", "--failed").stdout
+
+
+def test_a_folder_is_kept_in_step(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.txt").write_text(f"Kedai {name} menjual teh tarik.")
+    words = ["ingest", str(folder), "--collection", "s", "--sync", "--json"]
+    assert json.loads(selat(home, *words).stdout)["added"] == 2
+    (folder / "b.txt").unlink()
+    (folder / "a.txt").write_text("Kedai a menjual kopi.")
+    report = json.loads(selat(home, *words).stdout)
+    assert (report["added"], report["removed"]) == (1, ["b.txt"])
+    hits = json.loads(selat(home, "search", "--collection", "s", "--json", "teh tarik").stdout)["hits"]
+    assert not [hit for hit in hits if "teh" in hit["text"]]
+
+
+def test_an_ingestion_killed_again_and_again_ends_as_one_that_was_not(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(400):
+        (folder / f"{number:04}.txt").write_text(f"Nota {number} tentang kedai runcit nombor {number * 7}. " * 20)
+    whole, broken = (create_home(tmp_path / name) for name in ("whole", "broken"))
+    for made in (whole, broken):
+        furnish(made)
+    words = ["ingest", str(folder), "--collection", "k"]
+    assert selat(whole.path, *words).returncode == 0
+    command = [sys.executable, "-m", "selat", *words, "--home", str(broken.path)]
+    killed = 0
+    for after_s in (0.7, 0.8, 0.9, 1.0):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(after_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            killed += process.wait() == -9
+    assert killed
+    assert selat(broken.path, *words).returncode == 0
+    ends = [json.loads(selat(made.path, "index", "status", "--json").stdout) for made in (whole, broken)]
+    assert ends[0]["digest"] == ends[1]["digest"]
+    assert [end["waiting"] for end in ends] == [0, 0]
+    finds = [selat(made.path, "search", "--json", "kedai nombor 2793").stdout for made in (whole, broken)]
+    assert finds[0] == finds[1]
