@@ -85,7 +85,7 @@ def scan(data: bytes, at: Cursor, most: int = MAX_BODY_BYTES) -> Scanned:
         actual = zlib.crc32(whole, zlib.crc32(data[position : position + 4], chain))
         if actual != stated:
             break
-        records.append(_record(whole))
+        records.append(parse_body(whole))
         position, chain = end, actual
     return Scanned(records, Cursor(at.offset + position, chain), len(data) - position)
 
@@ -110,8 +110,8 @@ def salvage(data: bytes) -> list[Record]:
     return saved
 
 
-def _record(whole: bytes) -> Record:
-    """The record of a body whose checksum held."""
+def parse_body(whole: bytes) -> Record:
+    """The record of a body that is known to be whole."""
     end = 2 + _SHORT.unpack_from(whole)[0]
     leaf, secrets = whole[2:end], []
     while end < len(whole):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from selat.core.entry import Change
 from selat.core.errors import LedgerUnavailable
@@ -28,6 +29,16 @@ _NOTHING: Mapping[str, bytes] = {}
 log = logging.getLogger("selat.ledger")
 
 
+class Writable(Protocol):
+    """A segment: a file (Segment), or a stream in a database."""
+
+    @property
+    def filled(self) -> int: ...
+    def commit(self, bodies: list[bytes]) -> None: ...
+    def abandon(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class Journal:
     """Appends records durably, in batches: whoever waits while one fsync runs shares the next.
 
@@ -42,7 +53,7 @@ class Journal:
         self._folder = folder / "journals"
         self._name = f"{worker}.{chance.token_hex(6)}"
         self._made = 0
-        self._segment: Segment | None = None
+        self._segment: Writable | None = None
         self._opened_at = 0.0
         self._queue: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self._down: str | None = "ledger: the journal is not started"
@@ -51,7 +62,7 @@ class Journal:
     def start(self) -> None:
         """Make the first segment. Raises: LedgerUnavailable, naming the folder and what the system said."""
         try:
-            make_folder(self._folder)
+            self._prepare()
             self._open()
         except OSError as error:
             raise LedgerUnavailable(f"ledger: cannot write in {self._folder}: {error.strerror}") from error
@@ -129,7 +140,7 @@ class Journal:
             return
         settle(batch, None)
 
-    def _set_aside(self, segment: Segment, error: Altered) -> None:
+    def _set_aside(self, segment: Writable, error: Altered) -> None:
         """Go on in a new segment whose first entry names what another hand did to this one."""
         log.error("journal: %s", error)
         segment.close()
@@ -158,15 +169,21 @@ class Journal:
 
     def _rotate(self) -> None:
         segment = self._segment
-        if segment is None or segment.durable.offset <= frame.HEADER_BYTES:
+        if segment is None or not segment.filled:
             return
         old = time.monotonic() - self._opened_at >= SEGMENT_AGE_S
-        if old or segment.durable.offset >= SEGMENT_BYTES:
+        if old or segment.filled >= SEGMENT_BYTES:
             segment.close()
             self._segment = None
             self._recover()
 
     def _open(self) -> None:
         self._made += 1
-        self._segment = Segment.make(self._folder / f"{self._name}.{self._made:06d}{SUFFIX}")
+        self._segment = self._make(f"{self._name}.{self._made:06d}")
         self._opened_at = time.monotonic()
+
+    def _prepare(self) -> None:
+        make_folder(self._folder)
+
+    def _make(self, name: str) -> Writable:
+        return Segment.make(self._folder / f"{name}{SUFFIX}")

@@ -28,6 +28,11 @@ class Segment:
     def __init__(self, path: Path, fd: int, at: Cursor) -> None:
         self.path, self._fd, self.durable = path, fd, at
 
+    @property
+    def filled(self) -> int:
+        """Bytes of records in it."""
+        return self.durable.offset - frame.HEADER_BYTES
+
     @classmethod
     def make(cls, path: Path) -> Segment:
         """Create, lock, and make durable an empty segment. Raises: OSError; nothing stays behind then.

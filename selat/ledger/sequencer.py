@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from selat.core.checkpoint import Checkpoint
-from selat.core.errors import LedgerBroken, LedgerUnavailable
+from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.core.note import Note, Signature, parse_note
 from selat.core.proof import verify_checkpoint
 from selat.core.signer import Signer
@@ -19,12 +19,12 @@ from selat.ledger.edge import Edge, Growth
 from selat.ledger.facts import facts
 from selat.ledger.fold import catch_up
 from selat.ledger.index import Index
-from selat.ledger.intake import Intake, Part
+from selat.ledger.intake import Part
 from selat.ledger.keys import load_trust, own_trust
-from selat.ledger.lock import hold
-from selat.ledger.state import Mark, State, load_state, save_state
+from selat.ledger.state import Mark, State
+from selat.ledger.store import FileStore, Store
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
-from selat.ledger.vault import Secret, Vault
+from selat.ledger.vault import Secret
 
 CHECKPOINT = "checkpoint"
 WITNESS_WAIT_S = 0.5
@@ -40,12 +40,13 @@ class Sequencer:
     checkpoint; all but the plan can be repeated from the journals, and comes out the same.
     """
 
-    def __init__(self, folder: Path, signer: Signer, origin: str = "") -> None:
+    def __init__(self, folder: Path, signer: Signer, origin: str = "", store: Store | None = None) -> None:
         self._folder, self._log = folder, folder / "log"
         self._signer, self._origin = signer, origin or signer.name
         if self._origin != signer.name:
             raise LedgerBroken(f"the key is named {signer.name}, the log {self._origin}: they must be the same")
-        self._intake, self._vault, self._index = Intake(folder), Vault(folder), Index(folder)
+        self._store: Store = FileStore(folder) if store is None else store
+        self._index, self._indexed = Index(folder), 0
         self._hold, self._held = contextlib.ExitStack(), False
         self._cosigners, self._asked_at, self._lacking = Cosigners(folder), 0.0, False
         self._state = State(Mark(0, b"", {}), None)
@@ -60,8 +61,7 @@ class Sequencer:
         if self._held:
             return
         files.make_folder(self._log)
-        files.make_folder(self._intake.folder)
-        self._hold.enter_context(hold(self._folder))
+        self._hold.enter_context(self._store.hold())
         self._held = True
         try:
             self._recover()
@@ -77,22 +77,27 @@ class Sequencer:
         self.start()
         if self._state.plan is not None:
             return self._finish_plan()
-        parts = self._intake.news(self._state.base.cursors)
+        parts = self._store.intake.news(self._state.base.cursors)
         fresh = [part for part in parts if part.records]
         if fresh:
             self._plan(fresh)
         elif self._lacking and time.monotonic() - self._asked_at > WITNESS_AGAIN_S:
             self._publish(self._edge)
-        self._clear([part for part in parts if part.final])
+        self._clear(parts)
         return sum(len(part.records) for part in fresh)
 
-    def run(self, stop: threading.Event, every_s: float = 1.0) -> None:
-        """Step once a second until `stop`, then once more. A disk that refuses is waited for."""
-        self.start()
+    def run(self, stop: threading.Event, every_s: float = 1.0, *, stand_by: bool = False) -> None:
+        """Step once a second until `stop`, then once more. A disk that refuses is waited for.
+
+        With `stand_by`, wait for the lead instead of raising HomeBusy, keep the local index up to date meanwhile,
+        and stand by again when another node takes the lead.
+        """
+        if not stand_by:
+            self.start()
         try:
             while not stop.wait(every_s):
-                self._try_step()
-            self._try_step()
+                self._try_step(stand_by)
+            self._try_step(stand_by)
         finally:
             self.close()
 
@@ -107,47 +112,73 @@ class Sequencer:
         """Witnesses that did not cosign the latest checkpoint, and why."""
         return dict(self._cosigners.refusals)
 
-    def _try_step(self) -> None:
+    def _try_step(self, stand_by: bool) -> None:
         try:
-            started = time.monotonic()
-            count = self.step()
-            if count:
-                log.debug("ledger: %d leaves integrated in %.3f s", count, time.monotonic() - started)
+            self.step()
         except (OSError, LedgerUnavailable) as error:
             log.error("ledger: integration waits: %s; entries stay safe in the journals", error)
+            if stand_by:
+                self.close()
+        except HomeBusy as error:
+            if not stand_by:
+                raise
+            if self._held:
+                log.warning("ledger: %s", error)
+            self.close()
+            self._follow()
+
+    def _follow(self) -> None:
+        """While another node leads: keep this node's index up to date with the shared log."""
+        try:
+            signed, _ = self._signed()
+            catch_up(self._index, Tiles(self._log, signed.size))
+        except (OSError, LedgerUnavailable, LedgerBroken) as error:
+            log.warning("ledger: this node's index waits: %s", error)
 
     def _recover(self) -> None:
-        self._vault.make()
-        files.sync([self._intake.folder])
-        self._intake.sweep()
+        self._store.prepare()
         signed, mine = self._signed()
-        state = load_state(self._folder)
+        state = self._store.load()
         if state is None:
             if signed.size:
-                raise LedgerBroken(
-                    f"{self._folder}: the log has {signed.size} leaves but no state.json: selat ledger repair"
-                )
+                raise LedgerBroken(f"{self._folder}: {signed.size} leaves but no state: selat ledger repair")
             state = State(Mark(0, signed.root, {}), None)
-        if state.plan is not None and signed.size == state.plan.size:
-            state = State(state.plan, None)
-        if (signed.size, signed.root) != (state.base.size, state.base.root):
-            raise LedgerBroken(
-                f"the checkpoint is at {signed.size} leaves, the sequencer was at {state.base.size}: one of them "
-                "was put back from an older copy. Nothing was signed: selat ledger repair"
-            )
-        edge = Edge.load(Tiles(self._log, signed.size))
-        if edge.root() != signed.root:
+        self._state = state = self._agreed(state, signed)
+        self._edge = Edge.load(Tiles(self._log, state.base.size))
+        if self._edge.root() != state.base.root:
             raise LedgerBroken(
                 "the tiles do not lead to the signed root: see selat ledger check; nothing was signed"
             )
-        self._state, self._edge = state, edge
         self._lacking = bool(load_trust(self._folder).urls)
         self._forget_gone()
-        if not mine:
-            self._publish(edge)
         if state.plan is not None:
             self._finish_plan()
-        catch_up(self._index, Tiles(self._log, self._edge.size))
+        elif not mine or signed.size != state.base.size:
+            self._publish(self._edge)
+        self._fold()
+
+    def _agreed(self, state: State, signed: Checkpoint) -> State:
+        """The state as the published checkpoint has it. Raises: LedgerBroken, when the two cannot be of one log.
+
+        A store that commits knows better than the checkpoint, which a node that lost the lead may have put back.
+        """
+        reached = [mark for mark in (state.base, state.plan) if mark is not None]
+        if self._store.commits:
+            if signed.size > max(mark.size for mark in reached):
+                raise LedgerBroken(f"the checkpoint has {signed.size} leaves, the database fewer: it was put back")
+            return state
+        for mark in reached:
+            if (mark.size, mark.root) == (signed.size, signed.root):
+                return state if mark is state.base else State(mark, None)
+        raise LedgerBroken(
+            f"the checkpoint is at {signed.size} leaves, the sequencer was at {state.base.size}: one of them "
+            "was put back from an older copy. Nothing was signed: selat ledger repair"
+        )
+
+    def _fold(self) -> None:
+        tiles = Tiles(self._log, self._edge.size)
+        catch_up(self._index, tiles)
+        self._indexed = tiles.size
 
     def _signed(self) -> tuple[Checkpoint, bool]:
         """The published tree head (empty where there is none), and whether our key is on it."""
@@ -163,9 +194,9 @@ class Sequencer:
     def _plan(self, parts: list[Part]) -> None:
         growth = self._edge.grow([record.leaf for part in parts for record in part.records])
         cursors = self._state.base.cursors | {part.name: part.end for part in parts}
-        self._intake.settle(parts)
+        self._store.intake.settle(parts)
         state = State(self._state.base, Mark(growth.edge.size, growth.edge.root(), cursors))
-        save_state(self._folder, state)
+        self._store.save(state)
         self._state = state
         self._carry_out(parts, growth)
 
@@ -176,7 +207,7 @@ class Sequencer:
         parts = []
         for name, end in sorted(plan.cursors.items()):
             if base.cursors.get(name) != end:
-                part = self._intake.read(name, base.cursors.get(name), end.offset)
+                part = self._store.intake.read(name, base.cursors.get(name), end.offset)
                 if part is None or part.end != end:
                     raise LedgerBroken(f"journal {name} was altered during a step: selat ledger repair")
                 parts.append(part)
@@ -199,12 +230,19 @@ class Sequencer:
             for name, value in record.secrets
         ]
         if rows:
-            self._vault.put(rows)
+            self._store.vault.put(rows)
             points.reached("vault.written")
         self._write_tiles(growth.files)
         self._publish(growth.edge)
         self._state, self._edge = State(plan, None), growth.edge
-        self._index.add(first, [record.leaf for record in records])
+        if self._store.commits:
+            self._store.save(self._state)
+        if self._indexed == first:
+            self._index.add(first, [record.leaf for record in records])
+            self._indexed = growth.edge.size
+        else:
+            # An earlier step was published but could not be indexed, or this is a step finished at the start.
+            self._fold()
         points.reached("index.written")
         self._drop_partials(first, growth.edge.size)
 
@@ -233,6 +271,7 @@ class Sequencer:
         self._asked_at = time.monotonic()
         self._lacking = bool(trust.urls) and len(lines) < len(trust.witnesses)
         note = Note(text, (*note.signatures, *lines.values()))
+        self._store.fence()
         files.replace_durably(self._log / CHECKPOINT, str(note).encode(), "checkpoint")
 
     def _cosigned(self, text: str) -> list[Signature]:
@@ -262,12 +301,12 @@ class Sequencer:
 
     def _clear(self, parts: list[Part]) -> None:
         """Remove segments integrated to their end whose writers have gone, then forget their places."""
-        gone = self._intake.clear(parts)
+        gone = self._store.intake.clear(parts)
         for name in gone:
             self._state.base.cursors.pop(name, None)
 
     def _forget_gone(self) -> None:
-        present = set(self._intake.names())
+        present = set(self._store.intake.names())
         for name in set(self._state.base.cursors) - present:
             if self._state.plan is None:
                 del self._state.base.cursors[name]

@@ -40,9 +40,7 @@ def load_state(folder: Path) -> State | None:
     """The state kept in the ledger's folder; None where there is none. Raises: LedgerBroken."""
     path = folder / NAME
     try:
-        fields = json.loads(path.read_bytes())
-        base = _mark(fields["base"])
-        return State(base, _mark(fields["plan"]) if fields["plan"] else None)
+        return state_from(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -51,8 +49,16 @@ def load_state(folder: Path) -> State | None:
 
 def save_state(folder: Path, state: State) -> None:
     """Make the state durable. Raises: OSError."""
-    fields = {"base": state.base.to_json(), "plan": state.plan.to_json() if state.plan else None}
-    files.replace_durably(folder / NAME, json.dumps(fields).encode(), "plan")
+    files.replace_durably(folder / NAME, json.dumps(state_json(state)).encode(), "plan")
+
+
+def state_json(state: State) -> dict[str, object]:
+    return {"base": state.base.to_json(), "plan": state.plan.to_json() if state.plan else None}
+
+
+def state_from(fields: dict[str, dict[str, object]]) -> State:
+    """The State of what `state_json` gave. Raises: KeyError, TypeError, ValueError."""
+    return State(_mark(fields["base"]), _mark(fields["plan"]) if fields["plan"] else None)
 
 
 def _mark(fields: dict[str, object]) -> Mark:

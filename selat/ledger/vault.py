@@ -27,6 +27,10 @@ CREATE TABLE IF NOT EXISTS secret (
 CREATE INDEX IF NOT EXISTS secret_receipt ON secret (receipt);
 CREATE INDEX IF NOT EXISTS secret_time ON secret (tenant, time);
 """
+_KEEP = (
+    "INSERT INTO secret VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (leaf, name) DO UPDATE SET "
+    "receipt = excluded.receipt, tenant = excluded.tenant, time = excluded.time, value = excluded.value"
+)
 
 
 class Secret(NamedTuple):
@@ -57,8 +61,10 @@ class Vault:
 
         Raises: LedgerBroken, when there is a database but its key is lost; OSError.
         """
+        if self._exists():
+            self._make_tables()
         if not self._key_file.exists():
-            if self._path.exists() and self._any():
+            if self._exists() and self._any():
                 raise LedgerBroken(
                     f"{self._key_file} is lost: restore it from backup, or move {self._path} away; its salts are "
                     "then gone, every entry and receipt stays valid"
@@ -71,10 +77,19 @@ class Vault:
             finally:
                 os.close(fd)
             files.sync([self._key_file.parent])
+        self._make_tables()
+
+    def _make_tables(self) -> None:
         self._path.touch(0o600)
         with self._open() as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.executescript(_SCHEMA)
+
+    def _exists(self) -> bool:
+        return self._path.exists()
+
+    def _settle_erasure(self, database: sqlite3.Connection) -> None:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def put(self, rows: Iterable[Secret]) -> None:
         """Keep secrets, durably; repeating it changes nothing."""
@@ -88,19 +103,19 @@ class Vault:
                 nonce = secrets.token_bytes(NONCE_BYTES)
                 value = nonce + cipher.encrypt(nonce, row.value, _bound(row))
                 sealed.append((row.leaf, row.name, row.receipt, row.tenant, row.time, value))
-            database.executemany("INSERT OR REPLACE INTO secret VALUES (?, ?, ?, ?, ?, ?)", sealed)
+            database.executemany(_KEEP, sealed)
 
     def of(self, receipt: str) -> dict[int, dict[str, bytes]]:
         """The secrets of a receipt id: leaf index -> name -> value; empty when none, or forgotten."""
         found: dict[int, dict[str, bytes]] = {}
-        if self._path.exists():
+        if self._exists():
             for row in self._rows("receipt = ?", (receipt,)):
                 found.setdefault(row.leaf, {})[row.name] = row.value
         return found
 
     def contents(self, tenant: str) -> Iterator[Secret]:
         """Every content kept for a tenant."""
-        if self._path.exists():
+        if self._exists():
             yield from self._rows("tenant = ? AND name LIKE '%.text'", (tenant,))
 
     def forget(self, receipts: Sequence[str]) -> int:
@@ -128,7 +143,7 @@ class Vault:
             with database:
                 sql = f"DELETE FROM secret WHERE {where}"  # noqa: S608 - conditions of ours
                 count = sum(database.execute(sql, value).rowcount for value in values)
-            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._settle_erasure(database)
         return count
 
     def _rows(self, where: str, values: tuple[str, ...]) -> Iterator[Secret]:
@@ -166,8 +181,7 @@ class Vault:
 
     def _any(self) -> bool:
         with self._open() as database:
-            tables = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'secret'").fetchone()[0]
-            return bool(tables) and database.execute("SELECT 1 FROM secret LIMIT 1").fetchone() is not None
+            return database.execute("SELECT 1 FROM secret LIMIT 1").fetchone() is not None
 
     def _open(self) -> AbstractContextManager[sqlite3.Connection]:
         return opened(self._path, "synchronous = FULL", "secure_delete = ON")

@@ -1,0 +1,73 @@
+"""Where a sequencer finds journals, its state and the vault: files on one machine, or PostgreSQL for several."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from selat.ledger import files
+from selat.ledger.frame import Cursor
+from selat.ledger.intake import Cursors, Intake, Part
+from selat.ledger.lock import hold
+from selat.ledger.state import State, load_state, save_state
+from selat.ledger.vault import Vault
+
+
+class Journals(Protocol):
+    """What a sequencer asks of the journals; see Intake."""
+
+    def names(self) -> list[str]: ...
+    def read(self, name: str, after: Cursor | None, upto: int | None = None) -> Part | None: ...
+    def news(self, cursors: Cursors) -> list[Part]: ...
+    def settle(self, parts: list[Part]) -> None: ...
+    def clear(self, done: list[Part]) -> list[str]: ...
+
+
+class Store(Protocol):
+    """One conformance suite runs over both implementations (tests/rooms/ledger/test_ledger_stores.py).
+
+    `commits` says that the store itself records when a plan is done; else the published checkpoint does.
+    """
+
+    commits: bool
+    vault: Vault
+
+    @property
+    def intake(self) -> Journals: ...
+    def hold(self) -> AbstractContextManager[None]: ...
+    def prepare(self) -> None: ...
+    def load(self) -> State | None: ...
+    def save(self, state: State) -> None: ...
+    def fence(self) -> None: ...
+
+
+class FileStore:
+    """One machine: `journals/`, `state.json`, `vault.db`, and a lock on a file."""
+
+    commits = False
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.intake: Journals = Intake(folder)
+        self.vault = Vault(folder)
+        self._files = Intake(folder)
+
+    def hold(self) -> AbstractContextManager[None]:
+        return hold(self._folder)
+
+    def prepare(self) -> None:
+        """Bring what is there into a known state. Raises: OSError, LedgerBroken."""
+        self.vault.make()
+        files.make_folder(self._files.folder)
+        files.sync([self._files.folder])
+        self._files.sweep()
+
+    def load(self) -> State | None:
+        return load_state(self._folder)
+
+    def save(self, state: State) -> None:
+        save_state(self._folder, state)
+
+    def fence(self) -> None:
+        """The lock on the file is the fence: it cannot be lost while the process lives."""

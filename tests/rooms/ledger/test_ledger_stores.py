@@ -1,0 +1,308 @@
+"""Files and PostgreSQL keep the same promises; on several nodes one sequences, another takes over, none forks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ledger_house import House, leaf
+from postgres_server import Server, postgres
+
+from selat.core.checkpoint import parse_checkpoint
+from selat.core.errors import HomeBusy, LedgerUnavailable
+from selat.core.note import parse_note
+from selat.core.proof import verify
+from selat.core.tree import tree_root
+from selat.ledger import Book, Journal, Sequencer, points
+from selat.ledger.store import FileStore, Store
+from selat.ledger.tiles import Tiles
+
+psycopg = pytest.importorskip("psycopg", reason="psycopg is an extra: pip install 'selat[postgresql]'")
+from selat.ledger.postgres import SharedJournal, SharedStore, make_tables  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def database(server: Server) -> str:
+    """The URL of an empty database."""
+    name = f"d{time.monotonic_ns()}"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server.url.replace("/postgres?", f"/{name}?")
+
+
+class Node:
+    """A house whose journals lie in one of the two stores."""
+
+    def __init__(self, house: House, database: str) -> None:
+        self.house, self.database, self.folder = house, database, house.folder
+
+    def store(self) -> Store:
+        return SharedStore(self.database, self.folder) if self.database else FileStore(self.folder)
+
+    def journal(self, worker: str) -> Journal:
+        return SharedJournal(self.database, worker) if self.database else Journal(self.folder, worker)
+
+    def sequencer(self) -> Sequencer:
+        return Sequencer(self.folder, self.house.signer, store=self.store())
+
+    def write(self, leaves: list[bytes]) -> None:
+        journal = self.journal("w")
+        journal.start()
+        for ticket in [journal.append(item, {"prompt": b"s" * 32}) for item in leaves]:
+            ticket.wait(10)
+        journal.close()
+
+
+@pytest.fixture(params=["files", "postgres"])
+def node(request: pytest.FixtureRequest, house: House) -> Node:
+    database = request.getfixturevalue("database") if request.param == "postgres" else ""
+    return Node(house, database)
+
+
+def until(true: Callable[[], object], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def numbers(folder: Path) -> list[int]:
+    return [int(json.loads(entry)["id"][1:]) for entry in Book(folder).entries()]
+
+
+def test_entries_of_dead_and_living_writers_come_once_and_in_order(node: Node) -> None:
+    node.write([leaf(number) for number in range(300)])
+    sequencer = node.sequencer()
+    assert sequencer.step() == 300
+    journal = node.journal("living")
+    journal.start()
+    for number in range(300, 310):
+        journal.append(leaf(number)).wait(10)
+        assert sequencer.step() == 1
+    journal.close()
+    assert sequencer.step() == 0
+    sequencer.close()
+    again = node.sequencer()
+    assert again.step() == 0
+    again.close()
+    book = Book(node.folder)
+    assert numbers(node.folder) == list(range(310))
+    assert verify(book.proof(305), book.trust()).leaf == leaf(305)
+    assert node.store().vault.of("r7") == {7: {"prompt": b"s" * 32}}
+    assert node.store().vault.forget(["r7", "r8"]) == 2
+    assert node.store().vault.of("r7") == {}
+
+
+def test_only_one_leads(node: Node) -> None:
+    first, second = node.sequencer(), node.sequencer()
+    first.start()
+    with pytest.raises(HomeBusy):
+        second.start()
+    first.close()
+    second.start()
+    second.close()
+
+
+@pytest.mark.parametrize(
+    "point", [p for p in points.POINTS if not p.startswith(("journal", "segment", "partials"))]
+)
+def test_a_step_cut_short_is_finished_the_same(node: Node, point: str) -> None:
+    class Cut(Exception):
+        pass
+
+    roots = []
+
+    def cut(name: str) -> None:
+        if name == point:
+            raise Cut
+
+    node.write([leaf(number) for number in range(10)])
+    sequencer = node.sequencer()
+    sequencer.start()
+    points.on_reaching(cut)
+    try:
+        sequencer.step()
+    except Cut:
+        roots.append(sequencer._state.plan)
+    finally:
+        points.on_reaching(lambda name: None)
+        sequencer.close()
+    node.write([leaf(number) for number in range(10, 20)])
+    later = node.sequencer()
+    while later.step():
+        continue
+    later.close()
+    assert sorted(numbers(node.folder)) == list(range(20))
+    assert Book(node.folder).find("r3") == [numbers(node.folder).index(3)]
+    for plan in roots:
+        if plan is not None:
+            assert plan.root == _root_at(node.folder, plan.size)
+
+
+def _root_at(folder: Path, size: int) -> bytes:
+    return tree_root(size, Tiles(folder / "log", Book(folder).size).read)
+
+
+def second_node(first: Node, home: Path) -> Node:
+    """Another machine: its own folder, the log shared, the keys the same."""
+    first.store().vault.make()
+    shutil.copytree(first.folder.parent / "keys", home / "keys")
+    (home / "ledger").mkdir(parents=True)
+    (home / "ledger" / "log").symlink_to(first.folder / "log")
+    return Node(House(home), first.database)
+
+
+def test_a_leader_that_lost_the_lead_can_write_nothing_more(house: House, database: str, tmp_path: Path) -> None:
+    first = Node(house, database)
+    second = second_node(first, tmp_path / "second")
+    first.write([leaf(0)])
+    stale = first.sequencer()
+    assert stale.step() == 1
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    first.write([leaf(1)])
+    new = second.sequencer()
+    until(lambda: _starts(new))
+    assert new.step() == 1
+    with pytest.raises(HomeBusy):
+        stale.step()
+    with pytest.raises(HomeBusy):
+        stale._store.save(stale._state)
+    stale.close()
+    assert numbers(second.folder) == [0, 1]
+    new.close()
+
+
+def test_an_older_term_is_fenced_even_with_a_living_session(house: House, database: str) -> None:
+    node = Node(house, database)
+    node.write([leaf(0)])
+    sequencer = node.sequencer()
+    sequencer.start()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE selat_state SET term = term + 1")
+    with pytest.raises(HomeBusy, match="taken the lead"):
+        sequencer.step()
+    sequencer.close()
+    assert Book(node.folder).size == 0
+
+
+def _starts(sequencer: Sequencer) -> bool:
+    try:
+        sequencer.start()
+    except HomeBusy:
+        return False
+    return True
+
+
+NODE = """
+import signal, sys, threading
+from pathlib import Path
+from selat.ledger import Sequencer, load_signer
+from selat.ledger.postgres import SharedStore
+home, url = Path(sys.argv[1]), sys.argv[2]
+signer = load_signer(home / "keys" / "ledger.key")
+store = SharedStore(url, home / "ledger")
+Sequencer(home / "ledger", signer, store=store).run(threading.Event(), 0.2, stand_by=True)
+"""
+
+
+def test_another_node_takes_over_in_seconds_without_a_fork(house: House, database: str, tmp_path: Path) -> None:
+    first = Node(house, database)
+    house.folder.joinpath("log").mkdir(exist_ok=True)
+    second = second_node(first, tmp_path / "second")
+    make_tables(database)
+
+    def start(node: Node) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", NODE, str(node.folder.parent), database])
+
+    journal = first.journal("w")
+    journal.start()
+    acknowledged, heads = [], dict[int, bytes]()
+    nodes = {0: (first, start(first)), 1: (second, start(second))}
+    waits = []
+
+    def see() -> int:
+        path = house.folder / "log" / "checkpoint"
+        if not path.exists():
+            return 0
+        head = parse_checkpoint(parse_note(path.read_text()).unverified_text)
+        assert heads.setdefault(head.size, head.root) == head.root, "a fork"
+        return head.size
+
+    try:
+        for turn in range(4):
+            for _ in range(30):
+                number = len(acknowledged)
+                journal.append(leaf(number), {"prompt": b"s" * 32}).wait(10)
+                acknowledged.append(number)
+                see()
+            until(lambda: see() >= len(acknowledged))
+            with psycopg.connect(database, autocommit=True) as connection:
+                sql = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = %s"
+                (leader,) = connection.execute(sql, (0x5E1A7,)).fetchone()
+                assert leader
+            # Kill each node in turn: every second time it is the leader for certain.
+            victim, process = nodes[turn % 2]
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            started = time.monotonic()
+            journal.append(leaf(len(acknowledged))).wait(10)
+            acknowledged.append(len(acknowledged))
+            until(lambda: see() >= len(acknowledged))
+            waits.append(time.monotonic() - started)
+            nodes[turn % 2] = (victim, start(victim))
+    finally:
+        journal.close()
+        for _, process in nodes.values():
+            process.kill()
+            process.wait()
+    assert max(waits) < 5, waits
+    last = first.sequencer()
+    until(lambda: _starts(last))
+    while last.step():
+        continue
+    last.close()
+    assert numbers(house.folder) == acknowledged
+    tiles = Tiles(house.folder / "log", Book(house.folder).size)
+    for size, root in heads.items():
+        assert tree_root(size, tiles.read) == root, "a checkpoint that is not of this log: a fork"
+
+
+def test_a_database_that_goes_away_refuses_and_comes_back(house: House) -> None:
+    with postgres() as server:
+        node = Node(house, server.url)
+        journal = node.journal("w")
+        journal.start()
+        journal.append(leaf(0)).wait(10)
+        server.stop()
+
+        def refuses() -> bool:
+            try:
+                journal.append(leaf(1)).wait(10)
+            except LedgerUnavailable:
+                return True
+            return False
+
+        assert refuses()
+        with pytest.raises(LedgerUnavailable):
+            journal.append(leaf(2))
+        server.start()
+        until(lambda: not refuses())
+        journal.close()
+        sequencer = node.sequencer()
+        sequencer.step()
+        sequencer.close()
+    assert {0, 1} <= set(numbers(node.folder))
