@@ -40,6 +40,7 @@ def _runs(program: Path) -> bool:
         )
     except OSError:
         return False
+    return done.returncode == 0
 
 
 class Server:
