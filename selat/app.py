@@ -38,7 +38,7 @@ from selat.guard import Guard
 from selat.home import Home, find_home, open_home
 from selat.identity import KEY_PREFIX, Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, quote
-from selat.ledger import Book, Journal, prepare
+from selat.ledger import Book, Journal, open_journal, open_vault, prepare
 from selat.policy import (
     DEFAULT,
     Decider,
@@ -154,13 +154,13 @@ class Platform:
 
     @cached_property
     def journal(self) -> Journal:
-        journal = Journal(self.home.ledger, self.worker)
+        journal = open_journal(self.home.ledger, self.worker, self.settings.ledger_database)
         journal.start()
         return journal
 
     @cached_property
     def book(self) -> Book:
-        return Book(self.home.ledger)
+        return Book(self.home.ledger, open_vault(self.home.ledger, self.settings.ledger_database))
 
     @cached_property
     def library(self) -> Library:

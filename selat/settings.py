@@ -44,6 +44,10 @@ class Settings:
     ledger_durable_before: str = _setting(
         "forward", "When the opening entry must be on disk: `forward` (before the prompt leaves) or `answer`."
     )  # type: ignore[assignment]
+    ledger_database: str = _setting(
+        "",
+        "PostgreSQL for the journals and salts of several nodes: postgresql://HOST/NAME. Else files in the home.",
+    )  # type: ignore[assignment]
     ledger_seal_every_ms: int = _setting(1000, "Longest wait between an entry and its checkpoint.")  # type: ignore[assignment]
 
 

@@ -210,5 +210,6 @@ def sequence_(home: HomeOption = None) -> None:
     """Integrate the journals and sign checkpoints until told to stop; run by `selat up`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     place = create_home(find_home(home))
-    every_s = read_settings(place.path).ledger_seal_every_ms / 1000
-    sequence(place.ledger, place.keys / KEY, every_s=every_s)
+    settings = read_settings(place.path)
+    every_s = settings.ledger_seal_every_ms / 1000
+    sequence(place.ledger, place.keys / KEY, every_s=every_s, database=settings.ledger_database)

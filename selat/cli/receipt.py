@@ -10,7 +10,8 @@ import typer
 from selat.cli.frame import HomeOption, JsonOption, say, show_json
 from selat.core.errors import Misused
 from selat.home import find_home, open_home
-from selat.ledger import Book, export
+from selat.ledger import Book, export, open_vault
+from selat.settings import read_settings
 
 app = typer.Typer(help="Carry the evidence about a request away, to be verified anywhere.", no_args_is_help=True)
 
@@ -31,7 +32,9 @@ def export_(
     json_: JsonOption = False,
 ) -> None:
     """Write a bundle: entries, proofs, trust file, salts for who may see the words, and how to verify it."""
-    data = export(Book(open_home(find_home(home)).ledger), receipt, disclose=not withhold)
+    place = open_home(find_home(home))
+    vault = open_vault(place.ledger, read_settings(place.path).ledger_database)
+    data = export(Book(place.ledger, vault), receipt, disclose=not withhold)
     try:
         with output.open("xb") as file:
             file.write(data)

@@ -12,7 +12,8 @@ import typer
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import Misused, NotFound
 from selat.home import find_home, open_home
-from selat.ledger import Book, Subject, erase, expire, export, find
+from selat.ledger import Book, Subject, erase, expire, export, find, open_vault
+from selat.settings import read_settings
 
 app = typer.Typer(help="Answer a data subject: find, export, erase.", no_args_is_help=True)
 
@@ -30,6 +31,12 @@ def _subject(tenant: str, caller: str, receipts: list[str] | None, words: Path |
     return Subject(tenant, caller, tuple(receipts or ()), text.strip())
 
 
+def _place(home: Path | None) -> tuple[Path, str]:
+    """The ledger's folder and its database, or "" for files."""
+    place = open_home(find_home(home))
+    return place.ledger, read_settings(place.path).ledger_database
+
+
 @app.command(name="find")
 def find_(
     tenant: Tenant,
@@ -40,7 +47,8 @@ def find_(
     json_: JsonOption = False,
 ) -> None:
     """List the requests that hold data of a person, and what the vault has for each."""
-    held = find(open_home(find_home(home)).ledger, _subject(tenant, caller, receipt, words))
+    folder, database = _place(home)
+    held = find(folder, _subject(tenant, caller, receipt, words), open_vault(folder, database))
     if json_:
         show_json([asdict(one) for one in held])
         return
@@ -59,11 +67,12 @@ def export_(
     home: HomeOption = None,
 ) -> None:
     """Write one bundle with every entry, proof, salt and kept content of a person's requests."""
-    folder = open_home(find_home(home)).ledger
-    held = find(folder, _subject(tenant, caller, receipt, words))
+    folder, database = _place(home)
+    vault = open_vault(folder, database)
+    held = find(folder, _subject(tenant, caller, receipt, words), vault)
     if not held:
         raise NotFound("subject: nothing is held of them under this tenant")
-    data = export(Book(folder), *(one.receipt for one in held))
+    data = export(Book(folder, vault), *(one.receipt for one in held))
     try:
         with output.open("xb") as file:
             file.write(data)
@@ -83,7 +92,8 @@ def erase_(
     json_: JsonOption = False,
 ) -> None:
     """Forget the salts and kept content of a person's requests; the log stays whole, and says that it was done."""
-    erased = erase(open_home(find_home(home)).ledger, _subject(tenant, caller, receipt, words), officer)
+    folder, database = _place(home)
+    erased = erase(folder, _subject(tenant, caller, receipt, words), officer, database)
     if json_:
         show_json(asdict(erased))
         return
@@ -100,4 +110,5 @@ def expire_(
     home: HomeOption = None,
 ) -> None:
     """Forget the salts and kept content of old entries."""
-    show(f"{expire(open_home(find_home(home)).ledger, days, tenant, officer)} secrets erased")
+    folder, database = _place(home)
+    show(f"{expire(folder, days, tenant, officer, database)} secrets erased")

@@ -12,6 +12,7 @@ from selat.ledger.query import DIMENSIONS, Asked, Question, Use, query, usage
 from selat.ledger.repair import Repairs, repair
 from selat.ledger.rotate import rotate
 from selat.ledger.sequencer import Sequencer
+from selat.ledger.shared import open_journal, open_store, open_vault
 from selat.ledger.subject import Erased, Held, Subject, erase, expire, find
 from selat.ledger.ticket import Ticket
 from selat.ledger.witness import Witness
@@ -40,6 +41,9 @@ __all__ = [
     "find",
     "load_signer",
     "make_signer",
+    "open_journal",
+    "open_store",
+    "open_vault",
     "prepare",
     "query",
     "reindex",

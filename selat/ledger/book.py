@@ -20,9 +20,9 @@ from selat.ledger.vault import Vault
 class Book:
     """Reads a ledger's folder as it is now; safe beside the sequencer and in any number of processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, vault: Vault | None = None) -> None:
         self._folder, self._log = folder, folder / "log"
-        self._index, self._vault = Index(folder), Vault(folder)
+        self._index, self._vault = Index(folder), vault or Vault(folder)
         self._view: _View | None = None
 
     @property

@@ -12,13 +12,15 @@ from types import FrameType
 
 from selat.ledger.keys import prepare
 from selat.ledger.sequencer import Sequencer
+from selat.ledger.shared import open_store
 
 _LOOK_S = 0.5
 
 
-def sequence(folder: Path, key_file: Path, origin: str = "", every_s: float = 1.0) -> None:
+def sequence(folder: Path, key_file: Path, origin: str = "", every_s: float = 1.0, database: str = "") -> None:
     """Make the ledger where it is missing, then integrate and sign until SIGTERM, SIGINT or the parent's end.
 
+    With a PostgreSQL URL, stand by while another node leads.
     Call it in the main thread. Raises: HomeBusy, LedgerBroken, OSError.
     """
     stop = threading.Event()
@@ -30,7 +32,8 @@ def sequence(folder: Path, key_file: Path, origin: str = "", every_s: float = 1.
         signal.signal(number, ask)
     for watch in (_watch_parent, _watch_stdin):
         threading.Thread(target=watch, args=(stop,), daemon=True).start()
-    Sequencer(folder, prepare(folder, key_file, origin), origin="").run(stop, every_s)
+    signer = prepare(folder, key_file, origin)
+    Sequencer(folder, signer, store=open_store(folder, database)).run(stop, every_s, stand_by=bool(database))
 
 
 def _watch_parent(stop: threading.Event) -> None:

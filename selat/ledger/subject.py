@@ -15,6 +15,7 @@ from selat.ledger.facts import facts
 from selat.ledger.intake import Intake
 from selat.ledger.journal import Journal
 from selat.ledger.query import Question, query
+from selat.ledger.shared import open_journal, open_vault
 from selat.ledger.vault import Vault
 
 
@@ -53,11 +54,12 @@ class Erased:
     waiting: int
 
 
-def find(folder: Path, subject: Subject) -> list[Held]:
+def find(folder: Path, subject: Subject, vault: Vault | None = None) -> list[Held]:
     """What is held of a subject, by time. Raises: BadRequest, when nothing says who; LedgerBroken."""
     if not subject.tenant or not (subject.caller or subject.receipts or subject.words):
         raise BadRequest("subject: give the tenant, and a caller, receipt ids or words", param="subject")
-    book, vault = Book(folder), Vault(folder)
+    vault = vault or Vault(folder)
+    book = Book(folder, vault)
     found: dict[str, None] = {}
     if subject.caller:
         asked = query(folder, Question(tenant=subject.tenant, caller=subject.caller))
@@ -76,39 +78,40 @@ def find(folder: Path, subject: Subject) -> list[Held]:
     return sorted(held, key=lambda one: one.leaves)
 
 
-def erase(folder: Path, subject: Subject, by: str) -> Erased:
+def erase(folder: Path, subject: Subject, by: str, database: str = "") -> Erased:
     """Forget the secrets of a subject's requests, say so in the ledger, and verify that every entry stands.
 
     `by` is the officer's key id. The entry `subject.erased` holds counts and one digest, not the receipt ids:
     those together would tell what belongs to one person. Raises: NotFound, when nothing is held; LedgerBroken.
     """
-    held = find(folder, subject)
+    vault = open_vault(folder, database)
+    held = find(folder, subject, vault)
     if not held:
         raise NotFound("subject: nothing is held of them under this tenant")
     receipts = [one.receipt for one in held]
-    count = Vault(folder).forget(receipts)
+    count = vault.forget(receipts)
     digest = hashlib.sha256("\n".join(sorted(receipts)).encode()).hexdigest()
     facts_: dict[str, object] = {"receipts": len(receipts), "secrets": count, "digest": digest}
-    _say(folder, Change("subject.erased", "", "", subject.tenant, by, facts_))
+    _say(open_journal(folder, "subject", database), Change("subject.erased", "", "", subject.tenant, by, facts_))
     book = Book(folder)
     trust = "\n".join(line for line in book.trust().splitlines() if line.startswith("log ")) + "\nquorum none\n"
     verified = sum(verify(book.proof(leaf), trust).index == leaf for one in held for leaf in one.leaves)
     return Erased(len(receipts), count, verified, _waiting(folder, frozenset(receipts)))
 
 
-def expire(folder: Path, days: int, tenant: str = "", by: str = "ledger") -> int:
+def expire(folder: Path, days: int, tenant: str = "", by: str = "ledger", database: str = "") -> int:
     """Forget secrets of entries older than `days`, of one tenant or all; an entry `secrets.expired` says so."""
     before = _time(datetime.now(UTC) - timedelta(days=days))
-    count = Vault(folder).expire(before, tenant)
+    count = open_vault(folder, database).expire(before, tenant)
     if count:
-        _say(folder, Change("secrets.expired", "", "", tenant, by, {"secrets": count, "before": before}))
+        change = Change("secrets.expired", "", "", tenant, by, {"secrets": count, "before": before})
+        _say(open_journal(folder, "subject", database), change)
     return count
 
 
-def _say(folder: Path, change: Change) -> None:
+def _say(journal: Journal, change: Change) -> None:
     time = _time(datetime.now(UTC))
     whole = Change(change.kind, f"{change.kind}-{time}", time, change.tenant, change.caller, change.facts)
-    journal = Journal(folder, "subject")
     journal.start()
     try:
         journal.append(whole.leaf()).wait()

@@ -34,10 +34,7 @@ def programs() -> Path:
 
 def _runs(program: Path) -> bool:
     try:
-        return (
-            subprocess.run([program, "--version"], capture_output=True, cwd="/", check=False, **USER).returncode
-            == 0
-        )
+        done = subprocess.run([program, "--version"], capture_output=True, cwd="/", check=False, **USER)
     except OSError:
         return False
     return done.returncode == 0

@@ -15,12 +15,25 @@ import pytest
 from ledger_house import House, leaf
 from postgres_server import Server, postgres
 
+from selat.core.canonical import canonical
 from selat.core.checkpoint import parse_checkpoint
 from selat.core.errors import HomeBusy, LedgerUnavailable
 from selat.core.note import parse_note
 from selat.core.proof import verify
 from selat.core.tree import tree_root
-from selat.ledger import Book, Journal, Sequencer, points
+from selat.ledger import (
+    Book,
+    Journal,
+    Sequencer,
+    Subject,
+    erase,
+    expire,
+    find,
+    open_journal,
+    open_store,
+    open_vault,
+    points,
+)
 from selat.ledger.store import FileStore, Store
 from selat.ledger.tiles import Tiles
 
@@ -306,3 +319,26 @@ def test_a_database_that_goes_away_refuses_and_comes_back(house: House) -> None:
         sequencer.step()
         sequencer.close()
     assert {0, 1} <= set(numbers(node.folder))
+
+
+def test_a_data_subject_is_forgotten_in_the_database_too(house: House, database: str) -> None:
+    node = Node(house, database)
+    entry = {"v": 1, "kind": "opened", "id": "R1", "time": "2026-11-22T03:00:00Z", "tenant": "t1", "caller": "k1"}
+    journal = open_journal(node.folder, "w", database)
+    journal.start()
+    secrets = {"prompt": b"\x10" * 32, "prompt.text": b"900101-14-5678"}
+    journal.append(canonical(entry), secrets).wait(10)
+    journal.close()
+    sequencer = Sequencer(node.folder, house.signer, store=open_store(node.folder, database))
+    sequencer.step()
+    vault = open_vault(node.folder, database)
+    subject = Subject("t1", words="900101-14-5678")
+    assert [one.receipt for one in find(node.folder, subject, vault)] == ["R1"]
+    erased = erase(node.folder, subject, "officer", database)
+    assert (erased.receipts, erased.secrets, erased.verified) == (1, 2, 1)
+    assert sequencer.step() == 1
+    sequencer.close()
+    assert Book(node.folder, vault).secrets("R1") == {}
+    assert b"subject.erased" in Book(node.folder).leaf(1)
+    assert expire(node.folder, 1, "t1", "officer", database) == 0
+    assert vault.forget_tenant("t1") == 0
