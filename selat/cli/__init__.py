@@ -27,6 +27,7 @@ COMMANDS = {
     "ask": "Ask a question; the answer cites the documents.",
     "knowledge": "Documents: list, remove, and score how well they answer.",
     "index": "The full-text index: status, rebuild, measure.",
+    "eval": "Local evals: packs, runs, results, comparisons.",
     "guard": "Find and mask personal data.",
     "quota": "Limits of requests, tokens and ringgit.",
     "rules": "Duties of law and guides, and which clocks are running.",

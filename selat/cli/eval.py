@@ -1,0 +1,266 @@
+"""`selat eval`: packs and runs, sitting an exam, what came out, comparing two models, going on after a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selat.app import Platform, fresh_id, now, open_platform
+from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
+from selat.core.errors import Misused
+from selat.evals import FIRST_TOKEN, GENERATION, Estimate, compare, find_pack, shipped, templates
+from selat.evals.run import COMPLETE, Budget, Run
+from selat.evals.store import Store
+from selat.evals.summary import Summary, summarise
+from selat.evals.template import DEFAULT
+from selat.evals.weigh import digest_file
+from selat.flows.evaluate import (
+    Plan,
+    Progress,
+    Terms,
+    choose_engine,
+    evaluate,
+    planned,
+    putting,
+    resumed,
+    subject_of,
+)
+
+app = typer.Typer(help="Local evals: packs, runs, results, comparisons.", no_args_is_help=True)
+
+AtOnce = Annotated[int, typer.Option("--at-once", min=1, max=512, help="Samples under way at the same time.")]
+MaxTokens = Annotated[int, typer.Option(help="Stop after about that many tokens, in and out; 0: no limit.")]
+Minutes = Annotated[float, typer.Option(help="Stop after that many minutes; 0: no limit.")]
+RunArgument = Annotated[str, typer.Argument(help="A run's id, the beginning of one, or: last.")]
+
+
+@app.command("list")
+def list_(
+    runs: Annotated[bool, typer.Option("--runs", help="The runs so far instead of the packs.")] = False,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """The packs that can be sat; with --runs, the runs so far, the newest first."""
+    if runs:
+        with open_platform(home) as platform, _store(platform) as store:
+            found = store.runs()
+        if json_:
+            show_json([_run_json(run) for run in found])
+            return
+        for run in found:
+            packs = ", ".join(exam.name for exam in run.packs)
+            show(f"{run.id}  {run.started[:16]}  {run.state}  {run.subject.model} @ {run.subject.engine}  {packs}")
+        return
+    packs_found = [find_pack(name) for name in shipped()]
+    if json_:
+        show_json(
+            [
+                {
+                    "name": pack.name,
+                    "version": pack.version,
+                    "items": len(pack.items),
+                    "languages": pack.languages,
+                    "chance": pack.chance,
+                    "digest": pack.digest,
+                    "title": {"ms": pack.title[0], "en": pack.title[1]},
+                }
+                for pack in packs_found
+            ]
+        )
+        return
+    for pack in packs_found:
+        show(f"{pack.name:14}{len(pack.items):5} items  {', '.join(pack.languages):12}  {pack.title[1]}")
+
+
+@app.command()
+def run(
+    model: Annotated[str, typer.Option(help="The model that sits the exam, by its public name.")],
+    pack: Annotated[list[str], typer.Option(help="A pack's name, or a file that ends in .toml; repeat for more.")],
+    engine: Annotated[str, typer.Option(help="Which of the model's engines; else the first.")] = "",
+    template: Annotated[
+        list[str] | None, typer.Option(help="A form; repeat for more; `all` for every one.")
+    ] = None,
+    scoring: Annotated[
+        str, typer.Option(help=f"{GENERATION}, or {FIRST_TOKEN} by log-probabilities.")
+    ] = GENERATION,
+    weights: Annotated[
+        Path | None, typer.Option(help="The weights' file, to bind the result to its digest.")
+    ] = None,
+    chat_template: Annotated[Path | None, typer.Option(help="The chat template's file, likewise.")] = None,
+    at_once: AtOnce = 8,
+    max_samples: Annotated[int, typer.Option(help="Ask no more than that many; 0: no limit.")] = 0,
+    max_tokens: MaxTokens = 0,
+    minutes: Minutes = 0.0,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Sit packs. Samples answered before, by the same model as it is now, are not asked again."""
+    if scoring not in (GENERATION, FIRST_TOKEN):
+        raise Misused(f"--scoring is {GENERATION} or {FIRST_TOKEN}")
+    forms = templates() if template == ["all"] else tuple(template or [DEFAULT])
+    packs = [find_pack(name) for name in pack]
+    terms = Terms(forms, scoring, Budget(at_once, max_samples, max_tokens, minutes * 60))
+    with open_platform(home) as platform:
+        chosen = choose_engine(platform.shelf, model, engine)
+        subject = subject_of(chosen, model, digest_file(weights), digest_file(chat_template))
+        _sit(platform, planned(fresh_id(), now, subject, packs, terms), json_)
+
+
+@app.command()
+def resume(
+    run_id: RunArgument = "last",
+    at_once: AtOnce = 8,
+    max_tokens: MaxTokens = 0,
+    minutes: Minutes = 0.0,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Go on with a run that was killed or stopped: only what has no answer yet is asked."""
+    with open_platform(home) as platform:
+        with _store(platform) as store:
+            budget = Budget(at_once, 0, max_tokens, minutes * 60)
+            plan = resumed(store.run(run_id), store, now, budget)
+        was = plan.run.subject
+        chosen = choose_engine(platform.shelf, was.model, was.engine)
+        if subject_of(chosen, was.model, was.weights, was.chat_template) != was:
+            raise Misused("the engine's entry is not what it was in this run; start a new run")
+        _sit(platform, plan, json_)
+
+
+@app.command("show")
+def show_(
+    run_id: RunArgument = "last",
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """A run's scores with their intervals, and what stood beside them."""
+    with open_platform(home) as platform, _store(platform) as store:
+        found = store.run(run_id)
+        summaries = _summaries(store, found)
+    _show(found, summaries, json_)
+
+
+@app.command("compare")
+def compare_(
+    first: Annotated[str, typer.Argument(help="A run's id.")],
+    second: Annotated[str, typer.Argument(help="The run to compare it with.")],
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Two runs on the same samples: the difference with its interval, or that there are not enough to tell."""
+    with open_platform(home) as platform, _store(platform) as store:
+        a, b = store.run(first), store.run(second)
+        if a.scoring != b.scoring:
+            raise Misused(f"one run was scored by {a.scoring}, the other by {b.scoring}: these are not compared")
+        shared = [exam for exam in a.packs if exam in b.packs]
+        if not shared:
+            raise Misused("the runs share no pack of the same digest; run both with the same packs")
+        rows = (store.scored(a.id), store.scored(b.id))
+    found = [
+        compare(exam.name, *([one for one in some if one.pack == exam.name] for some in rows)) for exam in shared
+    ]
+    if json_:
+        show_json([one.to_json() for one in found])
+        return
+    for one in found:
+        show(f"{one.pack}: {one.first:.1%} - {one.second:.1%} = {_points(one.difference)}")
+        tested = "" if one.p is None else f", McNemar p = {one.p:.4f}"
+        show(f"  {one.verdict} (n = {one.n}{tested}, effect h = {one.effect:+.2f})")
+        if one.needed and one.verdict not in ("first is better", "second is better"):
+            say(f"  a difference of this size would show with about {one.needed} items")
+
+
+@contextmanager
+def _store(platform: Platform) -> Iterator[Store]:
+    store = Store(platform.home.path / "evals" / "evals.db")
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _sit(platform: Platform, plan: Plan, json_: bool) -> None:
+    caller = platform.local_caller()
+    put = putting(platform.desk(), caller, plan.run.subject)
+    packs = ", ".join(pack.name for pack in plan.packs)
+    say(f"run {plan.run.id}: {plan.run.subject.model} @ {plan.run.subject.engine} sits {packs}")
+    with _store(platform) as store, progress(packs, None) as bar:
+        started = time.monotonic()
+
+        def tell(at: Progress) -> None:
+            rate = (at.done - at.cached) / max(time.monotonic() - started, 1e-6)
+            task = bar.tasks[0].id
+            bar.update(task, completed=at.done, total=at.total, description=f"{packs} {rate:.1f}/s")
+
+        ended, _ = asyncio.run(evaluate(replace(plan, tell=tell), put, store))
+        summaries = _summaries(store, ended)
+    facts: dict[str, object] = {
+        "run": ended.id,
+        "subject": ended.subject.digest,
+        "model": ended.subject.model,
+        "engine": ended.subject.engine,
+        "packs": {exam.name: exam.digest for exam in ended.packs},
+        "state": ended.state,
+        "samples": ended.total,
+    }
+    platform.record("eval.finished", facts)
+    _show(ended, summaries, json_)
+    if ended.state != COMPLETE:
+        say(f"{ended.state}: {ended.failed} failed. Go on with: selat eval resume {ended.id}")
+        raise typer.Exit(1)
+
+
+def _summaries(store: Store, run: Run) -> list[Summary]:
+    scored = store.scored(run.id)
+    packs = [store.pack(exam.digest) for exam in run.packs]
+    return [summarise(pack, scored, len(pack.items) * len(run.templates)) for pack in packs]
+
+
+def _show(run: Run, summaries: list[Summary], json_: bool) -> None:
+    if json_:
+        show_json({"run": _run_json(run), "results": [one.to_json() for one in summaries]})
+        return
+    for one in summaries:
+        score = one.score
+        chance = "" if one.chance is None else f", chance {one.chance:.0%}"
+        note = "  AT CHANCE" if one.at_chance else ""
+        show(f"{one.pack:14}{score.mean:7.1%} [{score.low:.1%}, {score.high:.1%}]  n {score.n}{chance}{note}")
+        beside = ", ".join(f"{count} {name}" for name, count in one.counts if count)
+        if beside or one.missing:
+            show(f"{'':14}{beside}{f', {one.missing} missing' if one.missing else ''}")
+        for contrast in (*one.gaps, *one.asymmetries):
+            show(f"{'':14}{contrast.first} less {contrast.second}: {_points(contrast.difference)}")
+
+
+def _points(found: Estimate) -> str:
+    return f"{found.mean:+.1%} [{found.low:+.1%}, {found.high:+.1%}]"
+
+
+def _run_json(run: Run) -> dict[str, object]:
+    subject = run.subject
+    return {
+        "id": run.id,
+        "started": run.started,
+        "ended": run.ended,
+        "state": run.state,
+        "model": subject.model,
+        "engine": subject.engine,
+        "upstream": subject.upstream,
+        "weights": subject.weights,
+        "subject": subject.digest,
+        "scoring": run.scoring,
+        "packs": {exam.name: exam.digest for exam in run.packs},
+        "templates": {exam.name: exam.digest for exam in run.templates},
+        "total": run.total,
+        "asked": run.asked,
+        "cached": run.cached,
+        "failed": run.failed,
+        "tokens": run.tokens,
+    }

@@ -1,0 +1,331 @@
+"""evaluate: a model sits an eval; every sample goes through the chat flow, so it is decided and booked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import msgspec
+
+from selat.core.caller import Caller
+from selat.core.errors import EngineError, Forbidden, Misused, NotFound, SelatError
+from selat.evals import GENERATION, Pack, Reply, Sample, Scored, ToolUse, samples, score, template_digest
+from selat.evals.run import COMPLETE, PARTIAL, Budget, Exam, Run, Subject
+from selat.evals.store import Store
+from selat.evals.template import DEFAULT
+from selat.flows.chat import Desk, Whole, chat
+from selat.wire import APIS, read_ask
+
+log = logging.getLogger("selat.evaluate")
+
+PURPOSE = "eval"
+_CHAT = APIS["/v1/chat/completions"]
+_TRIES = 3
+_WAIT_S = 0.5
+_FAILURES_IN_A_ROW = 20
+
+Put = Callable[[Sample], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is. `done` counts answered samples, those kept from before among them."""
+
+    done: int
+    total: int
+    cached: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be sat: `now` gives RFC 3339 UTC text; `tell` hears of each finished sample."""
+
+    run: Run
+    packs: tuple[Pack, ...]
+    budget: Budget
+    now: Callable[[], str]
+    tell: Callable[[Progress], None] = lambda progress: None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which conditions an exam is sat: the forms, how replies are read, and where it stops."""
+
+    templates: tuple[str, ...] = (DEFAULT,)
+    scoring: str = GENERATION
+    budget: Budget = field(default_factory=Budget)
+
+
+def planned(run_id: str, now: Callable[[], str], subject: Subject, packs: Sequence[Pack], terms: Terms) -> Plan:
+    """A plan for a fresh run. Raises: NotFound, for a form that is not there; Misused, for a pack named twice."""
+    if len({pack.name for pack in packs}) < len(packs):
+        raise Misused("a pack is named twice; each is sat once")
+    exams = tuple(Exam(pack.name, pack.digest, pack.version) for pack in packs)
+    forms = tuple(Exam(name, template_digest(name)) for name in terms.templates)
+    return Plan(Run(run_id, now(), subject, exams, forms, terms.scoring), tuple(packs), terms.budget, now)
+
+
+class _Engine(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def upstream_model(self, model: str) -> str: ...
+
+
+class _Shelf(Protocol):
+    def lookup(self, model: str) -> Sequence[_Engine]: ...
+    def models(self) -> tuple[str, ...]: ...
+
+
+def subject_of(engine: _Engine, model: str, weights: str = "", chat_template: str = "") -> Subject:
+    """What an engine is known to run under a model's name; digests of files where they were given."""
+    spec = getattr(engine, "spec", None)  # an engine that is built in has none
+    return Subject(
+        model=model,
+        engine=engine.name,
+        kind=getattr(spec, "kind", "built-in"),
+        url=getattr(spec, "url", ""),
+        upstream=engine.upstream_model(model),
+        weights=weights,
+        chat_template=chat_template,
+    )
+
+
+def choose_engine(shelf: _Shelf, model: str, engine: str = "") -> _Engine:
+    """The engine of a model that sits the exam: the one named, else the first. Raises: NotFound."""
+    found = list(shelf.lookup(model))
+    if not found:
+        raise NotFound(f"no such model; registered: {', '.join(shelf.models())}. Add one: selat engine add")
+    for one in found:
+        if engine in ("", one.name):
+            return one
+    raise NotFound(f"no engine of that name serves this model; known: {', '.join(one.name for one in found)}")
+
+
+class _OneEngine:
+    """A shelf with one engine of one model: an exam is sat by one engine, named in its result."""
+
+    def __init__(self, desk: Desk, model: str, engine: str) -> None:
+        self._shelf = desk.shelf
+        self._model = model
+        self._engine = engine
+
+    def lookup(self, model: str) -> Sequence[object]:
+        return [engine for engine in self._shelf.lookup(model) if engine.name == self._engine]
+
+    def models(self) -> tuple[str, ...]:
+        return (self._model,)
+
+
+def putting(desk: Desk, caller: Caller, subject: Subject) -> Put:
+    """How a sample is put to a subject: as the purpose `eval`, by the chat flow, at one engine."""
+    narrowed = replace(desk, shelf=_OneEngine(desk, subject.model, subject.engine))  # type: ignore[arg-type]
+    model = b'{"model":' + msgspec.json.encode(subject.model) + b","
+
+    async def put(sample: Sample) -> Reply:
+        started = time.monotonic()
+        ask = read_ask(_CHAT, caller, model + sample.body[1:], PURPOSE, caller.prompt_label)
+        try:
+            reply = await chat(narrowed, ask)
+        except Forbidden as error:
+            return Reply("", outcome="denied", receipt=error.receipt or "")
+        assert isinstance(reply, Whole)
+        if reply.status >= 400:
+            raise EngineError(f"engine '{subject.engine}' refused the sample with status {reply.status}")
+        read = read_reply(reply.body, subject.engine)
+        return replace(read, receipt=reply.opening.id, duration_ms=int((time.monotonic() - started) * 1000))
+
+    return put
+
+
+class _Function(msgspec.Struct):
+    name: str = ""
+    arguments: str = ""
+
+
+class _Call(msgspec.Struct):
+    function: _Function
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    tool_calls: list[_Call] | None = None
+
+
+class _Top(msgspec.Struct):
+    token: str
+    logprob: float
+
+
+class _Token(msgspec.Struct):
+    top_logprobs: list[_Top] = []
+
+
+class _Logprobs(msgspec.Struct):
+    content: list[_Token] | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class _Body(msgspec.Struct):
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+def read_reply(body: bytes, engine: str) -> Reply:
+    """A chat completion as a Reply. Raises: EngineError, for what is none."""
+    try:
+        read = msgspec.json.decode(body, type=_Body)
+        first = read.choices[0]
+    except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
+        raise EngineError(f"engine '{engine}' answered with something that is no chat completion") from None
+    tokens = first.logprobs.content if first.logprobs and first.logprobs.content else []
+    usage = read.usage or _Usage()
+    return Reply(
+        text=first.message.content or "",
+        finish=first.finish_reason or "",
+        tool_uses=tuple(ToolUse(c.function.name, c.function.arguments) for c in first.message.tool_calls or ()),
+        top=tuple((top.token, top.logprob) for top in tokens[0].top_logprobs) if tokens else (),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+    )
+
+
+@dataclass(slots=True)
+class _Sitting:
+    """One run under way: what was answered, what it cost, and why it stopped early, if it did."""
+
+    plan: Plan
+    put: Put
+    store: Store
+    total: int
+    answered: dict[str, Reply]
+    cached: int
+    started: float = field(default_factory=time.monotonic)
+    tokens: int = 0
+    asked: int = 0
+    failed: int = 0
+    in_a_row: int = 0
+    stopped: str = ""
+
+    async def sit(self, todo: Sequence[Sample]) -> None:
+        waiting = iter(todo)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self.plan.budget.at_once, len(todo))):
+                group.create_task(self._work(waiting))
+
+    async def _work(self, waiting: Iterator[Sample]) -> None:
+        for sample in waiting:
+            if self._spent():
+                return
+            self.asked += 1
+            reply = await self._ask(sample)
+            if reply is None:
+                continue
+            self.store.keep(self.plan.run.subject.digest, {sample.digest: reply})
+            self.answered[sample.digest] = reply
+            self.tokens += reply.prompt_tokens + reply.completion_tokens
+            self.plan.tell(Progress(len(self.answered), self.total, self.cached, self.failed))
+
+    async def _ask(self, sample: Sample) -> Reply | None:
+        """A reply, or None after three tries: a sample without a reply is missing, never wrong."""
+        for attempt in range(_TRIES):
+            try:
+                reply = await self.put(sample)
+            except EngineError as error:
+                log.info("sample %s of %s, try %d: %s", sample.item.id, sample.pack, attempt + 1, error)
+                if attempt + 1 < _TRIES:
+                    await asyncio.sleep(_WAIT_S * 2**attempt)
+            else:
+                self.in_a_row = 0
+                return reply
+        self.failed += 1
+        self.in_a_row += 1
+        if self.in_a_row >= _FAILURES_IN_A_ROW:
+            self.stopped = "failures"
+        return None
+
+    def _spent(self) -> bool:
+        budget = self.plan.budget
+        if budget.samples and self.asked >= budget.samples:
+            self.stopped = "samples"
+        elif budget.tokens and self.tokens >= budget.tokens:
+            self.stopped = "tokens"
+        elif budget.seconds and time.monotonic() - self.started >= budget.seconds:
+            self.stopped = "time"
+        return bool(self.stopped)
+
+
+async def evaluate(plan: Plan, put: Put, store: Store) -> tuple[Run, list[Scored]]:
+    """Sit the plan's packs, asking only what is not kept already; the run as it ended, and its scores.
+
+    A run that was killed goes on when it is planned again with the same run: kept samples are not asked.
+    Raises: LedgerUnavailable and TooMany at once; what was answered until then is kept.
+    """
+    run = plan.run
+    wanted = [
+        sample
+        for pack in plan.packs
+        for template in run.templates
+        for sample in samples(pack, template.name, run.scoring)
+    ]
+    run = replace(run, total=len(wanted), state="running")
+    store.save(run, plan.packs)
+    kept = store.replies(run.subject.digest, list({sample.digest for sample in wanted}))
+    sitting = _Sitting(plan, put, store, len(wanted), dict(kept), len(kept))
+    plan.tell(Progress(len(kept), len(wanted), len(kept), 0))
+    todo = {sample.digest: sample for sample in wanted if sample.digest not in kept}
+    try:
+        await sitting.sit(list(todo.values()))
+    except* SelatError as group:
+        raise group.exceptions[0] from None
+    scored = [_scored(sample, sitting.answered) for sample in wanted if sample.digest in sitting.answered]
+    run = replace(
+        run,
+        ended=plan.now(),
+        state=COMPLETE if len(scored) == len(wanted) else PARTIAL,
+        asked=sitting.asked,
+        cached=len(kept),
+        failed=sitting.failed,
+        tokens=sitting.tokens,
+    )
+    store.finish(run, scored)
+    return run, scored
+
+
+def _scored(sample: Sample, answered: dict[str, Reply]) -> Scored:
+    item = sample.item
+    return Scored(
+        pack=sample.pack,
+        item=item.id,
+        template=sample.template,
+        language=item.language,
+        cluster=item.cluster,
+        score=score(item, answered[sample.digest]),
+        topic=item.topic,
+        side=item.side,
+        expect=item.expect,
+        sample=sample.digest,
+    )
+
+
+def resumed(run: Run, store: Store, now: Callable[[], str], budget: Budget) -> Plan:
+    """The plan of an earlier run, with the packs as they were. Raises: NotFound, when a form has changed since."""
+    for template in run.templates:
+        if template_digest(template.name) != template.digest:
+            raise NotFound(f"template '{template.name}' is not what it was in this run; start a new run")
+    return Plan(run, tuple(store.pack(exam.digest) for exam in run.packs), budget, now)

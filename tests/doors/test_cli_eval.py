@@ -1,0 +1,131 @@
+"""`selat eval` as a command: an exam sat, killed, resumed, shown and compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selat.app import furnish
+from selat.evals import Pack, find_pack
+from selat.home import create_home
+from selat.testing import Upstream
+from selat.testing.exam import is_right, register
+
+MODELS = {"murid": "exam:0.8", "murid-lain": "exam:0.5,b", "lambat": "exam:1,c,0.05"}
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    found = find_pack("tatabahasa")
+    register([found])
+    return found
+
+
+@pytest.fixture(scope="module")
+def upstream(pack: Pack) -> Iterator[Upstream]:
+    with Upstream() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def home(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = create_home(tmp_path_factory.mktemp("eval") / "home")
+    furnish(made)
+    models = "".join(f'"{public}" = "{name}"\n' for public, name in MODELS.items())
+    made.engines.write_text(
+        f'[[engine]]\nname = "dekat"\nkind = "openai"\nurl = "{upstream.url}"\n'
+        f'site = {{ jurisdiction = "MY" }}\n[engine.models]\n{models}'
+    )
+    return made.path
+
+
+def command(home: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "selat", "eval", *words, "--home", str(home)]
+
+
+def selat(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(home, *words), capture_output=True, text=True, timeout=120)
+
+
+def result(home: Path, *words: str) -> Any:
+    done = selat(home, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_packs_are_listed(home: Path, pack: Pack) -> None:
+    found = {row["name"]: row for row in result(home, "list")}
+    assert found["tatabahasa"]["digest"] == pack.digest
+    assert found["tatabahasa"]["items"] == len(pack.items)
+    assert "tatabahasa" in selat(home, "list").stdout
+
+
+def test_an_exam_is_sat_shown_and_compared(home: Path, pack: Pack) -> None:
+    first = result(home, "run", "--model", "murid", "--pack", "tatabahasa")
+    second = result(home, "run", "--model", "murid-lain", "--pack", "tatabahasa")
+    score = first["results"][0]["score"]
+    assert score["mean"] == pytest.approx(sum(is_right(i, 0.8) for i in pack.items) / len(pack.items), abs=1e-6)
+    assert result(home, "show", first["run"]["id"]) == first
+    [compared] = result(home, "compare", first["run"]["id"], second["run"]["id"])
+    assert compared["n"] == len(pack.items)
+    said = selat(home, "compare", first["run"]["id"], second["run"]["id"]).stdout
+    assert compared["verdict"] in said
+    assert "McNemar p" in said
+    assert f"{score['mean']:.1%}" in selat(home, "show", first["run"]["id"]).stdout
+    assert [row["state"] for row in result(home, "list", "--runs")] == ["complete", "complete"]
+
+
+def test_a_run_and_its_end_are_in_the_ledger(home: Path) -> None:
+    result(home, "run", "--model", "murid", "--pack", "tatabahasa")
+    text = b"".join(path.read_bytes() for path in (home / "ledger").rglob("*") if path.is_file()).decode(
+        "utf-8", "replace"
+    )
+    assert '"kind":"eval.finished"' in text
+    assert '"purpose":"eval"' in text
+
+
+def test_runs_scored_in_different_ways_are_not_compared(home: Path) -> None:
+    words = ("run", "--model", "murid", "--pack", "tatabahasa")
+    one = result(home, *words)["run"]["id"]
+    other = result(home, *words, "--scoring", "first-token")["run"]["id"]
+    done = selat(home, "compare", one, other)
+    assert done.returncode == 2
+    assert "these are not compared" in done.stderr
+
+
+def test_a_killed_run_goes_on_and_repeats_at_most_what_was_under_way(
+    home: Path, upstream: Upstream, pack: Pack
+) -> None:
+    at_once = 4
+    before = len(upstream.received)
+    words = ("run", "--model", "lambat", "--pack", "tatabahasa", "--at-once", str(at_once))
+    process = subprocess.Popen(command(home, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert upstream.settles(lambda: len(upstream.received) - before >= 25, 60)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(30) == -signal.SIGKILL
+    time.sleep(0.2)
+    asked = len(upstream.received) - before
+    assert asked < len(pack.items)
+    resumed = result(home, "resume", "last")
+    assert resumed["run"]["state"] == "complete"
+    assert resumed["results"][0]["score"]["mean"] == 1.0
+    assert len(upstream.received) - before - len(pack.items) <= at_once
+    bodies = [json.loads(one.body)["messages"][-1]["content"] for one in upstream.received[before:]]
+    assert len(set(bodies)) == len(pack.items)
+
+
+def test_what_is_asked_wrongly_is_said(home: Path) -> None:
+    done = selat(home, "run", "--model", "tiada", "--pack", "tatabahasa")
+    assert (done.returncode, "no such model" in done.stderr) == (1, True)
+    done = selat(home, "run", "--model", "murid", "--pack", "tiada")
+    assert (done.returncode, "no pack of that name" in done.stderr) == (1, True)
+    assert selat(home, "show", "ZZZ").returncode == 1
