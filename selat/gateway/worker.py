@@ -75,6 +75,8 @@ def problems(platform: Platform) -> list[str]:
     found = []
     if not platform.shelf.models():
         found.append("no engine is configured; add one: selat engine add")
+    if platform.journal.down:
+        found.append(platform.journal.down)
     try:
         platform.book.checkpoint()
     except LedgerBroken:

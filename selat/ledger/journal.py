@@ -80,6 +80,11 @@ class Journal:
         self._queue.put(ticket)
         return ticket
 
+    @property
+    def down(self) -> str | None:
+        """Why entries are refused now; None while they are taken."""
+        return self._down
+
     def close(self) -> None:
         """Make what was appended durable and stop; later appends raise LedgerUnavailable."""
         if not self._writer.is_alive():

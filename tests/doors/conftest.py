@@ -39,8 +39,8 @@ def fresh(upstream: Upstream, tmp_path: Path) -> Iterator[Any]:
 
     def begin(*options: str) -> Running:
         home = tmp_path / "home"
-        if not home.exists():
-            home.mkdir()
+        if not (home / "engines.toml").exists():
+            home.mkdir(exist_ok=True)
             (home / "home.toml").write_text("version = 1\n")
             (home / "engines.toml").write_text(engines_toml(upstream))
         running.append(start(home, upstream, tmp_path / "log", *options))

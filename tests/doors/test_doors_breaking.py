@@ -128,3 +128,50 @@ def test_a_folder_with_other_things_in_it_is_no_home(tmp_path: Path) -> None:
     refused = command("up", "--home", tmp_path, "--port", 0, "--once")
     assert refused.returncode == 1
     assert "not empty" in refused.stderr
+
+
+def fill(path: Path) -> None:
+    """Write until the disk is full."""
+    try:
+        with path.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+    except OSError:
+        return
+
+
+def refusal(selat: Running) -> openai.APIStatusError | None:
+    with selat.client() as client:
+        try:
+            client.chat.completions.create(model="echo", messages=SAY)
+        except openai.APIStatusError as error:
+            return error
+    return None
+
+
+def test_a_full_disk_stops_prompts_and_not_the_process(fresh: Begin, tmp_path: Path) -> None:
+    """The journals stand on a real small disk: when it is full nothing is sent, and with space all goes on."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("needs to mount a small disk, which takes root")
+    try:
+        ledger = tmp_path / "home" / "ledger"
+        ledger.mkdir(parents=True)
+        (tmp_path / "home" / "home.toml").write_text("version = 1\n")
+        (ledger / "journals").symlink_to(disk)
+        selat = fresh()
+        fill(disk / "filler")
+        until(lambda: refusal(selat))
+        refused = refusal(selat)
+        assert refused is not None
+        assert (refused.status_code, refused.code) == (503, "ledger_unavailable")
+        sent = len(selat.upstream.received)
+        assert refusal(selat) is not None
+        assert len(selat.upstream.received) == sent
+        (disk / "filler").unlink()
+        until(lambda: answered(selat))
+        assert selat.stop() == 0
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
