@@ -18,6 +18,7 @@ from selat.ledger import (
     DIMENSIONS,
     FORMATS,
     Book,
+    Keeping,
     Question,
     check,
     load_signer,
@@ -75,7 +76,9 @@ def check_(
     json_: JsonOption = False,
 ) -> None:
     """Read the whole ledger and name everything that does not fit."""
-    report = check(open_home(find_home(home)).ledger, trust.read_text("utf-8") if trust else "")
+    place = open_home(find_home(home))
+    believed = trust.read_text("utf-8") if trust else ""
+    report = check(place.ledger, believed, journals=not read_settings(place.path).ledger_database)
     if json_:
         show_json(asdict(report) | {"ok": report.ok})
     else:
@@ -212,4 +215,5 @@ def sequence_(home: HomeOption = None) -> None:
     place = create_home(find_home(home))
     settings = read_settings(place.path)
     every_s = settings.ledger_seal_every_ms / 1000
+    Keeping(place.ledger, settings.ledger_keep_days, settings.ledger_database).start()
     sequence(place.ledger, place.keys / KEY, every_s=every_s, database=settings.ledger_database)

@@ -13,7 +13,7 @@ from selat.ledger.repair import Repairs, repair
 from selat.ledger.rotate import rotate
 from selat.ledger.sequencer import Sequencer
 from selat.ledger.shared import open_journal, open_store, open_vault
-from selat.ledger.subject import Erased, Held, Subject, erase, expire, find
+from selat.ledger.subject import Erased, Held, Keeping, Subject, erase, expire, find
 from selat.ledger.ticket import Ticket
 from selat.ledger.witness import Witness
 from selat.ledger.witness_server import witness_server
@@ -26,6 +26,7 @@ __all__ = [
     "Erased",
     "Held",
     "Journal",
+    "Keeping",
     "Question",
     "Repairs",
     "Report",

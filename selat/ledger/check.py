@@ -70,9 +70,10 @@ class _Findings:
             self.notes.append(Remark(kind, what))
 
 
-def check(folder: Path, trust: str = "") -> Report:
+def check(folder: Path, trust: str = "", *, journals: bool = True) -> Report:
     """Read every leaf and every tile, and compare. `trust` is a trust file's text; else the log's own.
 
+    Without `journals` the log alone is checked: for a mirror, or where journals and state lie in PostgreSQL.
     Memory stays flat but for requests that are open. Raises: LedgerBroken, only when there is no trust file.
     """
     found = _Findings()
@@ -80,8 +81,9 @@ def check(folder: Path, trust: str = "") -> Report:
     head, signers = _checkpoint(folder, trust, found)
     if head is not None:
         _Walk(folder, head, found).run()
-    _state(folder, head, found)
-    _journals(folder, found)
+    if journals:
+        _state(folder, head, found)
+        _journals(folder, found)
     orphans = [(leaf, receipt) for receipt, leaf in found.opened.items()]
     return Report(
         head.origin if head else "",

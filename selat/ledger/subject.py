@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from selat.core.entry import Change
-from selat.core.errors import BadRequest, NotFound
+from selat.core.errors import BadRequest, NotFound, SelatError
 from selat.core.proof import verify
 from selat.ledger.book import Book
 from selat.ledger.facts import facts
@@ -17,6 +20,9 @@ from selat.ledger.journal import Journal
 from selat.ledger.query import Question, query
 from selat.ledger.shared import open_journal, open_vault
 from selat.ledger.vault import Vault
+
+EVERY_S = 3600.0
+log = logging.getLogger("selat.ledger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +115,26 @@ def expire(folder: Path, days: int, tenant: str = "", by: str = "ledger", databa
     return count
 
 
+class Keeping(threading.Thread):
+    """Expires secrets older than `days`, now and every hour, as long as the process lives; 0 keeps them all."""
+
+    def __init__(self, folder: Path, days: int, database: str = "") -> None:
+        super().__init__(name="keeping", daemon=True)
+        self._folder, self._days, self._database = folder, days, database
+
+    def run(self) -> None:
+        while self._days > 0:
+            try:
+                count = expire(self._folder, self._days, database=self._database)
+                log.info("ledger: %d secrets older than %d days erased", count, self._days)
+            except SelatError as error:
+                log.warning("ledger: expiry waits: %s", error)
+            time.sleep(EVERY_S)
+
+
 def _say(journal: Journal, change: Change) -> None:
-    time = _time(datetime.now(UTC))
-    whole = Change(change.kind, f"{change.kind}-{time}", time, change.tenant, change.caller, change.facts)
+    now = _time(datetime.now(UTC))
+    whole = Change(change.kind, f"{change.kind}-{now}", now, change.tenant, change.caller, change.facts)
     journal.start()
     try:
         journal.append(whole.leaf()).wait()

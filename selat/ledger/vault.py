@@ -139,6 +139,8 @@ class Vault:
         self._erase("leaf >= ?", [(size,)])
 
     def _erase(self, where: str, values: list[tuple[str | int, ...]]) -> int:
+        if not self._exists():
+            return 0
         with self._open() as database:
             with database:
                 sql = f"DELETE FROM secret WHERE {where}"  # noqa: S608 - conditions of ours

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from ledger_house import House
 
 from selat.core.canonical import canonical
 from selat.core.errors import BadRequest, LedgerBroken, NotFound
-from selat.ledger import Book, Journal, Sequencer, Subject, check, erase, expire, export, find
+from selat.ledger import Book, Journal, Keeping, Sequencer, Subject, check, erase, expire, export, find
 from selat.ledger.vault import Vault
 from selat.verifier import read_bundle
 
@@ -19,9 +20,9 @@ WORDS = b'{"messages": [{"role": "user", "content": "Saya 900101-14-5678"}]}'
 
 
 def entry(number: int, tenant: str = "t1", caller: str = "k1") -> bytes:
-    time = f"{(2020, 2021, 2098, 2022)[number]}-01-01T00:00:00.000Z"
+    moment = f"{(2020, 2021, 2098, 2022)[number]}-01-01T00:00:00.000Z"
     return canonical(
-        {"v": 1, "kind": "opened", "id": f"R{number}", "time": time, "tenant": tenant, "caller": caller}
+        {"v": 1, "kind": "opened", "id": f"R{number}", "time": moment, "tenant": tenant, "caller": caller}
     )
 
 
@@ -94,6 +95,16 @@ def test_old_secrets_expire(held: House) -> None:
     assert Book(held.folder).secrets("R2") != {}
     held.sequence()
     assert check(held.folder).ok
+
+
+def test_a_keeping_period_erases_by_itself(held: House) -> None:
+    Keeping(held.folder, 0).start()
+    Keeping(held.folder, 365).start()
+    book, end = Book(held.folder), time.monotonic() + 10
+    while book.secrets("R0"):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert book.secrets("R2") != {}
 
 
 def test_the_vault_at_rest_is_encrypted_by_tenant(held: House, tmp_path: Path) -> None:
