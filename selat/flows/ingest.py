@@ -12,7 +12,7 @@ from selat.core.label import Label, parse_label
 from selat.core.passage import Source
 from selat.knowledge import (
     PARSE_VERSION,
-    PARSERS,
+    SUFFIXES,
     Child,
     Document,
     Library,
@@ -109,7 +109,7 @@ def found(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
 
 def _readable(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return not hidden and path.suffix.lower() in (*PARSERS, *ROWS)
+    return not hidden and path.suffix.lower() in (*SUFFIXES, *ROWS)
 
 
 def _put(shelf: Shelf, intake: Intake, document: Document, report: Report) -> None:

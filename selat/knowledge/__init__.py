@@ -3,9 +3,8 @@
 from selat.knowledge.check import Checked, check
 from selat.knowledge.language import detect, is_indonesian
 from selat.knowledge.library import Document, Library, Query, Shelf, State, documents_of
-from selat.knowledge.parse import PARSERS, ParsedText, parse
+from selat.knowledge.parse import SUFFIXES, Child, ParsedText
 from selat.knowledge.parse import VERSION as PARSE_VERSION
-from selat.knowledge.parse.child import Child
 from selat.knowledge.quote import quote
 from selat.knowledge.rows import read_rows
 from selat.knowledge.score import Judged, Scores, score
@@ -13,8 +12,8 @@ from selat.knowledge.split import split
 from selat.knowledge.store import Record
 
 __all__ = [
-    "PARSERS",
     "PARSE_VERSION",
+    "SUFFIXES",
     "Checked",
     "Child",
     "Document",
@@ -30,7 +29,6 @@ __all__ = [
     "detect",
     "documents_of",
     "is_indonesian",
-    "parse",
     "quote",
     "read_rows",
     "score",

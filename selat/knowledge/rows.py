@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selat.core.errors import DocumentUnreadable, Misused
-from selat.knowledge.parse import Builder, ParsedText
+from selat.knowledge.parse.parsed import Builder, ParsedText
 
 _TITLE = re.compile(r"^(title|name|tajuk|nama|judul|subject|heading)(_(\w\w))?$", re.IGNORECASE)
 _LIMIT_BYTES = 20_000_000

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selat.core.errors import DocumentUnreadable
-from selat.knowledge.parse import ParsedText, parse_bytes
+from selat.knowledge.parse.files import ParsedText, parse_bytes
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 A = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,9 +17,11 @@ from reportlab.pdfgen.canvas import Canvas
 from selat.core.errors import DocumentUnreadable
 from selat.core.label import LOWEST
 from selat.core.passage import Source
-from selat.knowledge import Child, parse, split
-from selat.knowledge.parse import parse_bytes
+from selat.knowledge import SUFFIXES, Child, split
+from selat.knowledge.parse.files import PARSERS, parse, parse_bytes
 from selat.knowledge.parse.web import parse_html
+
+HOUSE = Path(__file__).parents[3]
 
 
 def pdf(*pages: str) -> bytes:
@@ -138,3 +142,15 @@ def test_a_document_over_the_time_limit_is_refused_and_the_next_is_read(tmp_path
 def test_an_unknown_type_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(DocumentUnreadable, match=r"\.pdf"):
         parse_bytes(b"x", ".exe")
+
+
+def test_the_suffixes_that_are_walked_are_those_with_a_parser() -> None:
+    assert set(SUFFIXES) == set(PARSERS)
+
+
+def test_searching_loads_no_parser() -> None:
+    script = (
+        "import sys, selat.knowledge; print(any(name in sys.modules for name in ('pypdf', 'pypdfium2', 'lxml')))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=HOUSE)
+    assert done.stdout == "False\n"
