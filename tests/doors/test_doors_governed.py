@@ -12,6 +12,8 @@ from typing import Any
 import openai
 import pytest
 from conftest import Running, engines_toml, start
+from oidc_server import OpenIDProvider
+from oidc_server import running as openid
 from typer.testing import CliRunner
 
 from selat.app import Platform
@@ -23,12 +25,24 @@ from selat.testing import Upstream
 
 
 @pytest.fixture(scope="module")
-def governed(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def provider() -> Iterator[OpenIDProvider]:
+    with openid() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def governed(
+    upstream: Upstream, provider: OpenIDProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("governed")
     home = folder / "home"
     home.mkdir()
     (home / "home.toml").write_text("version = 1\n")
     (home / "engines.toml").write_text(engines_toml(upstream))
+    (home / "oidc.toml").write_text(
+        f'[[provider]]\nissuer = "{provider.issuer}"\naudience = "selat"\ntenant = "default"\n'
+        'roles = { "selat-officer" = "officer" }\n'
+    )
     running = start(home, upstream, folder / "log", "--workers", "2")
     yield running
     assert running.stop() == 0, running.log.read_text()
@@ -235,3 +249,25 @@ def test_a_purpose_outside_the_register_or_without_its_passport_is_refused(
             say(mine, extra_headers={"selat-purpose": purpose})
         assert rule in json.dumps(caught.value.body)
     assert say(mine, extra_headers={"selat-purpose": "docs"})
+
+
+def test_a_providers_token_is_taken_where_an_api_key_is(
+    governed: Running, provider: OpenIDProvider, client: Clients
+) -> None:
+    def entry(token: str) -> dict[str, Any]:
+        raw = client(api_key=token).chat.completions.with_raw_response.create(
+            model="echo", messages=[{"role": "user", "content": "salam"}]
+        )
+        return governed.leaves_of(raw.headers["selat-receipt"], "opened")
+
+    assert within(5, lambda: call(governed, "/v1/models", provider.sign())[0] == 200)
+    first, second = entry(provider.sign()), entry(provider.sign(jti="2"))
+    assert first["caller"].startswith("sub_")
+    assert first["caller"] == second["caller"], "the same person, whichever worker"
+    assert "aminah" not in json.dumps(first)
+    for token in (provider.sign(aud="another"), provider.sign(exp=1), provider.sign(iss="https://x.example")):
+        for _ in range(3):
+            assert call(governed, "/v1/models", token) == call(governed, "/v1/models", "sk-selat-wrong")
+    provider.rotate()
+    token = provider.sign()
+    assert within(12, lambda: all(call(governed, "/v1/models", token)[0] == 200 for _ in range(4)))
