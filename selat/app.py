@@ -114,11 +114,13 @@ class Platform:
         tokens.start()
         return tokens
 
-    def identify(self, secret: str) -> Caller:
-        """Who holds this API key or token. Raises: Unauthenticated, which says nothing else; Unavailable."""
-        if self.tokens is None or secret.startswith(KEY_PREFIX):
-            return self.keys.identify(secret)
-        return self.tokens.identify(secret)
+    @cached_property
+    def identify(self) -> Callable[[str], Caller]:
+        """Who holds an API key or token. It raises Unauthenticated, which says nothing else, or Unavailable."""
+        keys, tokens = self.keys, self.tokens
+        if tokens is None:
+            return keys.identify
+        return lambda secret: (keys if secret.startswith(KEY_PREFIX) else tokens).identify(secret)
 
     @cached_property
     def guard(self) -> Guard:
