@@ -109,4 +109,4 @@ class _View:
     tiles: Tiles
 
     def leaf(self, index: int) -> bytes:
-        return self.tiles.leaves(index // WIDTH)[index % WIDTH]
+        return self.tiles.leaf(index)

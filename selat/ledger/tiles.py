@@ -12,7 +12,7 @@ WIDTH = 256
 HEIGHT = 8
 ENTRIES = "entries"
 _SHORT = struct.Struct(">H")
-_CACHED = 512
+_CACHED, _FOLDED = 512, 65_536
 
 
 def tile_name(level: int | str, number: int, width: int = WIDTH) -> str:
@@ -54,9 +54,16 @@ class Tiles:
     def __init__(self, log: Path, size: int) -> None:
         self._log, self.size = log, size
         self._kept: dict[tuple[int, int], bytes] = {}
+        self._folded: dict[tuple[int, int], Hash] = {}
 
     def read(self, height: int, index: int) -> Hash:
-        """A ReadHash: the hash over leaves [index << height, (index + 1) << height). Raises: LedgerBroken."""
+        """A ReadHash: the hash over leaves [index << height, (index + 1) << height). Raises: LedgerBroken.
+
+        Hashes above the lowest tiles are kept: neighbouring proofs share them.
+        """
+        kept = self._folded.get((height, index))
+        if kept is not None:
+            return kept
         level, inner = divmod(height, HEIGHT)
         first = index << inner
         number, offset = first >> HEIGHT, first & (WIDTH - 1)
@@ -64,7 +71,12 @@ class Tiles:
         wanted = tile[offset * HASH_BYTES : (offset + (1 << inner)) * HASH_BYTES]
         if len(wanted) != HASH_BYTES << inner:
             raise LedgerBroken(f"tile {tile_name(level, number)}: hash {offset} is beyond its end")
-        return fold([wanted[at : at + HASH_BYTES] for at in range(0, len(wanted), HASH_BYTES)])
+        folded = fold([wanted[at : at + HASH_BYTES] for at in range(0, len(wanted), HASH_BYTES)])
+        if level and inner:
+            if len(self._folded) >= _FOLDED:
+                self._folded.clear()
+            self._folded[height, index] = folded
+        return folded
 
     def tile(self, level: int, number: int) -> bytes:
         """The hashes of a tile, one after another. Raises: LedgerBroken, when it is missing or short."""
@@ -87,6 +99,20 @@ class Tiles:
         if len(leaves) != width:
             raise LedgerBroken(f"{tile_name(ENTRIES, number, width)}: {len(leaves)} entries, not {width}")
         return leaves
+
+    def leaf(self, index: int) -> bytes:
+        """One leaf, without reading the others of its bundle apart. Raises: LedgerBroken."""
+        number, offset = divmod(index, WIDTH)
+        data = self._load(ENTRIES, number, tile_width(0, number, self.size))
+        position = 0
+        for _ in range(offset):
+            if position + 2 > len(data):
+                break
+            position += 2 + (data[position] << 8 | data[position + 1])
+        end = position + 2 + int.from_bytes(data[position : position + 2], "big")
+        if position + 2 > len(data) or end > len(data):
+            raise LedgerBroken(f"{tile_name(ENTRIES, number)}: cut off before entry {offset}")
+        return data[position + 2 : end]
 
     def _load(self, level: int | str, number: int, width: int) -> bytes:
         """A tile's file; the full one, where the partial one has been removed since."""
