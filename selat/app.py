@@ -89,6 +89,18 @@ def fresh_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{number:020x}"
 
 
+class Identify:
+    """Finds the Caller of an API key or, where providers are named, of their tokens."""
+
+    def __init__(self, keys: Keys, tokens: Tokens | None) -> None:
+        self._keys, self._tokens = keys, tokens
+
+    def __call__(self, secret: str) -> Caller:
+        if self._tokens is None or secret.startswith(KEY_PREFIX):
+            return self._keys.identify(secret)
+        return self._tokens.identify(secret)
+
+
 class Platform:
     """One Selat on one home, as one process sees it. `worker` names this process's journal."""
 
@@ -115,12 +127,9 @@ class Platform:
         return tokens
 
     @cached_property
-    def identify(self) -> Callable[[str], Caller]:
+    def identify(self) -> Identify:
         """Who holds an API key or token. It raises Unauthenticated, which says nothing else, or Unavailable."""
-        keys, tokens = self.keys, self.tokens
-        if tokens is None:
-            return keys.identify
-        return lambda secret: (keys if secret.startswith(KEY_PREFIX) else tokens).identify(secret)
+        return Identify(self.keys, self.tokens)
 
     @cached_property
     def guard(self) -> Guard:
