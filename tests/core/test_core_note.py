@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from selat.core.checkpoint import Checkpoint, parse_checkpoint
 from selat.core.errors import LedgerBroken
@@ -249,3 +251,29 @@ def test_a_post_quantum_cosignature_counts_and_binds_the_name() -> None:
     moved = type(line)(renamed.name, renamed.key.id, line.value)
     with pytest.raises(LedgerBroken, match="false"):
         Note(text, (moved,)).text([renamed.key])
+
+
+@given(st.data())
+def test_no_change_of_a_letter_yields_another_receipt(data: st.DataObject) -> None:
+    """Whatever is changed, dropped or doubled: refused, or still exactly the same statement."""
+    proof, trust = proof_of_one()
+    trust += "quorum W0\n"
+    place = data.draw(st.integers(0, len(proof) - 1))
+    letter = data.draw(st.sampled_from("AZaz09+/=\n —x"))
+    how = data.draw(st.sampled_from(["change", "drop", "double", "insert"]))
+    middle = {"change": letter, "drop": "", "double": proof[place] * 2, "insert": letter + proof[place]}[how]
+    try:
+        receipt = verify(proof[:place] + middle + proof[place + 1 :], trust)
+    except LedgerBroken:
+        return
+    honest = verify(proof, trust)
+    assert (receipt.leaf, receipt.index, receipt.checkpoint) == (honest.leaf, honest.index, honest.checkpoint)
+
+
+@given(st.text(max_size=300))
+def test_no_text_at_all_breaks_the_readers(text: str) -> None:
+    for read in (parse_note, parse_trust, parse_proof, parse_checkpoint, VerifierKey.parse, Signer.parse):
+        try:
+            read(text)
+        except LedgerBroken:
+            continue
