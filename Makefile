@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up install test interop lint bench lock map clean
+.PHONY: up install test interop verifier lint bench lock map clean
 
 up: install  ## install, then run the main job
 	$(BIN)/selat up
@@ -32,6 +32,9 @@ test: lint .make/tools  ## the whole suite, as CI runs it
 
 interop: .make/tools  ## verify our evidence with Go's sumdb/note and sumdb/tlog
 	$(BIN)/python -m pytest tests/interop -rs
+
+verifier: $(VENV)/.installed  ## dist/selat-verifier.pyz: verifies receipts anywhere with Python 3.11 and cryptography
+	$(BIN)/python -m selat.verifier.pack dist/selat-verifier.pyz
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

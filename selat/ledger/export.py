@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from selat.core.proof import parse_proof
 from selat.ledger.book import Book
-from selat.ledger.facts import facts
+from selat.ledger.facts import facts, policy_of
 from selat.verifier import Bundle, Disclosure, write_bundle
 
 CONTENT = ".text"
@@ -44,6 +44,12 @@ Python 3.11 with `cryptography`; of Selat only the folders `core` and `verifier`
 
 Compare the key above with the one in the trust file that you got by the other road.
 
+## What decided / Apa yang memutuskan
+
+{policies}
+Ask the operator for the policy files with these SHA-256 digests; an entry cannot name others afterwards.
+Minta fail dasar dengan cerna SHA-256 ini daripada pengendali.
+
 ## The files / Fail-fail
 
 | file | what it is |
@@ -79,9 +85,22 @@ def export(book: Book, *receipt_ids: str, disclose: bool = True) -> bytes:
                     opened.append(Disclosure(leaf, name, value))
     trust = book.trust()
     key = next(line.split()[1] for line in trust.splitlines() if line.startswith("log "))
-    page = _PAGE.format(receipt=", ".join(receipt_ids), origin=key.split("+")[0], key=key, names=" ".join(proofs))
+    policies = "".join(sorted({_policy(leaf) for name, leaf in pages.items() if name.endswith(".json")}))
+    page = _PAGE.format(
+        policies=policies or "No policy was asked for these entries.\n",
+        receipt=", ".join(receipt_ids),
+        origin=key.split("+")[0],
+        key=key,
+        names=" ".join(proofs),
+    )
     pages |= {
         "VERIFY.md": page.encode(),
         "verify.go": files("selat.verifier").joinpath("verify.go").read_bytes(),
     }
     return write_bundle(Bundle(proofs, trust, tuple(opened), pages))
+
+
+def _policy(leaf: bytes) -> str:
+    """Lines with what an entry names: digests of the policy set, of its schema, of what was proved of it."""
+    named = policy_of(leaf)
+    return "".join(f"- {key}: `{value}`\n" for key, value in sorted(named.items()))

@@ -47,6 +47,11 @@ class Details(Facts, frozen=True):
     duration_ms: int = 0
 
 
+class _Policied(msgspec.Struct, frozen=True):
+    policy: dict[str, str] = {}
+
+
+_policied = msgspec.json.Decoder(_Policied).decode
 _facts, _details = msgspec.json.Decoder(Facts).decode, msgspec.json.Decoder(Details).decode
 
 
@@ -65,3 +70,11 @@ def details(leaf: bytes) -> Details:
     except (msgspec.DecodeError, UnicodeDecodeError):
         plain = facts(leaf)
         return Details(plain.id, plain.kind, plain.tenant, plain.time)
+
+
+def policy_of(leaf: bytes) -> dict[str, str]:
+    """The digests in an entry's `policy`; empty where it names none."""
+    try:
+        return _policied(leaf).policy
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}

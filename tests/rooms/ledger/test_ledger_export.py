@@ -18,7 +18,9 @@ from selat.ledger import Book, Journal, export
 from selat.ledger.vault import Vault
 from selat.verifier import explain, read_bundle, verify_path
 from selat.verifier.__main__ import main
+from selat.verifier.pack import pack
 
+POLICY: dict[str, object] = {"set": "5f" * 32, "schema": "c1" * 32, "proof": "not proved"}
 PROMPT = b'{"messages": [{"role": "user", "content": "Apa khabar?"}]}'
 
 
@@ -28,7 +30,9 @@ def bundle(house: House, tmp_path: Path) -> Path:
     journal = Journal(house.folder, "w")
     journal.start()
     base = {"v": 1, "id": "R1", "time": "2026-11-22T03:00:00Z", "tenant": "t1"}
-    journal.append(canonical({**base, "kind": "opened", "prompt": made.to_json()}), {"prompt": made.salt})
+    journal.append(
+        canonical({**base, "kind": "opened", "policy": POLICY, "prompt": made.to_json()}), {"prompt": made.salt}
+    )
     journal.append(canonical({**base, "kind": "closed"})).wait(10)
     journal.close()
     house.sequence()
@@ -94,6 +98,7 @@ def test_the_page_names_commands_for_us_and_for_others(bundle: Path) -> None:
     assert {"0-opened.tlog-proof", "0-opened.json", "trust.policy", "disclosures.json", "verify.go"} <= set(names)
     assert "selat ledger verify" in page
     assert "go build verify.go" in page
+    assert f"- set: `{'5f' * 32}`" in page
 
 
 def test_an_unknown_receipt_has_no_bundle(house: House) -> None:
@@ -111,28 +116,25 @@ def test_a_broken_bundle_is_named(data: bytes, tmp_path: Path) -> None:
     assert not verdict.ok
 
 
-def test_the_verifier_runs_with_core_and_cryptography_alone(bundle: Path, tmp_path: Path) -> None:
-    """In a tree that holds only those two folders, with every other installed package barred."""
-    root, house_root = tmp_path / "alone" / "selat", Path(sys.modules["selat"].__file__ or "").parent
-    for name in ("core", "verifier"):
-        for path in (house_root / name).glob("*.py"):
-            target = root / name / path.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-    (root / "__init__.py").write_text("")
+def test_the_packed_verifier_runs_with_cryptography_alone(bundle: Path, tmp_path: Path) -> None:
+    """One file, run outside the house, with every other installed package barred."""
+    packed = tmp_path / "verifier.pyz"
+    packed.write_bytes(pack())
+    assert pack() == pack()
     bar = (
-        "import sys\n"
+        "import runpy, sys\n"
         "class Bar:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        allowed = set(sys.stdlib_module_names) | {'selat', 'cryptography', '_cffi_backend', 'cffi'}\n"
+        "        ours = {'__main__', 'selat', 'cryptography', '_cffi_backend', 'cffi'}\n"
+        "        allowed = set(sys.stdlib_module_names) | ours\n"
         "        if name.partition('.')[0] not in allowed: raise ImportError('barred: ' + name)\n"
         "sys.meta_path.insert(0, Bar())\n"
-        "from selat.verifier.__main__ import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    arguments = [str(bundle), "--trust", str(bundle.with_name("trust.policy")), "--json"]
+    arguments = [str(packed), str(bundle), "--trust", str(bundle.with_name("trust.policy")), "--json"]
     done = subprocess.run(
-        [sys.executable, "-c", bar, *arguments], cwd=tmp_path / "alone", capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", bar, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     assert [item["ok"] for item in json.loads(done.stdout)] == [True, True]
