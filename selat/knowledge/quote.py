@@ -44,6 +44,7 @@ class _Option:
     at: int
     passage: Passage
     text: str
+    language: str
 
 
 def quote(question: str, passages: Sequence[Passage]) -> list[Citation]:
@@ -62,6 +63,8 @@ def quote(question: str, passages: Sequence[Passage]) -> list[Citation]:
     for option in options:
         alike = any(_alike(option.text, other.text) for other in chosen)
         same = sum(option.passage.source == other.passage.source for other in chosen)
+        if option.language != options[0].language:
+            continue  # the same guide in another language says nothing new
         near = option.score >= (NEAR if same else NEAR_OTHER) * options[0].score
         if near and not alike and same < MOST and len(chosen) < MOST_IN_ALL:
             chosen.append(option)
@@ -89,9 +92,10 @@ def _options(asked: Question, passages: Sequence[Passage]) -> list[_Option]:
             score = share / total
             if wanted:
                 score *= 1.25 if wanted[0].search(normalise(text)) else 0.8
-            score *= 1.0 if detect(text, asked.language) == asked.language else FOREIGN
+            language = detect(text, asked.language)
+            score *= 1.0 if language == asked.language else FOREIGN
             score *= 1.0 - RANK * min(marker - 1, 8)
-            options.append(_Option(score, marker, at, passage, text))
+            options.append(_Option(score, marker, at, passage, text, language))
     return sorted(options, key=lambda option: (-option.score, option.marker, option.at))
 
 
