@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from selat.core.caller import Caller
 from selat.core.passage import Citation
 from selat.flows.answer import Answered, Inquiry, conclude, ground
 from selat.flows.chat import Desk, Streamed, Whole, chat
@@ -126,6 +127,27 @@ def annotation(citation: Citation, text: str) -> dict[str, object]:
             "label": str(passage.label),
             "quote": citation.quote,
         },
+    }
+
+
+def place(library: Library, caller: Caller, document: str, number: int) -> dict[str, object]:
+    """The exact place that a citation names. Raises: NotFound, also for one above the caller's clearance."""
+    passage = library.passage(caller.tenant, document, number, caller.clearance)
+    source = passage.source
+    return {
+        "object": "document.passage",
+        "document": source.document,
+        "title": source.title,
+        "origin": source.origin,
+        "dated": source.dated,
+        "language": source.language,
+        "passage": passage.number,
+        "heading": passage.heading,
+        "page": passage.page,
+        "start": passage.start,
+        "end": passage.end,
+        "label": str(passage.label),
+        "text": passage.text,
     }
 
 

@@ -29,6 +29,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/models": {"GET": read.models},
     "/v1/models/{id}": {"GET": read.model},
     "/v1/receipts/{id}": {"GET": read.receipt},
+    "/v1/documents/{id}": {"GET": read.document},
     "/healthz": {"GET": read.healthz},
     "/readyz": {"GET": read.readyz},
     "/metrics": {"GET": read.metrics},

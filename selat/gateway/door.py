@@ -35,12 +35,14 @@ class Door:
     """What the handlers work with. `answer` leads every ask to the chat flow, documents models through `answer`.
 
     `receipt(id, tenant)` gives a receipt as JSON-able values or None; `ready()` lists what is not in order.
+    `passage(caller, document, n)` opens one passage, NotFound for one that the caller may not see.
     """
 
     identify: Identify
     answer: Answer
     models: Callable[[], list[dict[str, object]]]
     receipt: Callable[[str, str], dict[str, object] | None]
+    passage: Callable[[Caller, str, int], dict[str, object]]
     ready: Callable[[], list[str]]
     metrics: Metrics
     render_metrics: Callable[[], bytes]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from selat.app import Platform
 from selat.core.errors import LedgerBroken
-from selat.flows.documents import MODEL, answering
+from selat.flows.documents import MODEL, answering, place
 from selat.flows.receipt import receipt
 from selat.gateway.app import Gateway
 from selat.gateway.door import Door, Limits
@@ -53,6 +53,7 @@ def build_door(platform: Platform, metrics: Metrics) -> Door:
         answer=answering(platform.library, settings.answer_engine, desk),
         models=lambda: cards(platform),
         receipt=lambda receipt_id, tenant: receipt(platform.book, receipt_id, tenant),
+        passage=lambda caller, document, number: place(platform.library, caller, document, number),
         ready=lambda: problems(platform),
         metrics=metrics,
         render_metrics=lambda: render(
