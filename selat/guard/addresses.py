@@ -64,15 +64,21 @@ _BEHIND = 72
 
 
 def find(text: str, ends: list[int]) -> Iterator[Finding]:
-    done = 0
+    done = tried = 0  # each place is tried once, however many triggers stand behind it
+    chains: list[tuple[int, int, str]] = []
     for end in ends:
         if end <= done:
             continue
-        for start in _START.finditer(text, max(done, end - _BEHIND), end):
+        chains = [chain for chain in chains if chain[0] >= max(done, end - _BEHIND)]
+        for start in _START.finditer(text, max(done, tried, end - _BEHIND), end):
             parts, stop = _chain(text, start.start())
-            if stop >= end - 1 and _enough(text, start.start(), parts):
+            tried = start.start() + 1
+            if _enough(text, start.start(), parts):
+                chains.append((start.start(), stop, parts))
+        for first, stop, parts in chains:
+            if stop >= end - 1 and first >= done:
                 done = stop
-                yield Finding(start.start(), stop, "ADDRESS", 0.9 if "P" in parts else 0.75)
+                yield Finding(first, stop, "ADDRESS", 0.9 if "P" in parts else 0.75)
                 break
 
 

@@ -27,8 +27,8 @@ def find(text: str, ends: list[int]) -> Iterator[Finding]:
     for end in ends:
         if end <= done:
             continue
-        at = None
-        for at in _AT.finditer(text, max(done, end - 60), min(len(text), end + 1)):
+        near = 4 if "@" in text[max(0, end - 3) : end] else 60  # a spelled dot stands behind its at
+        for at in _AT.finditer(text, max(done, end - near), min(len(text), end + 1)):
             finding = _address(text, done, at)
             if finding:
                 done = finding.end

@@ -56,13 +56,35 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def _branch(words: tuple[str, ...]) -> str:
-    latin = [word for word in words if word[0].isascii()]
-    other = [word for word in words if not word[0].isascii()]
-    return f"(?<![a-z])(?:{'|'.join(latin)})(?![a-z])" + "".join(f"|{word}" for word in other)
+def _spellings(word: str) -> list[str]:
+    """What an expression of the table stands for: `h/?p` is `h/p` and `hp`."""
+    optional = re.search(r"\(\?:([^()]*)\)(\?)?|(\\.|.)\?|\[([^\]]*)\]", word)
+    if optional is None:
+        return [word.replace("\\", "")]
+    before, after = word[: optional.start()], word[optional.end() :]
+    if optional[3]:
+        inner = ["", optional[3]]
+    elif optional[4]:
+        inner = list(optional[4])
+    else:
+        inner = [*optional[1].split("|"), *([""] if optional[2] else [])]
+    return [spelling for middle in inner for spelling in _spellings(before + middle + after)]
 
 
-_LABEL = re.compile("|".join(f"(?P<{name}>{_branch(words)})" for name, words in _WORDS.items()))
+def _table(latin: bool) -> dict[str, str]:
+    return {
+        spelling.strip(): name
+        for name, expressions in reversed(_WORDS.items())
+        for expression in expressions
+        if expression[0].isascii() == latin
+        for spelling in _spellings(expression)
+    }
+
+
+_LATIN, _OTHER = _table(True), _table(False)
+_FIND_OTHER = re.compile("|".join(sorted(_OTHER, key=len, reverse=True)))
+# A word with the signs that labels have inside: `i/c`, `n.r.i.c`, `j&t`.
+_TOKEN = re.compile(r"[a-z]+(?:[./&'-]{1,2}[a-z]+)*")
 _TIGHT = re.compile(
     r"(?:[\s:：#.=\-_\"'`*|>,()\[\]\\/]|no|nom|nombor|number|num|bil|id|is|ialah|adalah|was|are|saya|anda|my|your|the"
     r"|dia|his|her|nya|tu|ni|ini|new|baru|lama|是|为|号码|号|码|எண்|என்|for|bagi|card|kad)*"
@@ -81,17 +103,48 @@ NO_LABEL = Label("", False)
 
 
 def label_before(text: str, start: int) -> Label:
-    """The nearest label in the 56 characters before `start`, on the same line or the one above."""
+    """The nearest label in the 56 characters before `start`, on the same line or the one above.
+
+    Words are looked up one by one: an expression of all labels costs four times as much at each number.
+    """
     before = text[max(0, start - REACH) : start].lower()
-    last = None
-    for match in _LABEL.finditer(before):
-        last = match
-    if last is None:
-        return NO_LABEL
-    return Label(last.lastgroup or "", _TIGHT.fullmatch(before, last.end()) is not None)
+    name, end = _last(before)
+    if not before.isascii():
+        for match in _FIND_OTHER.finditer(before):
+            if match.end() > end:
+                name, end = _OTHER[match[0]], match.end()
+    return Label(name, _TIGHT.fullmatch(before, end) is not None) if name else NO_LABEL
+
+
+def _last(before: str) -> tuple[str, int]:
+    """The last Latin label, of two words or one, and where it ends."""
+    tokens = list(_TOKEN.finditer(before))
+    following = ""
+    for token in reversed(tokens):
+        word = token[0]
+        pair = _LATIN.get(f"{word} {following}") if following else None
+        if pair:
+            return pair, token.end() + 1 + len(following)
+        name = _LATIN.get(word) or _inside(word)
+        if name:
+            return name, token.end()
+        following = word
+    return "", 0
+
+
+def _inside(word: str) -> str:
+    """The label that is the last part of `no.kp` or `tel/hp`."""
+    for mark in "./-&":
+        if mark in word and (name := _LATIN.get(word.rsplit(mark, 1)[1])):
+            return name
+    return ""
 
 
 def label_after(text: str, end: int) -> str:
     """The first label in the 20 characters after `end`, for `900101145678 (IC)`; empty when none."""
-    match = _LABEL.search(text[end : end + 20].lower())
-    return (match.lastgroup or "") if match else ""
+    after = text[end : end + 20].lower()
+    for token in _TOKEN.finditer(after):
+        if name := _LATIN.get(token[0]):
+            return name
+    other = None if after.isascii() else _FIND_OTHER.search(after)
+    return _OTHER[other[0]] if other else ""

@@ -10,8 +10,17 @@ from functools import lru_cache
 from selat.core.finding import Finding
 
 # How a model may write `<MYKAD_1>`: other case, spaces, brackets escaped for HTML, JSON or Markdown, or none.
-_OPENERS = ("<", "&lt;", "\\u003c", "\\<", "＜", "〈", "‹")
-_CLOSERS = (">", "&gt;", "\\u003e", "\\>", "＞", "〉", "›")
+# Brackets go in pairs: a backslash that stood before a value must not be taken for the placeholder's own.
+_BRACKETS = (
+    ("<", ">"),
+    ("&lt;", "&gt;"),
+    ("\\u003c", "\\u003e"),
+    ("\\<", "\\>"),
+    ("＜", "＞"),
+    ("〈", "〉"),
+    ("‹", "›"),
+)
+_OPENERS = tuple(opener for opener, _ in _BRACKETS)
 _JOINTS = ("_", "\\_", "\\\\_", "-", " ")
 _LONGEST = 48
 """No spelling of a placeholder is longer, so a stream never holds back more than this."""
@@ -69,8 +78,8 @@ class Mask:
         return tuple(sorted({kind for kind, _ in self._values}))
 
     def _value(self, match: re.Match[str], json_string: bool) -> str:
-        kind = (match["a"] or match["c"]).upper().replace("\\", "").replace(" ", "_")
-        value = self._values.get((kind, int(match["b"] or match["d"])))
+        spelled, number = (group for group in match.groups() if group is not None)
+        value = self._values.get((spelled.upper().replace("\\", "").replace(" ", "_"), int(number)))
         if value is None:
             return match[0]
         return json.dumps(value, ensure_ascii=False)[1:-1] if json_string else value
@@ -124,11 +133,12 @@ class Restorer:
 @lru_cache(maxsize=64)
 def _pattern(kinds: tuple[str, ...]) -> re.Pattern[str]:
     kind = "|".join(name.replace("_", r"(?:\\{0,2}_|[ ])") for name in kinds)
-    return re.compile(
-        rf"{_either(_OPENERS)}\s?(?P<a>{kind}){_either(_JOINTS)}(?P<b>[0-9]{{1,6}})\s?{_either(_CLOSERS)}"
-        rf"|(?<![A-Za-z0-9_])(?P<c>{kind})\\{{0,2}}_(?P<d>[0-9]{{1,6}})(?![A-Za-z0-9_])",
-        re.IGNORECASE | re.ASCII,
+    bracketed = "|".join(
+        rf"{re.escape(opener)}\s?({kind}){_either(_JOINTS)}([0-9]{{1,6}})\s?{re.escape(closer)}"
+        for opener, closer in _BRACKETS
     )
+    bare = rf"(?<![A-Za-z0-9_])({kind})\\{{0,2}}_([0-9]{{1,6}})(?![A-Za-z0-9_])"
+    return re.compile(f"{bracketed}|{bare}", re.IGNORECASE | re.ASCII)
 
 
 def _either(words: Sequence[str]) -> str:
@@ -163,9 +173,8 @@ def _may_grow(kinds: tuple[str, ...], tail: str) -> bool:
         ending = plain[digits.end() :]
         if not ending or (opener and ending.isspace()):
             return True
-        if opener and any(
-            closer.startswith(ending.lstrip("_ \t\n").lower()) and closer != ending.lstrip("_ \t\n").lower()
-            for closer in (word.replace("\\", "") for word in _CLOSERS)
-        ):
+        closer = dict(_BRACKETS).get(opener, "").replace("\\", "")
+        rest_of_it = ending.lstrip("_ \t\n").lower()
+        if opener and closer.startswith(rest_of_it) and closer != rest_of_it:
             return True
     return False

@@ -76,9 +76,9 @@ class Re2Prefilter:
         self._set = re2.Set.SearchSet(options)
         self._patterns = []
         for number, expression in triggers:
-            flagged = "(?s)" + _as_latin1(expression)
+            flagged = f"(?s){expression}".encode()
             self._set.Add(flagged)
-            self._patterns.append((number, re2.compile(flagged.encode("latin-1"), options)))
+            self._patterns.append((number, re2.compile(flagged, options)))
         self._set.Compile()
 
     def hits(self, data: bytes) -> list[tuple[int, int]]:
@@ -92,10 +92,6 @@ class Re2Prefilter:
                 at = max(match.end() - 1, match.start() + 1)
         found.sort(key=lambda hit: hit[1])
         return found
-
-
-def _as_latin1(expression: str) -> str:
-    return expression.encode("utf-8").decode("latin-1")
 
 
 def load(triggers: Sequence[Trigger], cache: Path | None = None) -> Prefilter:

@@ -124,6 +124,8 @@ class Guard:
         self._known[key] = scan
 
     def _scan(self, text: str) -> Scan:
+        if len(text) <= SEGMENT + MARGIN and not self.detectors:
+            return self.segment(text, 0, len(text), final=True)
         findings: list[Finding] = []
         raised: set[str] = set()
         for start, end in segments(text):
@@ -154,6 +156,8 @@ class Guard:
         found, raised = self._find(normal.text)
         if not found and not raised:
             return CLEAN
+        if not normal.starts and raw is text and end == len(text):
+            return Scan(tuple(found), frozenset(raised))
         placed = []
         for finding in found:
             first, last = normal.origin(finding.start, finding.end)
@@ -209,11 +213,16 @@ def _checked(detector: Detector, text: str) -> list[Finding]:
     return found
 
 
+def _by_rank(finding: Finding) -> tuple[int, int, int]:
+    return _RANK[finding.kind], finding.start - finding.end, finding.start
+
+
 def settle(findings: Iterable[Finding]) -> list[Finding]:
     """Of findings that overlap, keep the kind that ranks first, then the longer, then the earlier."""
-    ordered = sorted(findings, key=lambda f: (_RANK[f.kind], f.start - f.end, f.start))
-    if len(ordered) < 2:
-        return ordered
+    given = list(findings)
+    if len(given) < 2:
+        return given
+    ordered = sorted(given, key=_by_rank)
     kept: list[Finding] = []  # in order of place, none overlapping: its neighbours tell whether one fits in
     for finding in ordered:
         at = bisect_left(kept, finding)

@@ -69,36 +69,35 @@ def find(text: str, ends: list[int]) -> Iterator[Finding]:
     for end in ends:
         if end <= done:
             continue
-        for start, stop, confidence in _spans(text, max(done, end - 330), end):
-            if start >= done and stop > start:
-                done = stop
+        span = _span(text, max(done, end - 330), end)
+        if span:
+            start, stop, confidence = span
+            if confidence and start >= done and stop > start:
                 yield Finding(start, stop, "SECRET", confidence)
+            done = max(done, stop)
 
 
-def _spans(text: str, floor: int, end: int) -> Iterator[tuple[int, int, float]]:
-    near = max(floor, end - 90)
+def _span(text: str, floor: int, end: int) -> tuple[int, int, float] | None:
+    """Start, end and confidence; confidence 0 for what has been read and is none."""
+    near = max(floor, end - 72)
     pem = text.rfind("-----BEGIN", near, end)
     if pem >= 0 and (match := _PEM.match(text, pem)):
-        yield match.start(), match.end(), 1.0
-        return
+        return match.start(), match.end(), 1.0
     for match in _ISSUED.finditer(text, floor, min(len(text), end + 2000)):
         if match.start() >= end:
             break
         if match.end() >= end - 4:
-            if any(char.isdigit() for char in match[0]):
-                yield match.start(), match.end(), 0.98
-            return
+            return match.start(), match.end(), 0.98 if any(char.isdigit() for char in match[0]) else 0.0
     for pattern, confidence in ((_BEARER, 0.95), (_URL, 0.9)):
-        if (match := pattern.search(text, near, min(len(text), end + 400))) and match.end() >= end:
-            yield match.start(1), match.end(1), confidence
-            return
-    for match in _NAMED.finditer(text, near, min(len(text), end + 240)):
+        if (found := pattern.search(text, near, min(len(text), end + 400))) and found.end() >= end:
+            return found.start(1), found.end(1), confidence
+    for match in _NAMED.finditer(text, near, min(len(text), end + 120)):
         if match.end() >= end and _is_value(match):
-            yield match.start("value"), _trim(match), 0.85
-            return
+            return match.start("value"), _trim(match), 0.85
     loose = _LOOSE.search(text, near, min(len(text), end + 100))
-    if loose and loose.end() >= end and "@" not in loose["value"].rstrip("@"):
-        yield loose.start("value"), _trim(loose), 0.7
+    if loose and loose.end() >= end:
+        return loose.start("value"), _trim(loose), 0.7
+    return None
 
 
 def _trim(match: re.Match[str]) -> int:

@@ -57,13 +57,17 @@ def find(text: str, ends: list[int]) -> Iterator[Finding]:
         values = _VALUES.search(text, start, min(len(text), stop + 80))
         if values:
             opening = text.rfind("(", start, values.start())
-            rows = _tuples(text, values.end())
-            yield from _read(text, _cells(text, opening + 1, values.start(), ","), rows)
-            continue
-        mark = max(",;|\t", key=lambda mark: text.count(mark, start, stop))
-        heading = _cells(text, start, stop, mark)
-        rows = _lines(text, stop + 1, mark, len(heading))
-        yield from _read(text, heading, rows)
+            heading, rows = _cells(text, opening + 1, values.start(), ","), _tuples(text, values.end())
+        else:
+            mark = max(",;|\t", key=lambda mark: text.count(mark, start, stop))
+            heading = _cells(text, start, stop, mark)
+            rows = _lines(text, stop + 1, mark, len(heading))
+        kinds = _kinds(text, heading)
+        for row in rows if kinds else ():
+            done = row[-1].end
+            for kind, cell in zip(kinds, row, strict=False):
+                if kind and _fits(kind, text[cell.start : cell.end]):
+                    yield Finding(cell.start, cell.end, kind, 0.9)
 
 
 def _cells(text: str, start: int, stop: int, mark: str) -> list[Cell]:
@@ -107,19 +111,13 @@ def _tuples(text: str, start: int) -> Iterator[list[Cell]]:
         start = match.end()
 
 
-def _read(text: str, heading: list[Cell], rows: Iterator[list[Cell]]) -> Iterator[Finding]:
-    """A column of names counts only beside another that is personal: menus have names too."""
+def _kinds(text: str, heading: list[Cell]) -> list[str]:
+    """What stands in each column; nothing where only names do, since menus have names too."""
     kinds = []
     for cell in heading:
         match = _KIND.fullmatch(text[cell.start : cell.end])
         kinds.append((match.lastgroup or "") if match else "")
-    if len(heading) < 2 or not set(kinds) - {"", "NAME", "ADDRESS"}:
-        return
-    for row in rows:
-        for kind, cell in zip(kinds, row, strict=False):
-            value = text[cell.start : cell.end]
-            if kind and _fits(kind, value):
-                yield Finding(cell.start, cell.end, kind, 0.9)
+    return kinds if len(heading) > 1 and set(kinds) - {"", "NAME", "ADDRESS"} else []
 
 
 def _fits(kind: str, value: str) -> bool:

@@ -1,0 +1,127 @@
+"""What the guard costs: a 32 KB prompt, short texts, and throughput beside Presidio's in the same run.
+
+    python bench/guard.py            Presidio is measured where presidio-analyzer is installed, else skipped
+
+Times are CPU time of this thread, the best of several rounds; nothing is remembered between rounds.
+"""
+
+# ruff: noqa: E501 - sample prose
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from selat.guard import Guard
+from selat.guard.scoring import CORPUS, read_corpus, score
+
+PROSE = (
+    "Could you summarise the attached minutes and list the open points? The committee agreed to review the budget in the "
+    "third quarter, and the vendor will send a revised quotation before the end of the week. Boleh tolong semak ayat ini "
+    "supaya lebih sopan? Pihak kami telah menerima cadangan itu dan akan memaklumkan keputusan selepas mesyuarat. The build "
+    "failed because the cache was stale; clearing it helped, but the second test is still slow. Harga minyak naik sedikit "
+    "bulan ini, jadi kos penghantaran perlu dikira semula. Write a short poem about rain in the afternoon, in two verses. "
+    "Sila terangkan perbezaan antara pinjaman tetap dan pinjaman boleh ubah dengan contoh yang mudah. Thanks in advance! "
+)
+EIGHT = (
+    "ic saya 900101-14-5678. ", "hp 012-345 6789. ", "emel siti@contoh.my. ", "Puan Rohani binti Ahmad. ",
+    "akaun Maybank 114012345678. ", "No. 5, Jalan Universiti, 46200 Petaling Jaya. ", "plat WXY 1234. ", "DOB 12/03/1990. ",
+)  # fmt: skip
+SIZE = 32_768
+
+
+def main() -> None:
+    samples = [sample for path in sorted(CORPUS.glob("*.jsonl")) for sample in read_corpus(path)]
+    with tempfile.TemporaryDirectory() as folder:
+        cold = cost_us(lambda: Guard.load(Path(folder)), 1)
+        warm = cost_us(lambda: Guard.load(Path(folder)), 5)
+        guard = Guard.load(Path(folder))
+    print(f"prefilter {guard.engine}; load {cold / 1e3:.0f} ms compiled, {warm / 1e3:.1f} ms from the cache")
+    prose = (PROSE * 60)[:SIZE]
+    step = SIZE // len(EIGHT)
+    mixed = "".join(prose[k * step : (k + 1) * step - len(hit)] + hit for k, hit in enumerate(EIGHT))
+    dense = " ".join(sample.text for sample in samples)[:SIZE]
+    print(f"{'32 KB prompt':34} {'us CPU':>8} {'findings':>9}")
+    for name, text in (
+        ("prose, nothing in it", prose),
+        ("prose with 8 findings", mixed),
+        ("corpus texts end to end", dense),
+    ):
+        found = len(guard.scan(text).findings)
+        print(f"  {name:32} {cost_us(lambda text=text: guard._scan(text), 30):8.0f} {found:9}")
+    print(f"  {'the same text again (remembered)':32} {cost_us(lambda: guard.scan(mixed), 30):8.0f}")
+    print(
+        f"  {'short: Boleh semak ayat ini?':32} {cost_us(lambda: guard._scan('Boleh semak ayat ini?'), 200):8.1f}"
+    )
+    chat = [sample.text for sample in samples]
+    random.Random(7).shuffle(chat)
+    ours = throughput(guard._scan, chat)
+    print(f"mixed chat text, {len(chat)} texts: Selat {ours:,.0f} KB/s")
+    analyse = presidio()
+    if analyse is None:
+        print("Presidio: not installed here; skipped")
+    else:
+        theirs = throughput(analyse, chat)
+        print(
+            f"Presidio with its default recognisers: {theirs:,.1f} KB/s; Selat is {ours / theirs:,.0f} times as fast"
+        )
+    for path in sorted(CORPUS.glob("*.jsonl")):
+        result = score(guard.scan, read_corpus(path))
+        total = result.structured
+        print(
+            f"{path.name}: structured recall {total.recall:.3f} precision {total.precision:.3f}; NAME F1"
+            f" {result.kinds['NAME'].f1:.3f}, ADDRESS F1 {result.kinds['ADDRESS'].f1:.3f};"
+            f" {result.false_in_decoys} false findings in {result.decoys} decoys"
+        )
+
+
+def cost_us(run: Callable[[], object], rounds: int) -> float:
+    best = float("inf")
+    for _ in range(rounds):
+        began = time.thread_time()
+        run()
+        best = min(best, time.thread_time() - began)
+    return best * 1e6
+
+
+def throughput(scan: Callable[[str], object], texts: list[str]) -> float:
+    """KB of UTF-8 a second of CPU time, best of three passes."""
+    size = sum(len(text.encode()) for text in texts)
+    return size / 1024 / (min(cost_us(lambda: [scan(text) for text in texts], 1) for _ in range(3)) / 1e6)
+
+
+def presidio() -> Callable[[str], Any] | None:
+    """Presidio's analyzer over a blank pipeline: its recognisers alone, which flatters it."""
+    try:
+        import spacy
+        from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+        from presidio_analyzer.nlp_engine import SpacyNlpEngine
+    except ImportError:
+        return None
+
+    class Blank(SpacyNlpEngine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.nlp = {"en": spacy.blank("en")}
+
+        def load(self) -> None:
+            pass
+
+        def is_loaded(self) -> bool:
+            return True
+
+    engine = Blank()
+    registry = RecognizerRegistry()
+    registry.load_predefined_recognizers(languages=["en"], nlp_engine=engine)
+    analyzer = AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=["en"])
+    return lambda text: analyzer.analyze(text, language="en")
+
+
+if __name__ == "__main__":
+    main()
