@@ -13,7 +13,7 @@ import typer
 
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import LedgerBroken, Misused, NotFound
-from selat.home import create_home, find_home, open_home
+from selat.home import Home, create_home, find_home, open_home
 from selat.ledger import (
     DIMENSIONS,
     FORMATS,
@@ -118,10 +118,18 @@ def show_(
             show(json.dumps(entry, ensure_ascii=False, indent=2))
 
 
+def _of_files(home: Path | None) -> Home:
+    """A home whose journals are files. Raises: Misused, for one in PostgreSQL."""
+    place = open_home(find_home(home))
+    if read_settings(place.path).ledger_database:
+        raise Misused("this works on journals in files; with ledger_database, see docs/howto/several-machines.md")
+    return place
+
+
 @app.command(name="repair")
 def repair_(home: HomeOption = None, json_: JsonOption = False) -> None:
     """Rebuild what can be derived from signed entries; never changes one. Stop `selat up` first."""
-    place = open_home(find_home(home))
+    place = _of_files(home)
     repairs = repair(place.ledger, load_signer(place.keys / KEY))
     if json_:
         show_json(asdict(repairs))
@@ -136,7 +144,7 @@ def repair_(home: HomeOption = None, json_: JsonOption = False) -> None:
 @app.command(name="rotate-key")
 def rotate_key(home: HomeOption = None, json_: JsonOption = False) -> None:
     """Give the log a new signing key, announced under the old one. Stop `selat up` first."""
-    place = open_home(find_home(home))
+    place = _of_files(home)
     key = rotate(place.ledger, place.keys / KEY)
     if json_:
         show_json({"key": str(key)})

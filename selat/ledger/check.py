@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from selat.core.checkpoint import Checkpoint
-from selat.core.errors import LedgerBroken
+from selat.core.checkpoint import Checkpoint, parse_checkpoint
+from selat.core.errors import LedgerBroken, LedgerUnavailable
 from selat.core.note import parse_note
 from selat.core.proof import verify_checkpoint
 from selat.core.tree import HASH_BYTES, Hash, fold, leaf_hash
@@ -18,11 +18,12 @@ from selat.ledger.facts import Facts, facts
 from selat.ledger.index import Index
 from selat.ledger.intake import TORN, Intake
 from selat.ledger.segment import SUFFIX
-from selat.ledger.state import load_state
+from selat.ledger.state import State, load_state
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
 
 CLOCK_SLACK_S = 120
 MOST_NAMED = 100
+_LOOKS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def check(folder: Path, trust: str = "", *, journals: bool = True) -> Report:
     if head is not None:
         _Walk(folder, head, found).run()
     if journals:
-        _state(folder, head, found)
+        _state(folder, found)
         _journals(folder, found)
     orphans = [(leaf, receipt) for receipt, leaf in found.opened.items()]
     return Report(
@@ -184,10 +185,10 @@ class _Walk:
                 self.found.problem("bad-tile", f"{name} does not match the entries below it at {place}")
 
 
-def _state(folder: Path, head: Checkpoint | None, found: _Findings) -> None:
-    size = head.size if head else 0
+def _state(folder: Path, found: _Findings) -> None:
+    """Compare the sequencer's memory and the index with the checkpoint as it is now: it may have moved on."""
     try:
-        state = load_state(folder)
+        state, size = _settled(folder)
     except LedgerBroken as error:
         found.problem("bad-state", str(error))
         return
@@ -205,12 +206,32 @@ def _state(folder: Path, head: Checkpoint | None, found: _Findings) -> None:
     elif state.plan is not None:
         found.note("unfinished", f"a step from {state.base.size} to {state.plan.size} leaves waits to be finished")
     try:
-        known = Index(folder).size()
-    except LedgerBroken as error:
+        # The index follows the checkpoint: read first, it cannot be ahead.
+        known, size = Index(folder).size(), _size(folder)
+    except (LedgerBroken, LedgerUnavailable) as error:
         found.note("index", str(error))
         return
     if known > size:
         found.problem("put-back", f"the index knows {known} leaves, the checkpoint {size}: the log was put back")
+
+
+def _settled(folder: Path) -> tuple[State | None, int]:
+    """State and checkpoint size of one moment, on a ledger that may be growing."""
+    state = load_state(folder)
+    for _ in range(_LOOKS):
+        size, again = _size(folder), load_state(folder)
+        if again == state:
+            break
+        state = again
+    return state, size
+
+
+def _size(folder: Path) -> int:
+    try:
+        note = parse_note((folder / "log" / "checkpoint").read_text("utf-8"))
+        return parse_checkpoint(note.unverified_text).size
+    except (OSError, UnicodeDecodeError, LedgerBroken):
+        return 0
 
 
 def _journals(folder: Path, found: _Findings) -> None:

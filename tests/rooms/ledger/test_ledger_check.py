@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 from ledger_house import House, leaf
 
-from selat.ledger import Journal, check
+from selat.ledger import Journal, Sequencer, check
 
 
 def kinds(house: House) -> set[str]:
@@ -98,3 +99,31 @@ def test_a_clock_that_goes_back_is_noted(house: House) -> None:
     report = check(house.folder)
     assert report.ok
     assert [note.kind for note in report.notes] == ["clock"]
+
+
+def test_checking_a_ledger_that_grows_raises_no_false_alarm(house: House) -> None:
+    stop, sequencer = threading.Event(), Sequencer(house.folder, house.signer)
+    sequencer.start()
+    journal = Journal(house.folder, "w0")
+    journal.start()
+
+    def grow() -> None:
+        number = 0
+        while not stop.is_set():
+            for _ in range(40):
+                journal.append(leaf(number))
+                number += 1
+            sequencer.step()
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    try:
+        for _ in range(25):
+            report = check(house.folder)
+            assert report.ok, report.problems
+    finally:
+        stop.set()
+        thread.join()
+        journal.close()
+        sequencer.close()
+    assert report.size > 0
