@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from selat.core.entry import Closing, Opening
@@ -46,35 +48,38 @@ class Metrics:
         return self._samples
 
     def fold(self) -> None:
-        """Add up the entries remembered since the last time."""
+        """Add up the entries remembered since the last time: each kind of sample is added to once."""
         entries, self._entries = self._entries, []
-        for entry in entries:
-            if isinstance(entry, Opening):
-                self.add(f'selat_requests_total{{api="{entry.api}",effect="{entry.decision.effect}"}}')
-                self._findings(entry.scan.counts(), "in")
-            else:
-                self._closed(entry)
+        closings = [entry for entry in entries if isinstance(entry, Closing)]
+        openings = [entry for entry in entries if isinstance(entry, Opening)]
+        for (api, effect), number in Counter((one.api, one.decision.effect) for one in openings).items():
+            self.add(f'selat_requests_total{{api="{api}",effect="{effect}"}}', number)
+        for outcome, number in Counter(one.outcome for one in closings).items():
+            self.add(f'selat_answers_total{{outcome="{outcome}"}}', number)
+        if closings:
+            self.add('selat_tokens_total{direction="in"}', sum(one.usage.prompt for one in closings))
+            self.add('selat_tokens_total{direction="out"}', sum(one.usage.completion for one in closings))
+        self._findings(openings, "in")
+        self._findings(closings, "out")
+        self._observe("selat_answer_seconds", [one.duration_ms for one in closings])
+        self._observe("selat_first_byte_seconds", [one.first_ms for one in closings if one.first_ms is not None])
 
-    def _closed(self, entry: Closing) -> None:
-        self.add(f'selat_answers_total{{outcome="{entry.outcome}"}}')
-        self.add('selat_tokens_total{direction="in"}', entry.usage.prompt)
-        self.add('selat_tokens_total{direction="out"}', entry.usage.completion)
-        self._findings(entry.scan.counts(), "out")
-        self._observe("selat_answer_seconds", entry.duration_ms / 1000)
-        if entry.first_ms is not None:
-            self._observe("selat_first_byte_seconds", entry.first_ms / 1000)
-
-    def _findings(self, counts: Mapping[str, int], direction: str) -> None:
-        for kind, number in counts.items():
+    def _findings(self, entries: Sequence[Opening | Closing], direction: str) -> None:
+        found = Counter(finding.kind for entry in entries for finding in entry.scan.findings)
+        for kind, number in found.items():
             self.add(f'selat_findings_total{{kind="{kind}",direction="{direction}"}}', number)
 
-    def _observe(self, name: str, seconds: float) -> None:
+    def _observe(self, name: str, milliseconds: list[int]) -> None:
+        if not milliseconds:
+            return
+        milliseconds.sort()
         for bound in BUCKETS_S:
-            if seconds <= bound:
-                self.add(f'{name}_bucket{{le="{bound}"}}')
-        self.add(f'{name}_bucket{{le="+Inf"}}')
-        self.add(f"{name}_sum", seconds)
-        self.add(f"{name}_count")
+            within = bisect_right(milliseconds, bound * 1000)
+            if within:
+                self.add(f'{name}_bucket{{le="{bound}"}}', within)
+        self.add(f'{name}_bucket{{le="+Inf"}}', len(milliseconds))
+        self.add(f"{name}_sum", sum(milliseconds) / 1000)
+        self.add(f"{name}_count", len(milliseconds))
 
 
 def save(samples: Mapping[str, float], path: Path) -> None:

@@ -40,7 +40,7 @@ def read_answer(body: bytes, engine: str) -> AnswerBody:
     if not isinstance(document, dict):
         raise EngineGarbage(f"engine '{engine}' answered with JSON that is not an object; check its URL")
     choices = document.get("choices")
-    written = list(texts(choices)) if isinstance(choices, list) else []
+    written = texts(choices) if isinstance(choices, list) else []
     return AnswerBody(document, written, read_usage(document.get("usage"), written))
 
 
