@@ -14,11 +14,10 @@ from selat.core.passage import Citation
 from selat.flows.answer import Answered, Inquiry, conclude, ground
 from selat.flows.chat import Desk, Streamed, Whole, chat
 from selat.knowledge import Library
-from selat.wire import APIS, Ask, read_answer
+from selat.wire import CHAT, Ask, read_answer
 
 MODEL = "docs"
 EXTRACTIVE = "extractive"
-_CHAT = APIS["/v1/chat/completions"].name
 _EVENTS = "text/event-stream; charset=utf-8"
 _PASSED_ON = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "user")
 
@@ -41,7 +40,7 @@ def collection_of(ask: Ask) -> str | None:
     The extractive engine has nothing to say by itself, so a plain ask of it is one of the documents.
     """
     name, _, collection = ask.model.partition(":")
-    if ask.api.name == _CHAT and (name == MODEL or ask.model == EXTRACTIVE):
+    if ask.api.path == CHAT and (name == MODEL or ask.model == EXTRACTIVE):
         return collection
     return None
 
@@ -65,7 +64,8 @@ async def answer_documents(desk: Desk, library: Library, ask: Ask, collection: s
         answer = read_answer(body, ask.model)
         answered = conclude(grounded, "".join(answer.texts[:1]))
         shaped = shaped_body(answer.document, answered)
-        return events(shaped) if ask.stream else msgspec.json.encode(shaped)
+        # An ask of another protocol makes its own events of the whole answer.
+        return events(shaped) if ask.stream and ask.shaper is None else msgspec.json.encode(shaped)
 
     reply = await chat(desk, wanted, shape)
     if ask.stream and isinstance(reply, Whole) and reply.status == 200:

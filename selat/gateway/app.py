@@ -68,7 +68,7 @@ class Gateway:
     async def _fail(self, request: Request, error: SelatError) -> None:
         self._door.metrics.add(f'selat_refused_total{{code="{error.code}"}}')
         if request.started:
-            await request.write(error_event(error))
+            await request.write(error_event(error, request.path))
             return
         extra = []
         if receipt := getattr(error, "receipt", None):
@@ -77,4 +77,4 @@ class Gateway:
             extra.append((b"retry-after", str(error.retry_after_s).encode()))
         if error.status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
-        await request.respond(error.status, error_body(error), extra=extra)
+        await request.respond(error.status, error_body(error, request.path), extra=extra)

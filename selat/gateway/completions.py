@@ -7,9 +7,9 @@ from selat.core.errors import SelatError, Unauthenticated
 from selat.core.label import Label, parse_label
 from selat.flows.chat import Streamed, Whole
 from selat.gateway.door import Door
-from selat.gateway.errors import error_event
+from selat.gateway.errors import error_event, error_object, inner
 from selat.gateway.http import Request
-from selat.wire import APIS, read_ask
+from selat.wire import APIS, Shaper, read_ask
 
 BEARER = "bearer "
 DEFAULT_PURPOSE = "chat"
@@ -18,22 +18,25 @@ DEFAULT_PURPOSE = "chat"
 def caller_of(door: Door, request: Request) -> Caller:
     """Who asks. Raises: Unauthenticated, which says nothing else."""
     header = request.header(b"authorization")
-    if header[: len(BEARER)].lower() != BEARER:
-        raise Unauthenticated("missing or wrong API key")
-    return door.identify(header[len(BEARER) :].strip())
+    if header[: len(BEARER)].lower() == BEARER:
+        return door.identify(header[len(BEARER) :].strip())
+    if key := request.header(b"x-api-key"):  # Anthropic's clients
+        return door.identify(key.strip())
+    raise Unauthenticated("missing or wrong API key")
 
 
 async def ask(door: Door, request: Request) -> None:
-    """POST /v1/chat/completions, /v1/completions, /v1/embeddings."""
+    """POST to each endpoint of `APIS`."""
     caller = caller_of(door, request)
     purpose = request.header(b"selat-purpose") or DEFAULT_PURPOSE
     label = prompt_label(caller, request)
     body = await request.body(door.limits.body_bytes, door.limits.body_s)
-    reply = await door.answer(read_ask(APIS[request.path], caller, body, purpose, label))
+    asked = read_ask(APIS[request.path], caller, body, purpose, label)
+    reply = await door.answer(asked)
     if isinstance(reply, Whole):
         await request.respond(reply.status, reply.body, reply.content_type.encode(), _headers(reply))
     else:
-        await _stream(request, reply)
+        await _stream(request, reply, asked.shaper)
 
 
 def prompt_label(caller: Caller, request: Request) -> Label:
@@ -45,7 +48,7 @@ def prompt_label(caller: Caller, request: Request) -> Label:
     return caller.prompt_label.join(parse_label(header)) if header else caller.prompt_label
 
 
-async def _stream(request: Request, reply: Streamed) -> None:
+async def _stream(request: Request, reply: Streamed, shaper: Shaper | None) -> None:
     try:
         await request.start(
             reply.status, reply.content_type.encode(), (*_headers(reply), (b"cache-control", b"no-cache"))
@@ -54,7 +57,8 @@ async def _stream(request: Request, reply: Streamed) -> None:
             await request.write(chunk, more=True)
         await request.write(b"")
     except SelatError as error:
-        await request.write(error_event(error))
+        event = error_event(error) if shaper is None else shaper.fail(error.status, inner(error_object(error)))
+        await request.write(event)
     finally:
         # A plain call: a caller who hung up cancels this task, and an awaited write would be cancelled too.
         reply.close()

@@ -1,10 +1,13 @@
-"""Errors become responses here, in OpenAI's shape, with our code and the rule's id."""
+"""Errors become responses here, in the shape of the endpoint's protocol, with our code and the rule's id."""
 
 from __future__ import annotations
 
 import msgspec
 
 from selat.core.errors import BadRequest, Forbidden, SelatError
+from selat.wire import framed, messages_error
+
+MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
 
 TYPES = {
     400: "invalid_request_error",
@@ -34,10 +37,25 @@ def error_object(error: SelatError) -> dict[str, object]:
     return {"error": body}
 
 
-def error_body(error: SelatError) -> bytes:
-    return msgspec.json.encode(error_object(error))
+def error_body(error: SelatError, path: str = "") -> bytes:
+    """The body of a response: Anthropic's at its own endpoint, else OpenAI's."""
+    body = error_object(error)
+    if path == MESSAGES:
+        body = messages_error(error.status, inner(body))
+    return msgspec.json.encode(body)
 
 
-def error_event(error: SelatError) -> bytes:
-    """An error that comes after a stream has begun: one event, as OpenAI's clients expect it."""
-    return b"data: " + error_body(error) + b"\n\n"
+def error_event(error: SelatError, path: str = "") -> bytes:
+    """An error that comes after a stream has begun: one event, as the protocol's clients expect it."""
+    body = error_object(error)
+    if path == MESSAGES:
+        return framed([messages_error(error.status, inner(body))])
+    if path == RESPONSES:
+        return framed([{**inner(body), "type": "error", "sequence_number": 0}])
+    return b"data: " + msgspec.json.encode(body) + b"\n\n"
+
+
+def inner(body: dict[str, object]) -> dict[str, object]:
+    error = body["error"]
+    assert isinstance(error, dict)
+    return error

@@ -1,8 +1,24 @@
-"""The OpenAI protocol's shapes: asks read from bodies, texts found and rewritten, answers and streams watched."""
+"""The protocols: asks read from bodies, texts found and rewritten, answers and streams watched and shaped."""
 
-from selat.wire.ask import APIS, Ask, decode, read_ask
+from selat.wire.ask import APIS, CHAT, Ask, decode, read_ask
 from selat.wire.body import AnswerBody, read_answer
 from selat.wire.events import Events
+from selat.wire.messages_answer import messages_error
+from selat.wire.shaper import Shaper, framed
 from selat.wire.texts import rewrite, texts
 
-__all__ = ["APIS", "AnswerBody", "Ask", "Events", "decode", "read_answer", "read_ask", "rewrite", "texts"]
+__all__ = [
+    "APIS",
+    "CHAT",
+    "AnswerBody",
+    "Ask",
+    "Events",
+    "Shaper",
+    "decode",
+    "framed",
+    "messages_error",
+    "read_answer",
+    "read_ask",
+    "rewrite",
+    "texts",
+]

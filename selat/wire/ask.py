@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,9 @@ import msgspec
 from selat.core.caller import Caller
 from selat.core.errors import BadRequest
 from selat.core.label import Label
+from selat.wire import messages, responses
+from selat.wire.fields import Known, known_fields
+from selat.wire.shaper import Shaper
 
 Content = str | list[dict[str, object]] | None
 
@@ -24,9 +28,7 @@ class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
-class _Common(msgspec.Struct):
-    model: str
-    stream: bool | None = None
+class _Common(Known):
     stream_options: _StreamOptions | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -53,17 +55,27 @@ class _Embedding(_Common, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One endpoint of the protocol: its name in entries, the engine's path, and the shape of its body."""
+    """One endpoint: its name in entries, the engine's path, and the shape of its body.
+
+    `to_chat`, of an endpoint of another protocol, makes a body's document one of a chat completion, and gives
+    the shaper of the answer.
+    """
 
     name: str
     path: str
-    shape: type[_Common]
+    shape: type[Known]
+    to_chat: Callable[[dict[str, object], Known], tuple[dict[str, object], Shaper]] | None = None
+
+
+CHAT = "/chat/completions"
 
 
 APIS = {
-    "/v1/chat/completions": Api("chat.completions", "/chat/completions", _Chat),
+    "/v1/chat/completions": Api("chat.completions", CHAT, _Chat),
     "/v1/completions": Api("completions", "/completions", _Completion),
     "/v1/embeddings": Api("embeddings", "/embeddings", _Embedding),
+    "/v1/responses": Api("responses", CHAT, responses.Responses, responses.to_chat),
+    "/v1/messages": Api("messages", CHAT, messages.Messages, messages.to_chat),
 }
 
 
@@ -73,6 +85,8 @@ class Ask:
 
     `label` is what the prompt is said to be, before scanning. `body` are the caller's own bytes, forwarded
     unchanged unless masking or the engine's model name changes them; `document` is their decoded JSON object.
+    Of another protocol `document` is the chat completion made of it, which is what goes to the engine, and
+    `shaper` makes the caller's answer of the engine's.
     """
 
     caller: Caller
@@ -83,6 +97,7 @@ class Ask:
     body: bytes
     document: dict[str, object]
     stream: bool
+    shaper: Shaper | None = None
 
 
 def decode(body: bytes) -> dict[str, object]:
@@ -105,21 +120,10 @@ def read_ask(api: Api, caller: Caller, body: bytes, purpose: str, label: Label) 
     Raises: BadRequest, with the field in `param`.
     """
     document = decode(body)
-    try:
-        known = msgspec.convert(document, api.shape)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$")
-        param = path.rstrip("`").lstrip(".") or _missing(what)
-        raise BadRequest(f"{param or 'body'}: {_safe(what)}", param=param or None) from None
+    known = known_fields(document, api.shape)
     if isinstance(known, _Chat) and not known.messages:
         raise BadRequest("messages: at least one message is needed", param="messages")
-    return Ask(caller, api, known.model, purpose, label, body, document, bool(known.stream))
-
-
-def _missing(what: str) -> str:
-    return what.split("`")[1] if "missing required field" in what else ""
-
-
-def _safe(what: str) -> str:
-    # "Invalid enum value 'the caller's words'" is the one message that repeats the value.
-    return "not one of the allowed values" if what.startswith("Invalid enum value") else what
+    shaper = None
+    if api.to_chat is not None:
+        document, shaper = api.to_chat(document, known)
+    return Ask(caller, api, known.model, purpose, label, body, document, bool(known.stream), shaper)

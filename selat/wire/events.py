@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -37,6 +37,7 @@ class _Delta(msgspec.Struct):
     reasoning: str | None = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -52,6 +53,7 @@ class _Chunk(msgspec.Struct):
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_JSON_FIELDS = ("function_call",)
 _PLAIN_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
@@ -139,14 +141,10 @@ class Events:
         for choice in document["choices"]:
             index = choice.get("index", 0)
             holder = choice.get("delta") or choice
-            for field in (*_PLAIN_FIELDS, "text"):
-                if isinstance(holder.get(field), str):
-                    holder[field] = self._restorer(index, field).feed(holder[field])
-            for call in holder.get("tool_calls") or ():
-                function = call.get("function") or {}
-                if isinstance(function.get("arguments"), str):
-                    restorer = self._restorer(index, f"tool_calls.{call.get('index', 0)}")
-                    function["arguments"] = restorer.feed(function["arguments"])
+            for owner, key, field in _places(holder):
+                if (index, field) not in self._restorers:
+                    before.extend(self._held_back(index))  # where a channel begins, those before it have ended
+                owner[key] = self._restorer(index, field).feed(owner[key])
             if choice.get("finish_reason"):
                 before.extend(self._held_back(index))
         return b"".join(before) + b"data: " + msgspec.json.encode(document) + b"\n\n"
@@ -155,7 +153,7 @@ class Events:
         assert self._restoring is not None
         restorer = self._restorers.get((index, field))
         if restorer is None:
-            restorer = self._restorers[index, field] = self._restoring(field.startswith("tool_calls."))
+            restorer = self._restorers[index, field] = self._restoring(field in _JSON_FIELDS or "." in field)
         return restorer
 
     def _held_back(self, only: int | None = None) -> Iterator[bytes]:
@@ -169,6 +167,8 @@ class Events:
             elif field.startswith("tool_calls."):
                 call = {"index": int(field.removeprefix("tool_calls.")), "function": {"arguments": text}}
                 choice["delta"] = {"tool_calls": [call]}
+            elif field in _JSON_FIELDS:
+                choice["delta"] = {field: {"arguments": text}}
             else:
                 choice["delta"] = {field: text}
             yield b"data: " + msgspec.json.encode({**self._last, "choices": [choice]}) + b"\n\n"
@@ -188,3 +188,17 @@ def _texts(choice: _Choice) -> Iterator[tuple[str, str]]:
     for call in delta.tool_calls or ():
         if call.function and call.function.arguments:
             yield f"tool_calls.{call.index}", call.function.arguments
+    if delta.function_call and delta.function_call.arguments:
+        yield "function_call", delta.function_call.arguments
+
+
+def _places(holder: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """Where texts stand in a delta: the object, its key there, the channel's name. Empty ones begin nothing."""
+    for field in (*_PLAIN_FIELDS, "text"):
+        if holder.get(field) and isinstance(holder[field], str):
+            yield holder, field, field
+    functions = [(f"tool_calls.{call.get('index', 0)}", call) for call in holder.get("tool_calls") or ()]
+    for channel, call in (*functions, ("function_call", {"function": holder.get("function_call")})):
+        function = call.get("function")
+        if isinstance(function, dict) and function.get("arguments"):
+            yield function, "arguments", channel

@@ -69,7 +69,8 @@ class Sent:
         name = engine.upstream_model(self.ask.model)
         if name != self.ask.model and isinstance(document, dict):
             document = {**document, "model": name}
-        return self.ask.body if document is self.ask.document else msgspec.json.encode(document)
+        unchanged = document is self.ask.document and self.ask.shaper is None
+        return self.ask.body if unchanged else msgspec.json.encode(document)
 
     async def send(self, way: Sequence[Option[Engine]], scans: dict[str, Scan]) -> None:
         """Send to the first engine of `way`, and on its failure before a first byte to the next.
@@ -205,9 +206,12 @@ class Sent:
 
     def _finish(self, status: int, body: bytes) -> Whole:
         assert self.answer is not None
+        content_type = self.answer.content_type or _JSON
+        if self.ask.shaper is not None:
+            body, content_type = self.ask.shaper.whole(status, body)
         self.written.update(body)
         self.close("complete", status)
-        return Whole(status, self.answer.content_type or _JSON, body, self.label(), self.opening)
+        return Whole(status, content_type, body, self.label(), self.opening)
 
     def _elapsed_ms(self) -> int:
         return int((time.monotonic() - self._started) * 1000)
@@ -229,14 +233,21 @@ class Streamed:
     async def chunks(self) -> AsyncIterator[bytes]:
         """The events for the caller. Raises: EngineError, when the engine breaks off."""
         sent = self._sent
+        shaper = sent.ask.shaper
         assert sent.answer is not None
         try:
             async for chunk in sent.answer.chunks():
                 sent.arrived()
-                if out := self._events.feed(chunk):
+                out = self._events.feed(chunk)
+                if shaper is not None:
+                    out = shaper.feed(out)
+                if out:
                     sent.written.update(out)
                     yield out
-            if out := self._events.close():
+            out = self._events.close()
+            if shaper is not None:
+                out = shaper.feed(out) + shaper.close()
+            if out:
                 sent.written.update(out)
                 yield out
         except EngineError as error:
