@@ -277,7 +277,7 @@ def furnish(home: Home) -> str | None:
 
     The secret of the first key, when it was made now; None on a home that has one. What is there stays as it is.
     """
-    prepare(home.ledger, home.keys / "ledger.key")
+    prepare(home.ledger, home.keys / "ledger.key", read_settings(home.path).ledger_origin)
     if not home.policy.exists():
         fresh = home.policy.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)

@@ -48,6 +48,7 @@ class Settings:
         "",
         "PostgreSQL for the journals and salts of several nodes: postgresql://HOST/NAME. Else files in the home.",
     )  # type: ignore[assignment]
+    ledger_origin: str = _setting("", "Name of a new log, like ledger.example.my; else selat.local/ and chance.")  # type: ignore[assignment]
     ledger_keep_days: int = _setting(0, "Days that salts are kept; then they are erased. 0 keeps them.")  # type: ignore[assignment]
     ledger_seal_every_ms: int = _setting(1000, "Longest wait between an entry and its checkpoint.")  # type: ignore[assignment]
 

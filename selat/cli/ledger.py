@@ -224,4 +224,4 @@ def sequence_(home: HomeOption = None) -> None:
     settings = read_settings(place.path)
     every_s = settings.ledger_seal_every_ms / 1000
     Keeping(place.ledger, settings.ledger_keep_days, settings.ledger_database).start()
-    sequence(place.ledger, place.keys / KEY, every_s=every_s, database=settings.ledger_database)
+    sequence(place.ledger, place.keys / KEY, settings.ledger_origin, every_s, settings.ledger_database)

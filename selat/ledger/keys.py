@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from selat.core.errors import LedgerBroken
+from selat.core.note import well_named
 from selat.core.signature import ED25519
 from selat.core.signer import Signer
 from selat.core.trust import Trust, parse_trust
@@ -15,6 +16,7 @@ from selat.ledger import files
 
 TRUST = "trust.policy"
 _SEED_BYTES = 32
+MAX_ORIGIN_BYTES = 255
 
 
 def new_origin() -> str:
@@ -64,6 +66,10 @@ def prepare(folder: Path, key_file: Path, origin: str = "") -> Signer:
     `origin` names a new log; it is ignored once there is one.
     Raises: LedgerBroken, when there is a log but its key is gone; OSError.
     """
+    if origin and not (well_named(origin) and len(origin.encode()) <= MAX_ORIGIN_BYTES):
+        raise LedgerBroken(
+            "ledger_origin: a name of at most 255 bytes without spaces and plus, as in ledger.example.my"
+        )
     log = folder / "log"
     files.make_folder(log)
     files.make_folder(folder / "journals")

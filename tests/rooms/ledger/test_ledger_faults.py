@@ -256,3 +256,10 @@ def test_a_running_sequencer_keeps_repair_out(house: House) -> None:
     with pytest.raises(HomeBusy):
         repair(house.folder, house.signer)
     sequencer.close()
+
+
+@pytest.mark.parametrize("origin", ["two words", "a+b", "x" * 256])
+def test_a_log_gets_no_name_that_a_note_could_not_carry(tmp_path: Path, origin: str) -> None:
+    with pytest.raises(LedgerBroken, match="ledger_origin"):
+        prepare(tmp_path / "ledger", tmp_path / "keys" / "ledger.key", origin)
+    assert not (tmp_path / "keys").exists()
