@@ -36,8 +36,7 @@ def run(
     already is never lowered by this: selat label lower does that, for an officer.
     """
     with open_platform(home) as platform:
-        caller = platform.local_caller(tenant)
-        given = parse_label(label) if label else caller.prompt_label
+        given = parse_label(label) if label else platform.keys.tenant(tenant).highest_label
         intake = Intake(tenant, collection, given, language, id_field, bool(label), sync or watch)
         report = _once(platform, paths, intake)
         _tell(report, collection, json_)

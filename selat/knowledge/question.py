@@ -18,6 +18,7 @@ SAME_LANGUAGE = 0.8
 CORRECTED = 0.7
 PLACE = 0.55  # weight of a place's kind, for documents that cover all places
 NEAR = 0.5
+MOST = 64  # concepts of a question; a pasted page is read no further
 WEAK = 0.5  # weight of everyday words: seldom what a question is about
 WEAK_PART = 0.35
 PART = 0.6
@@ -94,7 +95,7 @@ def understand(text: str, glossary: Glossary, vocabulary: Vocabulary | None = No
         spelled.extend(_spelled_out(piece, vocabulary))
     unique = {concept.asked: concept for concept in concepts}
     written = " ".join(spelled)
-    return Question(detect(written), tuple(unique.values()), written)
+    return Question(detect(written), tuple(unique.values())[:MOST], written)
 
 
 def _spelled_out(word: str, vocabulary: Vocabulary | None) -> Iterator[str]:

@@ -16,6 +16,9 @@ MAX_PAGES = 5_000
 _BREAK = re.compile(r"\n\s*\n|(?<=[.!?:;])\n(?=[A-Z0-9•(])")
 
 
+_MADE_UP = re.compile(r"^(Microsoft (Word|PowerPoint|Excel) - )|\.(docx?|pptx?|xlsx?|pdf)$", re.IGNORECASE)
+
+
 def parse_pdf(data: bytes) -> ParsedText:
     """Raises: DocumentUnreadable, for a file that is encrypted, broken, too long or without text."""
     try:
@@ -26,7 +29,7 @@ def parse_pdf(data: bytes) -> ParsedText:
         if len(document) > MAX_PAGES:
             raise DocumentUnreadable(f"pdf: {len(document)} pages, at most {MAX_PAGES:,}; split the document")
         builder = Builder()
-        title = str(document.get_metadata_value("Title") or "").strip()
+        title = _title(str(document.get_metadata_value("Title") or ""))
         for number in range(len(document)):
             builder.page(number + 1)
             for paragraph in _BREAK.split(_page(document, number)):
@@ -34,6 +37,12 @@ def parse_pdf(data: bytes) -> ParsedText:
         parsed = builder.finish()
         parsed.facts["title"] = title or parsed.text[:80].split("\n")[0]
         return parsed
+
+
+def _title(stated: str) -> str:
+    """The title that a file states, without what word processors put there by themselves."""
+    title = _MADE_UP.sub("", " ".join(stated.split()))
+    return "" if title.lower() in ("untitled", "anonymous") else title
 
 
 def _page(document: pypdfium2.PdfDocument, number: int) -> str:
