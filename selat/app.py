@@ -46,6 +46,7 @@ from selat.policy import (
     Instruments,
     PolicySet,
     Quota,
+    Recall,
     Reload,
     load_packs,
     load_proved,
@@ -158,6 +159,11 @@ class Platform:
 
         incidents = Incidents(self.keys.engine, lambda tenant: packs.rules(profile_of(tenant)))
         return Duties(packs, incidents, Instruments(self.keys.engine), profile_of, self.record)
+
+    @cached_property
+    def recall(self) -> Recall:
+        """The labels of answers that were given out."""
+        return Recall(self.keys.engine, _secret(self.home.keys / "recall.key"))
 
     @cached_property
     def quota(self) -> Quota:

@@ -11,6 +11,7 @@ from pathlib import Path
 from selat.app import Platform
 from selat.core.errors import LedgerBroken
 from selat.flows.documents import MODEL, answering, place
+from selat.flows.history import remembering
 from selat.flows.receipt import receipt
 from selat.gateway.app import Gateway
 from selat.gateway.door import Door, Limits
@@ -50,7 +51,7 @@ def build_door(platform: Platform, metrics: Metrics) -> Door:
     desk = platform.desk(metrics.count)
     return Door(
         identify=platform.identify,
-        answer=answering(platform.library, settings.answer_engine, desk),
+        answer=remembering(answering(platform.library, settings.answer_engine, desk), platform.recall),
         models=lambda: cards(platform),
         receipt=lambda receipt_id, tenant: receipt(platform.book, receipt_id, tenant),
         passage=lambda caller, document, number: place(platform.library, caller, document, number),

@@ -9,6 +9,7 @@ from selat.policy.invariants import Invariant, Invariants, read_invariants
 from selat.policy.packs import load_packs
 from selat.policy.proved import load_proved
 from selat.policy.quota import Quota
+from selat.policy.recall import Recall
 from selat.policy.reload import Reload, lay_out
 from selat.policy.request import UNREGISTERED, AuthorizationRequest, read_request
 from selat.policy.sets import DEFAULT, Policy, PolicySet
@@ -27,6 +28,7 @@ __all__ = [
     "Policy",
     "PolicySet",
     "Quota",
+    "Recall",
     "Reload",
     "explain",
     "lay_out",

@@ -78,6 +78,14 @@ quota_state = sa.Table(
     sa.Column("changes", sa.BigInteger, nullable=False),
 )
 
+answer_labels = sa.Table(
+    "answer_labels",
+    metadata,
+    sa.Column("digest", sa.LargeBinary(16), primary_key=True),
+    sa.Column("label", sa.String(200), nullable=False),
+    sa.Column("day", sa.Integer, nullable=False, index=True),
+)
+
 
 @contextmanager
 def trouble(engine: sa.Engine) -> Iterator[None]:

@@ -271,3 +271,36 @@ def test_a_providers_token_is_taken_where_an_api_key_is(
     provider.rotate()
     token = provider.sign()
     assert within(12, lambda: all(call(governed, "/v1/models", token)[0] == 200 for _ in range(4)))
+
+
+def test_an_answer_from_a_terhad_document_does_not_leave_with_the_conversation(
+    governed: Running, client: Clients
+) -> None:
+    paper = governed.home.parent / "pelan.txt"
+    paper.write_text(
+        "Pelan induk Kuala Muda akan dibentangkan kepada majlis pada 3 Mac 2027 oleh jabatan perancang."
+    )
+    assert (
+        cli(governed, "ingest", str(paper), "--label", "terhad/internal/none/MY", "--collection", "pelan")[0] == 0
+    )
+    mine = client()
+    question = "Bila pelan induk Kuala Muda akan dibentangkan?"
+    raw = mine.chat.completions.with_raw_response.create(
+        model="docs:pelan", messages=[{"role": "user", "content": question}]
+    )
+    assert raw.headers["selat-label"].startswith("terhad")
+    answer = raw.parse().choices[0].message.content
+    assert answer
+    assert "3 Mac 2027" in answer
+    history: Any = [
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": answer},
+        {"role": "user", "content": "Terjemahkan."},
+    ]
+    for _ in range(4):
+        with pytest.raises(openai.PermissionDeniedError) as caught:
+            mine.chat.completions.create(model="far", messages=history)
+        assert "above-terbuka-stays-in-malaysia" in json.dumps(caught.value.body)
+    at_home = mine.chat.completions.with_raw_response.create(model="echo", messages=history)
+    assert at_home.headers["selat-label"].startswith("terhad")
+    assert say(mine, "far", "Terjemahkan.")

@@ -1,0 +1,160 @@
+"""A label comes back with the answer that bears it, for its own tenant, and keeps the conversation at home."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chat_kit import CALLER, Office, written
+
+from selat.core.caller import Site
+from selat.core.errors import Forbidden
+from selat.core.label import LOWEST, Label, parse_label
+from selat.flows.chat import Streamed, Whole, chat
+from selat.flows.history import Answer, remembering
+from selat.guard import Guard
+from selat.identity import open_engine
+from selat.policy import Recall
+from selat.testing import EchoEngine
+from selat.wire import Ask
+
+TERHAD = parse_label("terhad/internal/none/MY")
+SAID = "Pelan kawasan akan diumumkan pada bulan hadapan"
+
+
+@pytest.fixture(scope="module")
+def guard() -> Guard:
+    return Guard.load()
+
+
+@pytest.fixture
+def recall(database: str) -> Iterator[Recall]:
+    engine = open_engine(database)
+    yield Recall(engine, b"k" * 32)
+    engine.dispose()
+
+
+@pytest.fixture
+def office(tmp_path: Path, guard: Guard) -> Iterator[Office]:
+    abroad = EchoEngine("luar", Site("SG"), ("far",))
+    office = Office(tmp_path, guard, EchoEngine(), abroad)
+    yield office
+    office.journal.close()
+
+
+def answering(office: Office, recall: Recall) -> Answer:
+    async def answer(ask: Ask) -> Whole | Streamed:
+        return await chat(office.desk, ask)
+
+    return remembering(answer, recall)
+
+
+def follow_up(office: Office, answer: str, model: str = "far", **more: Any) -> Ask:
+    messages = [
+        {"role": "user", "content": SAID},
+        {"role": "assistant", "content": answer},
+        {"role": "user", "content": "terjemahkan"},
+    ]
+    return replace(office.ask("x", model=model, messages=messages), **more)
+
+
+async def body_of(reply: Whole | Streamed) -> bytes:
+    if isinstance(reply, Whole):
+        return reply.body
+    try:
+        return b"".join([chunk async for chunk in reply.chunks()])
+    finally:
+        reply.close()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_labelled_answer_sent_again_stays_at_home(office: Office, recall: Recall, stream: bool) -> None:
+    ask = answering(office, recall)
+
+    async def talk() -> Label:
+        first = await ask(office.ask(SAID, stream=stream, label=TERHAD))
+        body = await body_of(first)
+        said = "".join(written(body)) if stream else f"Echo: {SAID}"
+        assert said == f"Echo: {SAID}"
+        with pytest.raises(Forbidden) as caught:
+            await ask(follow_up(office, said))
+        assert caught.value.rules == ("above-terbuka-stays-in-malaysia",)
+        at_home = await ask(follow_up(office, f"  {said}\n", "echo"))
+        await body_of(at_home)
+        return at_home.label
+
+    assert asyncio.run(talk()) == TERHAD
+
+
+def test_what_nobody_labelled_goes_where_it_may(office: Office, recall: Recall) -> None:
+    ask = answering(office, recall)
+
+    async def talk() -> Label:
+        await body_of(await ask(office.ask(SAID)))
+        reply = await ask(follow_up(office, f"Echo: {SAID}"))
+        await body_of(reply)
+        return reply.label
+
+    assert asyncio.run(talk()) == LOWEST
+
+
+def test_a_caller_who_hangs_up_takes_the_label_along(office: Office, recall: Recall) -> None:
+    ask = answering(office, recall)
+
+    async def talk() -> str:
+        reply = await ask(office.ask(SAID, stream=True, label=TERHAD))
+        assert isinstance(reply, Streamed)
+        seen = b""
+        async for chunk in reply.chunks():
+            seen += chunk
+            if len("".join(written(seen))) >= 30:
+                break
+        reply.close()
+        return "".join(written(seen))
+
+    said = asyncio.run(talk())
+    assert 24 <= len(said) < len(f"Echo: {SAID}") + 1
+    assert recall.label_of("default", [said]) == TERHAD
+    assert office.leaves()[-1]["kind"] == "closed"
+
+
+def test_labels_are_a_tenants_own_and_join(recall: Recall) -> None:
+    recall.keep("default", [SAID, SAID], TERHAD)
+    recall.keep("default", [SAID], parse_label("terbuka/restricted/none/SG"))
+    assert recall.label_of("default", [SAID]) == parse_label("terhad/restricted/none/MY+SG")
+    assert recall.label_of("jiran", [SAID]) == LOWEST
+    assert recall.label_of("default", ["another text, long enough to count"]) == LOWEST
+    assert recall.label_of("default", []) == LOWEST
+    recall.keep("default", ["Terima kasih"], TERHAD)
+    assert recall.label_of("default", ["Terima kasih"]) == LOWEST, "short texts are everyone's"
+    assert recall.label_of("default", [SAID + str(number) for number in range(1200)] + [SAID]) != LOWEST
+
+
+def test_the_text_is_kept_nowhere_and_labels_age(tmp_path: Path) -> None:
+    days = [0.0]
+    engine = open_engine(tmp_path / "x.db")
+    recall = Recall(engine, b"k" * 32, lambda: days[0] * 86_400)
+    recall.keep("default", [SAID], TERHAD)
+    days[0] = 91.0
+    recall.keep("default", [SAID + " juga"], TERHAD)
+    assert recall.label_of("default", [SAID]) == LOWEST
+    engine.dispose()
+    assert all(b"Pelan" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_the_label_of_parts_and_tools_counts_too(office: Office, recall: Recall) -> None:
+    recall.keep("default", [SAID], TERHAD)
+    ask = answering(office, recall)
+    message: dict[str, Callable[[], dict[str, Any]]] = {
+        "parts": lambda: {"role": "assistant", "content": [{"type": "text", "text": SAID}]},
+        "tool": lambda: {"role": "tool", "tool_call_id": "1", "content": SAID},
+    }
+    for make in message.values():
+        messages = [{"role": "user", "content": "apa"}, make(), {"role": "user", "content": "teruskan"}]
+        with pytest.raises(Forbidden):
+            asyncio.run(body_of(asyncio.run(ask(office.ask("x", model="far", messages=messages)))))
+    assert CALLER.prompt_label == LOWEST
