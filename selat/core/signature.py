@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
 from selat.core.checkpoint import parse_checkpoint
 from selat.core.errors import LedgerBroken
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
 ED25519, COSIGN_ED25519, COSIGN_MLDSA44 = 0x01, 0x04, 0x06
 KINDS = {ED25519: 32, COSIGN_ED25519: 32, COSIGN_MLDSA44: 1312}
 """Signature type identifier -> bytes in its public key. Source: C2SP signed-note, tlog-cosignature."""
+_OLD = "this cryptography knows no ML-DSA-44: install 47 or later"
+
+
+def _mldsa() -> ModuleType:
+    """The ML-DSA part of cryptography, asked for only when a key of that kind is: an older one verifies the rest.
+
+    Raises: LedgerBroken, where it is too old.
+    """
+    try:
+        from cryptography.hazmat.primitives.asymmetric import mldsa
+    except ImportError as error:
+        raise LedgerBroken(_OLD) from error
+    return mldsa
 
 
 def message(kind: int, name: str, text: bytes, timestamp: int) -> bytes:
@@ -47,27 +64,27 @@ def verifies(kind: int, name: str, public: bytes, signed: tuple[bytes, bytes]) -
             return False
     try:
         if kind == COSIGN_MLDSA44:
-            MLDSA44PublicKey.from_public_bytes(public).verify(value, message(kind, name, text, timestamp))
+            _mldsa().MLDSA44PublicKey.from_public_bytes(public).verify(value, message(kind, name, text, timestamp))
         else:
             Ed25519PublicKey.from_public_bytes(public).verify(value, message(kind, name, text, timestamp))
     except (InvalidSignature, ValueError):
         return False
     except UnsupportedAlgorithm as error:
-        raise LedgerBroken("this build of cryptography cannot check ML-DSA-44: upgrade it") from error
+        raise LedgerBroken(_OLD) from error
     return True
 
 
 def public_of(kind: int, seed: bytes) -> bytes:
     """The public key of the 32-byte `seed`."""
     if kind == COSIGN_MLDSA44:
-        return MLDSA44PrivateKey.from_seed_bytes(seed).public_key().public_bytes_raw()
+        return bytes(_mldsa().MLDSA44PrivateKey.from_seed_bytes(seed).public_key().public_bytes_raw())
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
 def sign(kind: int, seed: bytes, signed: bytes) -> bytes:
     """The signature of the key with `seed` over the bytes that `message` gives."""
     if kind == COSIGN_MLDSA44:
-        return MLDSA44PrivateKey.from_seed_bytes(seed).sign(signed)
+        return bytes(_mldsa().MLDSA44PrivateKey.from_seed_bytes(seed).sign(signed))
     return Ed25519PrivateKey.from_private_bytes(seed).sign(signed)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -277,3 +279,15 @@ def test_no_text_at_all_breaks_the_readers(text: str) -> None:
             read(text)
         except LedgerBroken:
             continue
+
+
+def test_an_older_cryptography_verifies_all_but_post_quantum_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = Signer("pq.example", COSIGN_MLDSA44, b"\x09" * 32)
+    proof, trust = proof_of_one()
+    text = Checkpoint(LOG.name, 3, bytes(32)).text()
+    key, line = signer.key, signer.sign(text, 7)
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.mldsa", None)
+    monkeypatch.delattr("cryptography.hazmat.primitives.asymmetric.mldsa", raising=False)
+    assert verify(proof, trust + "quorum W0\n").index == 0
+    with pytest.raises(LedgerBroken, match="47"):
+        Note(text, (line,)).text([key])

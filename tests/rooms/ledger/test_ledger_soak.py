@@ -57,7 +57,7 @@ def test_random_kills_lose_and_repeat_nothing(house: House, tmp_path: Path) -> N
         return subprocess.Popen([sys.executable, "-c", SEQUENCER, folder], stdin=subprocess.DEVNULL)
 
     children = [worker(), worker(), sequencer()]
-    for _ in range(10):
+    for _ in range(7):
         time.sleep(0.4)
         victim = chance.randrange(3)
         children[victim].send_signal(signal.SIGKILL)
