@@ -45,7 +45,7 @@ def main() -> None:
     print(f"prefilter {guard.engine}; load {cold / 1e3:.0f} ms compiled, {warm / 1e3:.1f} ms from the cache")
     prose = (PROSE * 60)[:SIZE]
     step = SIZE // len(EIGHT)
-    mixed = "".join(prose[k * step : (k + 1) * step - len(hit)] + hit for k, hit in enumerate(EIGHT))
+    mixed = "".join(prose[k * step : (k + 1) * step - len(hit) - 1] + " " + hit for k, hit in enumerate(EIGHT))
     dense = " ".join(sample.text for sample in samples)[:SIZE]
     print(f"{'32 KB prompt':34} {'us CPU':>8} {'findings':>9}")
     for name, text in (

@@ -9,7 +9,7 @@ from selat.core.finding import Finding
 from selat.guard.labels import label_before
 
 # Words and prefixes that an automaton can look for as such: a letter and digits by themselves cost it dearly.
-PASSPORT_TRIGGERS = (r"(?i)pas+port", r"(?i)travel document", "(?:护照|護照|பாஸ்போர்ட்|கடவுச்சீட்டு)")
+PASSPORT_TRIGGERS = (r"(?i)pas+po(?:r|t)", r"(?i)travel document", "(?:护照|護照|பாஸ்போர்ட்|கடவுச்சீட்டு)")
 TRIGGERS = (r"(?i)(?:ig|sg|og)[ \-]{0,2}[0-9]{4}", r"[0-9]{5} ?- ?[A-Z]\b", r"LLP[0-9]{7}")
 
 _PASSPORT = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{1,2}[ -]?\d(?:[ -]?\d){5,8}[A-Z]?(?![A-Za-z0-9])")

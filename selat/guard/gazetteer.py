@@ -22,6 +22,7 @@ MALAY = _read("names_malay") - WEAK
 INDIAN = _read("names_indian") - WEAK
 ENGLISH = _read("names_english") - WEAK
 ENGLISH_ANY = _read("names_english")
+MALAY_ANY = _read("names_malay", "names_malay_weak")
 FAMILY = _read("surnames_english")
 SURNAMES = _read("surnames_chinese")
 SYLLABLES = _read("syllables_chinese")

@@ -108,6 +108,10 @@ def listed(words: frozenset[str], after: str) -> Iterator[str]:
             yield word.upper() + after
 
 
+# Words that begin a Malay name and are seldom a whole one.
+LEADERS = words(
+    "nur nor noor siti wan nik che tengku tunku ungku syed sharifah syarifah megat dayang awang puteri raja"
+)
 # Names so frequent that two words in lower case are worth a look when they begin so.
 FREQUENT = (
     "ahmad|muhammad|mohd|mohamad|nurul|siti|abdul|aisyah|fatimah|faizal|hafiz|amirul|farah|ismail|ibrahim|hassan|azman|zainal|roslan|rosli"
@@ -132,6 +136,7 @@ LABELLED_TRIGGERS = (
 LISTED_TRIGGERS = (
     *listed(gaz.STRONG, ""),
     *listed(gaz.SURNAMES | GIVEN | (gaz.ENGLISH_ANY & gaz.WEAK), " "),
-    *listed(gaz.SURNAMES & GIVEN | GIVEN, "-"),
+    *listed(GIVEN, "-"),
+    *listed(LEADERS, " "),
     rf"\b(?:{FREQUENT}) [a-z]",
 )

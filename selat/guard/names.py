@@ -12,6 +12,7 @@ from selat.guard.name_patterns import (
     BODY_WORD,
     GIVEN,
     INTRODUCES,
+    LEADERS,
     LINK_ONLY,
     LOWER,
     LOWER_TITLED,
@@ -205,6 +206,8 @@ def find_listed(text: str, ends: list[int]) -> Iterator[Finding]:
             finding = _trimmed(text, match, 0.75)
         else:
             continue
+        if finding and match and not _judge(text[finding.start : finding.end].split()):
+            continue  # what made it a name was cut off
         if finding:
             done = finding.end
             yield finding
@@ -227,6 +230,8 @@ def _word_start(text: str, end: int) -> int | None:
 
 def _judge(words: list[str]) -> bool:
     plain = [word.lower().strip(".") for word in words]
+    if plain[0] in LEADERS and len(plain) > 1 and plain[1] not in gaz.STOPS:
+        return plain[1] in gaz.MALAY_ANY or (len(plain) > 2 and plain[0] in ("nur", "nor", "noor", "siti"))
     return any(word in gaz.STRONG for word in plain[:3]) or _chinese(plain)
 
 
@@ -236,7 +241,9 @@ def _lower_listed(text: str, seed: int) -> Finding | None:
     if lower is None:
         return None
     words = lower[0].split()
-    if len(words) < 2 or words[0] not in gaz.STRONG or words[1] not in gaz.LOCAL:
+    if len(words) < 2 or words[0] not in gaz.STRONG:
+        return None
+    if words[1] not in gaz.LOCAL and not (words[1] in gaz.MALAY_ANY and set(words[2:3]) & gaz.LOCAL):
         return None
     if _placed(text, seed):
         return None
@@ -298,6 +305,8 @@ def _trimmed(text: str, match: re.Match[str], confidence: float) -> Finding | No
         chinese = plain in gaz.SYLLABLES
         if plain in gaz.STOPS and not chinese and (k or plain not in gaz.SURNAMES):
             break
+        if k and BODY_WORD.fullmatch(plain):
+            return None
         known = chinese or linked or plain in gaz.KNOWN
         unknown = 0 if known else unknown + 1
         if unknown > 2:

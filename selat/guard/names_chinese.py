@@ -47,7 +47,7 @@ TRIGGERS = (
     rf"(?:{_NEWS})",
 )
 
-_TITLED = re.compile(rf"({_S}{_HAN}{{0,2}}?|[欧司诸上]{_HAN}{_HAN}{{0,2}}?)(?:{_TITLE})")
+_TITLED = re.compile(rf"({_S}{_HAN}{{0,2}}?|[欧司诸上阿]{_HAN}{_HAN}{{0,2}}?)(?:{_TITLE})")
 _LABELLED = re.compile(rf"(?P<label>{_LABEL})(?P<mark>[是为：:\s]{{0,3}})(?P<name>{_S}{_HAN}{{1,2}})")
 _FREE = re.compile(rf"{_S}{_G}{{2}}|欧阳{_G}{{1,2}}")
 _SPEAKER = re.compile(rf"({_S}{_G})(?=说|表示|指|认为|透露|（|，)")

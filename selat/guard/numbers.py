@@ -14,9 +14,9 @@ from selat.guard.labels import Label, label_after, label_before
 # Nine digits with at most three separators between them; the run's start is what the first byte pins down.
 TRIGGERS = (r"(?:^|[^0-9])[0-9](?:[ .\-()/_*]{0,3}[0-9]){8}",)
 
-_GAP = r"(?:[ .\-()/_*]{0,3}|\s?(?:dash|sengkang|strip|hyphen|titik|dot)\s?)"
-_LEADING = re.compile(rf"[0-9](?:{_GAP}[0-9])*\Z")
-_RUN = re.compile(rf"[0-9](?:{_GAP}[0-9]){{0,63}}")
+_GAP = r"(?:[ .\-()/_*]{1,3}|\s?(?:dash|sengkang|strip|hyphen|titik|dot)\s?)"
+_GROUPS, _LONGEST = 40, 600
+_RUN = re.compile(rf"[0-9]+(?:{_GAP}[0-9]+){{0,{_GROUPS}}}")
 _DATE_HEAD = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d|(?:19|20)\d\d[-/.]\d{1,2}[-/.]\d{1,2}")
 _BEHIND = 48
 
@@ -63,18 +63,27 @@ def find(text: str, ends: list[int]) -> Iterator[Finding]:
     for end in ends:
         if end <= done:
             continue
-        floor = max(done, end - _BEHIND)
-        leading = _LEADING.search(text, floor, end)
-        start = leading.start() if leading else end - 1
-        if start == floor and start > 0 and text[start - 1].isdigit():  # the middle of something very long
-            start = end - 1
-        match = _RUN.match(text, start)
+        match = _run_over(text, max(done, end - _BEHIND), end)
         if match is None:
             continue
         done = match.end()
-        if done < len(text) and text[done].isdigit() and text[done - 1].isdigit():
+        if done - match.start() > _LONGEST:  # no number of a person's is this long, nor a list of them so dense
             continue
-        yield from _read(_run(text, start, done))
+        findings = list(_read(_run(text, match.start(), done)))
+        yield from findings
+        if match[0].count(" ") >= _GROUPS and findings:  # the list goes on: read on behind what was found
+            done = findings[-1].end
+
+
+def _run_over(text: str, floor: int, end: int) -> re.Match[str] | None:
+    """The run of digits that the place just before `end` lies in, from `floor` on."""
+    if floor and text[floor - 1].isdigit():  # not from the middle of a number
+        while floor < end and text[floor].isdigit():
+            floor += 1
+        floor = min(floor, end - 1)
+    while (match := _RUN.search(text, floor)) is not None and match.end() < end:
+        floor = match.end()
+    return match
 
 
 def _run(text: str, start: int, end: int) -> Run:
@@ -215,7 +224,7 @@ def _phone_confidence(run: Run, span: tuple[int, int], label: Label, form: tuple
     """None where the layout is no phone's; 0 where it is one, but not a person's."""
     (first, count), (mobile, marked) = span, form
     groups, gaps = run.groups(first, count), run.gaps(first, count)
-    if len(groups) > 6 and set(groups) != {1}:
+    if (len(groups) > 6 or groups[0] == 1) and set(groups) != {1} and "(" not in gaps and not _signed(run, first):
         return None
     if _DATE_HEAD.match(run.text, run.places[first]) or (len(groups) > 1 and groups[-1] == 2):
         return None
@@ -233,6 +242,11 @@ def _phone_confidence(run: Run, span: tuple[int, int], label: Label, form: tuple
     if bare and not mobile and count < 10 and label.name != "PHONE":
         return None
     return 0.95 if label.name == "PHONE" or not bare else 0.8
+
+
+def _signed(run: Run, first: int) -> bool:
+    """Whether `+60` or a bracket before it says that this is a telephone number."""
+    return run.text[max(0, run.places[first] - 1)] in "+("
 
 
 def _foreign(run: Run, first: int) -> Reading:

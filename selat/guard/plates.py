@@ -15,7 +15,7 @@ _VEHICLE = (
     r"|ativa|aruz|x50|x70|iriz|exora|city|civic|almera|ranger|isuzu|suzuki|kawasaki|modenas|wheels?"
 )
 TRIGGERS = (
-    rf"(?i)(?:^|[^a-z])(?:{_VEHICLE})(?:[^a-z]|$)",
+    rf"(?i)(?:^|[^a-z])(?:{_VEHICLE}|no\.? pendaftaran)(?:[^a-z]|$)",
     "(?:车牌|車牌|车号|车子|轿车|汽车|摩托|罗里|வாகன|கார் எண்|பதிவு எண்|மோட்டார்)",
 )
 

@@ -33,7 +33,7 @@ from selat.guard.normal import normalise
 
 log = logging.getLogger("selat.guard")
 
-SEGMENT = 16_384
+SEGMENT = 65_536
 """Characters scanned at a time: the cost of any input is then at most linear in its length."""
 MARGIN = 512
 """Characters of context a segment sees on either side, and more than any finding's usual length."""
