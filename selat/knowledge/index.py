@@ -13,6 +13,7 @@ from pathlib import Path
 import tantivy
 from tantivy import FieldType, Occur
 
+from selat.core.errors import HomeBroken
 from selat.core.label import HIGHEST, Label
 from selat.knowledge.store import Stored
 from selat.knowledge.words import stems, words
@@ -72,8 +73,11 @@ class Index:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._schema = _schema()
-        self._index = tantivy.Index(self._schema, path=str(folder), reuse=True)
-        self._index.config_reader(reload_policy="manual")
+        try:
+            self._index = tantivy.Index(self._schema, path=str(folder), reuse=True)
+            self._index.config_reader(reload_policy="manual")
+        except (ValueError, OSError) as error:
+            raise HomeBroken(DAMAGED) from error
         self._meta = folder / "meta.json"
         self._seen: tuple[int, int] | None = None
         self._searcher: tantivy.Searcher | None = None
@@ -88,14 +92,19 @@ class Index:
         """A view of the last commit; a commit by another process is noticed by its new meta file."""
         if time.monotonic() < self._fresh_until and self._searcher:
             return self._searcher
-        status = os.stat(self._meta)
-        seen = (status.st_ino, status.st_mtime_ns)
         with self._lock:
-            if seen != self._seen or self._searcher is None:
-                self._index.reload()
-                self._searcher = self._index.searcher()
-                self._counts = {}
-                self._seen = seen
+            try:
+                status = os.stat(self._meta)
+                seen = (status.st_ino, status.st_mtime_ns)
+                if seen != self._seen or self._searcher is None:
+                    self._index.reload()
+                    self._searcher = self._index.searcher()
+                    self._counts = {}
+                    self._seen = seen
+            except (ValueError, OSError) as error:
+                if self._searcher is None:
+                    raise HomeBroken(DAMAGED) from error
+                return self._searcher  # replaced by a rebuild a moment ago: this search ends on the old one
             self._fresh_until = time.monotonic() + FRESH_S
             return self._searcher
 
@@ -115,7 +124,10 @@ class Index:
             [(Occur.Must, tantivy.Query.boolean_query(asked)), *self._filters(scope)]
         )
         searcher = self.searcher()
-        hits = searcher.search(query, limit=k, count=False).hits
+        try:
+            hits = searcher.search(query, limit=k, count=False).hits
+        except (ValueError, OSError) as error:
+            raise HomeBroken(DAMAGED) from error
         found = searcher.fast_field_values(key, [address for _, address in hits])
         return [(int(identity or 0), float(score or 0)) for identity, (score, _) in zip(found, hits, strict=True)]
 
@@ -179,6 +191,7 @@ class Index:
 
 
 TITLE_BOOST = 1.5
+DAMAGED = "the full-text index is damaged; the documents are not: run selat index rebuild"
 FRESH_S = 0.05  # how long a search may go on with the commit that it began with
 
 

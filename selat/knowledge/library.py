@@ -157,24 +157,33 @@ class Library:
                 shelf.close()
 
     def rebuild(self) -> int:
-        """Fill a new index beside the live one and swap them; returns the passages in it."""
+        """Fill a new index beside the live one and swap them; returns the entries in it.
+
+        Needs nothing of the old one, so it mends a damaged index too.
+        """
         with (self.folder / "writer.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            old = self._live().folder
-            new = self.folder / f"index-v{INDEX_VERSION}-{int(old.name.rsplit('-', 1)[1]) + 1}"
-            shutil.rmtree(new, ignore_errors=True)
-            index = Index(new)
-            self.store.reanalyse()
-            self.store.unsettle()
-            shelf = Shelf(self.store, index)
-            try:
-                shelf.commit()
-            finally:
-                shelf.close()
-            self._point(new.name)
-            self._index = index
-            shutil.rmtree(old, ignore_errors=True)
-            return index.size
+            return self._build().size
+
+    def _build(self) -> Index:
+        """A new index in place of the one pointed to. The caller holds the writer's lock."""
+        old = self._pointed()
+        number = int(old.rsplit("-", 1)[1]) + 1 if old else 1
+        new = self.folder / f"index-v{INDEX_VERSION}-{number}"
+        shutil.rmtree(new, ignore_errors=True)
+        index = Index(new)
+        self.store.reanalyse()
+        self.store.unsettle()
+        shelf = Shelf(self.store, index)
+        try:
+            shelf.commit()
+        finally:
+            shelf.close()
+        self._point(new.name)
+        self._index = index
+        if old:
+            shutil.rmtree(self.folder / old, ignore_errors=True)
+        return index
 
     def close(self) -> None:
         """Let go of this thread's connection."""
@@ -199,16 +208,24 @@ class Library:
         return rank(question, Found(kept, wholes, texts), index)
 
     def _live(self) -> Index:
-        """The index that the pointer names; a new one where there is none, filled by the next writer."""
-        pointer = self.folder / "index"
-        try:
-            name = os.readlink(pointer)
-        except FileNotFoundError:
-            name = f"index-v{INDEX_VERSION}-1"
-            self._point(name)
+        """The index that the pointer names; a new one where there is none, or where it is of another version."""
+        name = self._pointed()
+        if not name.startswith(f"index-v{INDEX_VERSION}-"):
+            with (self.folder / "first.lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                name = self._pointed()
+                if not name.startswith(f"index-v{INDEX_VERSION}-"):
+                    return self._build()
         if self._index is None or self._index.folder.name != name:
             self._index = Index(self.folder / name)
         return self._index
+
+    def _pointed(self) -> str:
+        """The name of the live index, empty where there is none yet."""
+        try:
+            return os.readlink(self.folder / "index")
+        except FileNotFoundError:
+            return ""
 
     def _point(self, name: str) -> None:
         """Swap the pointer in one step: a reader sees the old index or the new one."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from selat.core.errors import NotFound, Unavailable
+from selat.core.errors import HomeBroken, NotFound, Unavailable
 from selat.core.label import HIGHEST, LOWEST, CloudClass, Label, Official, PersonalKind, parse_label
 from selat.core.passage import Passage, Source
 from selat.knowledge import Document, Library, Query, documents_of
@@ -153,6 +153,38 @@ def test_a_writer_killed_before_the_index_is_made_good_by_the_next(library: Libr
     with library.writing():
         pass
     assert seen(library, "kopi") == ["a"]
+
+
+def test_a_damaged_index_says_so_and_is_mended_from_the_documents(library: Library) -> None:
+    library.add("t", "c", document("a", "kopi"))
+    for path in (library.folder / "index").iterdir():
+        path.write_bytes(b"not an index")
+    with pytest.raises(HomeBroken, match="selat index rebuild"):
+        seen(Library(library.folder), "kopi")
+    fresh = Library(library.folder)
+    fresh.rebuild()
+    assert seen(fresh, "kopi") == ["a"]
+
+
+def test_an_index_of_another_version_is_built_anew(library: Library) -> None:
+    library.add("t", "c", document("a", "kopi"))
+    old = (library.folder / "index").resolve()
+    old.rename(library.folder / "index-v0-7")
+    (library.folder / "index").unlink()
+    (library.folder / "index").symlink_to("index-v0-7")
+    assert seen(Library(library.folder), "kopi") == ["a"]
+    assert not (library.folder / "index-v0-7").exists()
+
+
+def test_processes_that_open_a_new_library_together_share_one_index(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from selat.knowledge import Library, Query\n"
+        "Library(Path(sys.argv[1])).search(Query('t', 'c', 'kopi'))\n"
+    )
+    house = Path(__file__).parents[3]
+    command = [sys.executable, "-c", script, str(tmp_path / "new")]
+    started = [subprocess.Popen(command, cwd=house) for _ in range(4)]
+    assert [process.wait(60) for process in started] == [0, 0, 0, 0]
 
 
 def test_a_passage_above_the_clearance_is_not_found(library: Library) -> None:
