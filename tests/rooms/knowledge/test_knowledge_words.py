@@ -119,6 +119,8 @@ def test_indonesian_is_told_from_malay() -> None:
         ("வேலையின்மை", "anggur"),
         ("KWSP", "epf"),
         ("kes jenayah di Kelantan", "negeri"),
+        ("berapa harga bensin", "petrol"),
+        ("jumlah narapidana", "banduan"),
     ],
 )
 def test_a_question_is_read_as_it_is_meant(asked: str, meant: str) -> None:
