@@ -1,0 +1,115 @@
+"""`selat model`: promote a model to a purpose, or learn why not; show its passport."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selat.app import Platform, fresh_id, now, open_platform
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.core.errors import NotFound
+from selat.evals.bars import read_bars
+from selat.evals.run import Subject
+from selat.evals.store import Store
+from selat.evals.weigh import digest_file
+from selat.flows.evaluate import choose_engine, subject_of
+from selat.flows.promote import Gate, Registry, Wish, make_passport, show_passport
+from selat.flows.promote import promote as promote_flow
+
+app = typer.Typer(help="Models: promotion to a purpose, passports.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(help="The model, by its public name.")]
+EngineOption = Annotated[str, typer.Option(help="Which of the model's engines; else the first.")]
+WeightsOption = Annotated[Path | None, typer.Option(help="The weights' file, as given to: selat eval run.")]
+ChatTemplateOption = Annotated[Path | None, typer.Option(help="The chat template's file, likewise.")]
+
+
+@app.command()
+def promote(
+    name: NameArgument,
+    purpose: Annotated[str, typer.Option(help="The purpose that it is to serve.")],
+    engine: EngineOption = "",
+    weights: WeightsOption = None,
+    chat_template: ChatTemplateOption = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Admit a model to a purpose when its passport meets the purpose's bars; else say which it misses."""
+    with open_platform(home) as platform:
+        if purpose not in platform.local_caller().purposes:
+            raise NotFound("no such purpose is registered; see: selat tenant list")
+        subject = _subject(platform, name, engine, weights, chat_template)
+        bars = read_bars(platform.home.path / "promotion.toml", purpose)
+        with _store(platform) as store:
+            passport = make_passport(fresh_id(), now(), subject, store)
+        wish = Wish(subject, purpose, bars, weights, chat_template)
+        judged = promote_flow(wish, passport, registry_of(platform), platform.record)
+    if json_:
+        show_json(judged.to_json())
+    else:
+        for verdict in judged.verdicts:
+            show(f"{'met   ' if verdict.met else 'MISSED'}  {verdict.bar}: {verdict.reason}")
+        show(f"{name} {'is promoted to' if judged.promoted else 'is NOT promoted to'} {purpose}")
+        say(f"passport {judged.digest[:16]}, receipt {judged.receipt}")
+    if not judged.promoted:
+        raise typer.Exit(1)
+
+
+@app.command()
+def passport(
+    name: NameArgument,
+    engine: EngineOption = "",
+    weights: WeightsOption = None,
+    chat_template: ChatTemplateOption = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The signed notes as they are, to verify elsewhere.")] = False,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """The passports of a model's promotions, verified, and whether each still holds."""
+    with open_platform(home) as platform:
+        registry = registry_of(platform)
+        chosen = choose_engine(platform.shelf, name, engine)
+        subject = _subject(platform, name, engine, weights, chat_template)
+        gate = Gate(registry, now)
+        mine = [one for one in registry.promotions() if (one.model, one.engine) == (name, chosen.name)]
+        shown = show_passport(registry, subject, mine)
+        reasons = [gate.why_not(one.purpose, name, chosen) for one in mine]
+        texts = [registry.text(one.passport) for one in mine]
+    if raw:
+        show("".join(texts).rstrip("\n"))
+        return
+    if json_:
+        show_json([{**row, "holds": not why, "reason": why} for row, why in zip(shown, reasons, strict=True)])
+        return
+    if not mine:
+        show(f"{name} has no promotion; make one: selat model promote {name} --purpose P")
+    for one, why in zip(mine, reasons, strict=True):
+        show(f"{one.purpose}: {'holds until ' + one.until[:10] if not why else 'does NOT hold: ' + why}")
+        for result in registry.passport(one.passport).results:
+            mean, low, high = (value / 1e6 for value in result.score)
+            show(f"  {result.pack:20}{mean:7.1%} [{low:.1%}, {high:.1%}]  n {result.n}  {result.digest[:12]}")
+
+
+def registry_of(platform: Platform) -> Registry:
+    """The passports and promotions of a home."""
+    return Registry(platform.home.path / "passports", platform.home.keys / "passport.key")
+
+
+def _subject(
+    platform: Platform, name: str, engine: str, weights: Path | None, chat_template: Path | None
+) -> Subject:
+    chosen = choose_engine(platform.shelf, name, engine)
+    return subject_of(chosen, name, digest_file(weights), digest_file(chat_template))
+
+
+@contextmanager
+def _store(platform: Platform) -> Iterator[Store]:
+    store = Store(platform.home.path / "evals" / "evals.db")
+    try:
+        yield store
+    finally:
+        store.close()

@@ -1,0 +1,211 @@
+"""A model serves a purpose only by a passport that meets its bars and still fits what runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from selat.core.caller import Caller, Site
+from selat.core.errors import LedgerUnavailable, Misused
+from selat.core.finding import CLEAN
+from selat.core.label import LOWEST
+from selat.engines import EngineSpec, OpenAIEngine
+from selat.evals import find_pack
+from selat.evals.bars import Bars, read_bar
+from selat.evals.item import Reply, Sample
+from selat.evals.run import Budget, Exam, Run, Subject
+from selat.evals.store import Store
+from selat.evals.template import template_digest
+from selat.evals.weigh import digest_file
+from selat.flows.evaluate import Plan, evaluate, subject_of
+from selat.flows.promote import Gate, Judged, Registry, Wish, make_passport, promote
+from selat.policy import DEFAULT, AuthorizationRequest, Decider, PolicySet
+from selat.testing.exam import is_right, right, wrong
+
+NOW = "2026-11-22T00:00:00.000Z"
+
+
+def engine(url: str = "http://127.0.0.1:1/v1", name: str = "dekat", upstream: str = "asal") -> OpenAIEngine:
+    return OpenAIEngine(EngineSpec(name, "openai", Site("MY"), (("murid", upstream),), url))
+
+
+@dataclass
+class Bench:
+    """A folder with a store and a registry, a model that sat an exam, and what was booked."""
+
+    folder: Path
+    booked: list[tuple[str, dict[str, object]]]
+    store: Store
+    registry: Registry
+
+    async def examine(self, subject: Subject, accuracy: float) -> None:
+        pack = find_pack("tatabahasa")
+        exams = (Exam(pack.name, pack.digest, pack.version),)
+        run = Run(f"R{len(self.store.runs())}", NOW, subject, exams, (Exam("biasa", template_digest("biasa")),))
+
+        async def put(sample: Sample) -> Reply:
+            item = sample.item
+            return right(item) if is_right(item, accuracy) else wrong(item)
+
+        await evaluate(Plan(run, (pack,), Budget(), lambda: NOW), put, self.store)
+
+    def record(self, kind: str, facts: dict[str, object]) -> str:
+        self.booked.append((kind, facts))
+        return f"RCPT{len(self.booked)}"
+
+    def promote(
+        self, subject: Subject, bar: str = "tatabahasa lower bound >= 0.6", weights: Path | None = None
+    ) -> Judged:
+        wish = Wish(subject, "chat", Bars(30, (read_bar("x", bar),)), weights)
+        passport = make_passport("P1", NOW, subject, self.store)
+        return promote(wish, passport, self.registry, self.record)
+
+    def gate(self, now: str = NOW) -> Gate:
+        return Gate(self.registry, lambda: now)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    registry = Registry(tmp_path / "passports", tmp_path / "keys" / "passport.key")
+    store = Store(tmp_path / "evals.db")
+    yield Bench(tmp_path, [], store, registry)
+    store.close()
+
+
+def examined(bench: Bench, accuracy: float = 0.9, weights: Path | None = None) -> Subject:
+    subject = subject_of(engine(), "murid", digest_file(weights))
+    asyncio.run(bench.examine(subject, accuracy))
+    return subject
+
+
+def test_a_model_that_meets_the_bar_is_promoted_and_booked(bench: Bench) -> None:
+    judged = bench.promote(examined(bench))
+    assert judged.promoted
+    [(kind, facts)] = bench.booked
+    assert kind == "model.promoted"
+    assert facts["passport"] == judged.digest
+    assert facts["packs"] == {"tatabahasa": find_pack("tatabahasa").digest}
+    assert bench.gate().permits("chat", "murid", engine())
+    assert bench.registry.passport(judged.digest) == judged.passport
+
+
+def test_a_model_that_misses_the_bar_is_not_and_the_refusal_is_booked(bench: Bench) -> None:
+    judged = bench.promote(examined(bench, 0.5))
+    assert not judged.promoted
+    assert judged.verdicts[0].reason.endswith("misses 0.6")
+    assert [kind for kind, _ in bench.booked] == ["model.not_promoted"]
+    assert not bench.gate().permits("chat", "murid", engine())
+
+
+def test_a_model_never_examined_is_not_promoted(bench: Bench) -> None:
+    judged = bench.promote(subject_of(engine(), "murid"))
+    assert not judged.promoted
+    assert "selat eval run" in judged.verdicts[0].reason
+
+
+def test_without_its_entry_there_is_no_promotion(bench: Bench) -> None:
+    subject = examined(bench)
+
+    def full(kind: str, facts: dict[str, object]) -> str:
+        raise LedgerUnavailable("the disk is full")
+
+    bench.record = full  # type: ignore[method-assign]
+    with pytest.raises(LedgerUnavailable):
+        bench.promote(subject)
+    assert not bench.gate().permits("chat", "murid", engine())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: ("chat", "murid", engine(url="http://127.0.0.1:2/v1")),
+        lambda: ("chat", "murid", engine(upstream="lain")),
+        lambda: ("chat", "murid", engine(name="jauh")),
+        lambda: ("docs", "murid", engine()),
+        lambda: ("chat", "lain", engine()),
+    ],
+    ids=["address", "upstream model", "engine", "purpose", "model"],
+)
+def test_whatever_changes_voids_it(bench: Bench, change: Callable[[], tuple[str, str, OpenAIEngine]]) -> None:
+    bench.promote(examined(bench))
+    assert not bench.gate().permits(*change())
+
+
+def test_changed_weights_void_it_at_once(bench: Bench) -> None:
+    weights = bench.folder / "murid.gguf"
+    weights.write_bytes(b"w" * 1000)
+    subject = examined(bench, weights=weights)
+    assert bench.promote(subject, weights=weights).promoted
+    gate = bench.gate()
+    assert gate.permits("chat", "murid", engine())
+    weights.write_bytes(b"v" * 1000)
+    os.utime(weights, (1, 1))
+    assert "not those that were examined" in gate.why_not("chat", "murid", engine())
+    weights.unlink()
+    assert not gate.permits("chat", "murid", engine())
+
+
+def test_a_changed_form_voids_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.promote(examined(bench))
+    monkeypatch.setattr("selat.flows.promote.template_digest", lambda name: "0" * 64)
+    assert "forms that have changed" in bench.gate().why_not("chat", "murid", engine())
+
+
+def test_it_ends_after_its_days(bench: Bench) -> None:
+    bench.promote(examined(bench))
+    assert bench.gate("2026-12-21T00:00:00Z").permits("chat", "murid", engine())
+    assert "ended on 2026-12-22" in bench.gate("2026-12-23T00:00:00Z").why_not("chat", "murid", engine())
+
+
+def test_an_altered_passport_is_no_passport(bench: Bench) -> None:
+    judged = bench.promote(examined(bench))
+    path = bench.registry.folder / f"{judged.digest}.passport"
+    path.write_text(path.read_text().replace('"missing":0', '"missing":1'))
+    assert "false" in bench.gate().why_not("chat", "murid", engine())
+    path.unlink()
+    assert not bench.gate().permits("chat", "murid", engine())
+    (bench.registry.folder / "promotions.json").write_text("[{")
+    assert not bench.gate().permits("chat", "murid", engine())
+
+
+def test_a_gate_sees_a_promotion_made_after_it(bench: Bench) -> None:
+    gate = bench.gate()
+    assert not gate.permits("chat", "murid", engine())
+    bench.promote(examined(bench))
+    assert gate.permits("chat", "murid", engine())
+
+
+def test_a_passport_of_another_subject_is_refused(bench: Bench) -> None:
+    subject = examined(bench)
+    other = replace(subject, weights="ab" * 32)
+    wish = Wish(other, "chat", Bars(1, (read_bar("x", "tatabahasa score >= 0"),)))
+    with pytest.raises(Misused, match="another model's"):
+        promote(wish, make_passport("P", NOW, subject, bench.store), bench.registry, bench.record)
+
+
+def test_policy_refuses_a_purpose_that_needs_a_passport_without_one(bench: Bench) -> None:
+    """What the chat flow does with the gate's answer, by the shipped policy."""
+    decider = Decider(PolicySet.load(DEFAULT))
+    caller = Caller("default", "k", frozenset({"builder"}), LOWEST, frozenset({"chat"}))
+
+    def effect() -> str:
+        passport = bench.gate().permits("chat", "murid", engine())
+        asked = ("infer", "dekat", Site("MY"), "chat", LOWEST, CLEAN)
+        request = AuthorizationRequest(caller, *asked, passport=passport, passport_needed=True)
+        return decider.decide(request).effect
+
+    assert effect() == "deny"
+    bench.promote(examined(bench))
+    assert effect() == "permit"
+
+
+def test_only_complete_runs_enter_a_passport(bench: Bench) -> None:
+    subject = examined(bench)
+    run = replace(bench.store.run("last"), state="partial")
+    bench.store.save(run)
+    assert make_passport("P", NOW, subject, bench.store).results == ()
