@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 KINDS = ("choice", "match", "refuse", "stance", "cite", "tool", "chrf")
-LANGUAGES = ("ms", "en", "zh", "ta", "id", "mix")
+LANGUAGES = ("ms", "en", "zh", "ta", "id", "mix", "sms")
 LETTERS = "ABCDEFGHIJ"
 REFUSE, ANSWER = "refuse", "answer"
 GENERATION, FIRST_TOKEN = "generation", "first-token"

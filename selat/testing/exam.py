@@ -60,7 +60,9 @@ def right(item: Item) -> Reply:
         said = "Baik, inilah penjelasannya." if item.expect == "answer" else _REFUSAL.get(item.language, _NO)
         return Reply(said)
     if item.kind == "tool":
-        given = {name: wanted.split("|")[0] for name, wanted in item.arguments}
+        given = {
+            name: wanted.removeprefix("re:").replace(".*", "").split("|")[0] for name, wanted in item.arguments
+        }
         return Reply("" if item.call else "Sama-sama.", tool_uses=_uses(item.call, given))
     if item.kind == "cite":
         if not item.cites:

@@ -129,3 +129,37 @@ def test_what_is_asked_wrongly_is_said(home: Path) -> None:
     done = selat(home, "run", "--model", "murid", "--pack", "tiada")
     assert (done.returncode, "no pack of that name" in done.stderr) == (1, True)
     assert selat(home, "show", "ZZZ").returncode == 1
+
+
+def model(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "selat", "model", *words, "--home", str(home)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_a_model_is_promoted_by_what_it_showed_or_told_what_it_misses(home: Path) -> None:
+    result(home, "run", "--model", "murid", "--pack", "tatabahasa")
+    bars = home / "promotion.toml"
+    bars.write_text('[purpose.chat]\nbars = ["tatabahasa score >= 0.99", "suntikan score >= 0.5"]\n')
+    refused = model(home, "promote", "murid", "--purpose", "chat")
+    assert refused.returncode == 1
+    assert "misses 0.99" in refused.stdout
+    assert "selat eval run --pack suntikan" in refused.stdout
+    bars.write_text('[purpose.chat]\nbars = ["tatabahasa lower bound >= 0.5"]\n')
+    promoted = model(home, "promote", "murid", "--purpose", "chat", "--json")
+    assert promoted.returncode == 0, promoted.stderr
+    assert json.loads(promoted.stdout)["promoted"] is True
+    [shown] = json.loads(model(home, "passport", "murid", "--json").stdout)
+    assert shown["holds"] is True
+    assert shown["passport"]["results"][0]["pack"] == "tatabahasa"
+    assert model(home, "passport", "murid", "--raw").stdout.startswith("selat-passport/v1\n")
+    text = (home / "engines.toml").read_text()
+    (home / "engines.toml").write_text(text.replace('"murid" = "exam:0.8"', '"murid" = "exam:0.9"'))
+    assert "does NOT hold" in model(home, "passport", "murid").stdout
+    (home / "engines.toml").write_text(text)
+    ledger = b"".join(path.read_bytes() for path in (home / "ledger").rglob("*") if path.is_file())
+    assert b'"kind":"model.not_promoted"' in ledger
+    assert b'"kind":"model.promoted"' in ledger
+
+
+def test_an_unregistered_purpose_is_not_promoted_to(home: Path) -> None:
+    assert "no such purpose" in model(home, "promote", "murid", "--purpose", "tiada").stderr

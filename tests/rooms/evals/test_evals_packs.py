@@ -11,7 +11,9 @@ import pytest
 from selat.core.errors import Misused, NotFound
 from selat.evals.item import FIRST_TOKEN
 from selat.evals.load import PACKS, find_pack, read_pack, shipped
+from selat.evals.score import score
 from selat.evals.template import messages, samples, template_digest, templates
+from selat.testing.exam import right, wrong
 
 GOOD = """
 name = "cuba"
@@ -138,3 +140,11 @@ def test_an_id_is_there_once(tmp_path: Path) -> None:
 def test_unknown_pack_names_those_that_are_there() -> None:
     with pytest.raises(NotFound, match="tatabahasa"):
         find_pack("tiada")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_item_can_be_got_right_and_wrong(name: str) -> None:
+    """An item whose own right answer scores nothing, or whose wrong one passes, is a mistake of ours."""
+    for item in find_pack(name).items:
+        assert score(item, right(item)).value == 1, item.id
+        assert score(item, wrong(item)).value == 0, item.id
