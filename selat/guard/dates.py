@@ -13,7 +13,7 @@ TRIGGERS = (
 )
 
 _WORD = re.compile(
-    r"(?<![A-Za-z])(?:(?:di)?lahir(?:kan)?|(?:date[ _]of[ _])?birth(?:[ _]?da(?:te|y))?|born|d\.?o\.?b|hari jadi|bday"
+    r"(?<![A-Za-z])(?:(?:ke|di)?lahir(?:kan|an)?|(?:date[ _]of[ _])?birth(?:[ _]?da(?:te|y))?|born|d\.?o\.?b|hari jadi|bday"
     r"|t\.?/l(?:ahir)?|tkh[ _.]?lahir)(?![A-Za-z])|(?<=_)(?:lahir|birth|dob)(?![A-Za-z])|出生|生日|生[于於]|[诞誕]生"
     r"|பிறந்த|பிறப்பு",
     re.I,

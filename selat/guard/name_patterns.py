@@ -47,13 +47,13 @@ BEFORE = (
     r"|pemilik|owner|driver|pemandu|rider|penunggang|nominee|debtor|guru besar|call|tanya|cakap dengan|talk to|told|says?|met|boss"
 )
 ASSERTING = (
-    r"nama (?:saya|dia|aku|i|beliau|anak|suami|isteri|penuh)|bernama|panggil saya|dikenali sebagai|atas nama|a/n|introduced (?:him|her)self as"
+    r"nama (?:(?:penuh|anak|suami|isteri|ibu|bapa|ayah|waris|kawan) )?(?:saya|dia|aku|i|beliau|anak|suami|isteri|penuh)|bernama|panggil saya|dikenali sebagai|atas nama|a/n|introduced (?:him|her)self as"
     r"|named|my name is|name is|name's|nama dia"
 )
 TITLED = re.compile(rf"(?<![A-Za-z])(?:{TITLES})\.?,? ", re.I)
 INTRODUCES = re.compile(r"(?<![A-Za-z])(?:saya|aku|i am|i'm|im|this is|dear|hi|hello|salam),? \Z", re.I)
 ASSERTS = re.compile(
-    r"(?<![A-Za-z])(?:nama (?:saya|dia|aku|i|penuh)|my name is|name is|bernama|panggil saya|nama ?[:=]|name ?[:=]|\"nama\": ?\"|\"name\": ?\""
+    r"(?<![A-Za-z])(?:nama (?:(?:penuh|anak|suami|isteri|ibu|bapa|ayah|waris|kawan) )?(?:saya|dia|aku|i|beliau|penuh)|my name is|name is|bernama|panggil saya|nama ?[:=]|name ?[:=]|\"nama\": ?\"|\"name\": ?\""
     r"|full_?name\"?: ?\"?|atas nama|a/n|nama penuh ?:|waris ?:|payee ?:|penerima ?:|pemohon ?:)\s?(?:ialah |adalah |is |: ?)?\Z",
     re.I,
 )

@@ -224,7 +224,12 @@ def _phone_confidence(run: Run, span: tuple[int, int], label: Label, form: tuple
     """None where the layout is no phone's; 0 where it is one, but not a person's."""
     (first, count), (mobile, marked) = span, form
     groups, gaps = run.groups(first, count), run.gaps(first, count)
-    if (len(groups) > 6 or groups[0] == 1) and set(groups) != {1} and "(" not in gaps and not _signed(run, first):
+    if (
+        (len(groups) > 6 or (groups[0] == 1 and groups[1:2] != (2,)))
+        and set(groups) != {1}
+        and "(" not in gaps
+        and not _signed(run, first)
+    ):
         return None
     if _DATE_HEAD.match(run.text, run.places[first]) or (len(groups) > 1 and groups[-1] == 2):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from selat.core.finding import Finding
 
-_PHRASE = r"pass(?:word|wd|phrase)|pwd|kata ?laluan|p/w|api[_\- ]?(?:key|token|secret)|secret[_\- ]?(?:access[_\- ]?)?key|kunci api"
+_PHRASE = r"pass(?:word|wd|phrase)|pwd|kata ?laluan(?:nya)?|p/w|api[_\- ]?(?:key|token|secret)|secret[_\- ]?(?:access[_\- ]?)?key|kunci api"
 _WORD = (
     rf"{_PHRASE}|pw|pass(?:code)?|access[_\- ]?key|secret|client[_\- ]?secret|auth[_\- ]?token|access[_\- ]?token"
     r"|refresh[_\- ]?token|token|otp|tac|pin(?: number| kad)?|kod pin|no\.? pin(?: kad)?|passcode"
@@ -26,7 +26,7 @@ TRIGGERS = (
     r"SG\.[A-Za-z0-9_\-]{16,24}\.",
     r"-----BEGIN [A-Z ]{0,24}PRIVATE KEY-----",
     r"eyJ[A-Za-z0-9_\-]{8,300}\.eyJ",
-    r"(?i)bearer [a-z0-9._\-]{16}",
+    r"(?i)(?:bearer|basic) [a-z0-9._\-]{16}",
     r"://[^\s/:@]{1,64}:[^\s/@]{3,64}@",
     rf"(?i)(?:^|[^a-z])(?:{_WORD})[\"'`]?(?: [a-z]{{1,12}}){{0,2}}"
     r" ?(?:[:=]|=>| is | ialah | adalah | tu | ni |\xef\xbc\x9a)",
@@ -43,7 +43,7 @@ _ISSUED = re.compile(
 _PEM = re.compile(
     r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(?:.{0,8000}?-----END \1PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)", re.S
 )
-_BEARER = re.compile(r"bearer ([A-Za-z0-9._\-+/=]{16,})", re.I)
+_BEARER = re.compile(r"(?:bearer|basic) (?=[^\s]*\d)([A-Za-z0-9._\-+/=]{16,})", re.I)
 _URL = re.compile(r"://[^\s/:@]{1,64}:([^\s/@]{3,64})@")
 _NAMED = re.compile(
     rf"(?<![A-Za-z])(?P<word>{_WORD}|密码|密碼|口令|கடவுச்சொல்)[\"'`]?"
@@ -114,7 +114,7 @@ def _is_value(match: re.Match[str]) -> bool:
     if re.match(r"otp|tac|pin|kod pin|no", word):
         return value.isdigit() and 4 <= len(value) <= 8
     if word in ("token", "pass", "secret", "passcode") or link not in "=:：":
-        return mixed and any(char.isdigit() for char in value)
+        return mixed and any(char.isdigit() for char in value) and any(char.isalpha() for char in value)
     if match["quote"] or link == "=":
         return len(value) >= 6 or mixed
     return mixed
