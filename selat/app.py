@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -188,6 +189,22 @@ class Platform:
         settings = self.settings
         site = Site(settings.site_jurisdiction, settings.site_operator, hardware=settings.site_hardware)
         return load_engines(self.home.engines, makers(quote), (ExtractiveEngine(quote, site),))
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext | None:
+        """What the gateway shows its callers; None for plain HTTP. Raises: HomeBroken, naming the files."""
+        certificate, key = self.settings.tls_certificate_file, self.settings.tls_key_file
+        if not certificate:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self.home.path / certificate, self.home.path / key if key else None)
+        except OSError as error:  # ssl.SSLError is one
+            raise HomeBroken(
+                f"tls_certificate_file '{certificate}' and its key do not load: {error.strerror}"
+            ) from error
+        return context
 
     @cached_property
     def router(self) -> Router:

@@ -26,6 +26,8 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "Address the gateway listens on.")  # type: ignore[assignment]
     port: int = _setting(7352, "Port the gateway listens on; 0 takes a free one.")  # type: ignore[assignment]
+    tls_certificate_file: str = _setting("", "PEM chain; with it the gateway speaks TLS to callers.")  # type: ignore[assignment]
+    tls_key_file: str = _setting("", "PEM private key of that certificate.")  # type: ignore[assignment]
     workers: int = _setting(1, "Gateway processes that share the port.")  # type: ignore[assignment]
     body_limit_bytes: int = _setting(8_388_608, "Largest request body.")  # type: ignore[assignment]
     head_timeout_s: float = _setting(15.0, "Longest wait for a request's head.")  # type: ignore[assignment]

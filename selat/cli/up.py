@@ -15,7 +15,7 @@ import typer
 
 from selat.app import brief_key, furnish
 from selat.cli.frame import HomeOption, JsonOption, say, show_json
-from selat.cli.welcome import first_question, wait_until_ready, what_next
+from selat.cli.welcome import first_question, peer, wait_until_ready, what_next
 from selat.core.errors import Unavailable
 from selat.core.proof import verify
 from selat.home import create_home, find_home
@@ -44,17 +44,19 @@ def up(
         settings = read_settings(at.path)
         secret = furnish(at)
         listening = bind(host or settings.host, settings.port if port is None else port)
-        address = _address(listening)
+        certificate = at.path / settings.tls_certificate_file if settings.tls_certificate_file else None
+        address = _address(listening, "https" if certificate else "http")
+        gateway = peer(address, certificate)
         say(f"Selat is starting on {address}; its home is {at.path}")
         supervisor = Supervisor(at.path, listening, workers or settings.workers)
         stopping = _stop_on_signal()
         try:
             supervisor.start()
-            wait_until_ready(address, supervisor.fail_early, stopping)
+            wait_until_ready(gateway, supervisor.fail_early, stopping)
             _ingest_samples(at.path)
             with brief_key(at) as key:
                 trust = Book(at.ledger).trust()
-                answer = first_question(address, key, at.path / "receipts", lambda proof: _checked(proof, trust))
+                answer = first_question(gateway, key, at.path / "receipts", lambda proof: _checked(proof, trust))
             if json_:
                 show_json({"address": address, "key": secret, **answer.to_json()})
             else:
@@ -76,10 +78,10 @@ def _checked(proof: str, trust: str) -> str:
     return f"leaf {receipt.index} of {head.size}, under the signed checkpoint of {head.origin}"
 
 
-def _address(listening: socket.socket) -> str:
+def _address(listening: socket.socket, scheme: str) -> str:
     host, port = listening.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{shown}:{port}"
+    return f"{scheme}://{shown}:{port}"
 
 
 def _stop_on_signal() -> list[int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,10 +34,34 @@ class Response:
         return value if isinstance(value, dict) else {}
 
 
-def call(address: str, path: str, key: str = "", body: object = None, timeout_s: float = 60) -> Response:
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The gateway as this process reaches it. `tls` trusts the gateway's own certificate and nothing else."""
+
+    address: str
+    tls: ssl.SSLContext | None = None
+
+
+def peer(address: str, certificate: Path | None) -> Peer:
+    """How to reach a gateway at `address` that shows the certificate in that file."""
+    if certificate is None:
+        return Peer(address)
+    tls = ssl.create_default_context(cafile=certificate)
+    # We reach ourselves by address, whatever name the certificate is for; only that certificate is trusted.
+    tls.check_hostname = False
+    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return Peer(address, tls)
+
+
+def call(gateway: Peer, path: str, key: str = "", body: object = None, timeout_s: float = 60) -> Response:
     """One HTTP exchange with the gateway, a POST when there is a body. Raises: Unavailable."""
-    parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+    parts = urlsplit(gateway.address)
+    host = parts.hostname or ""
+    connection = (
+        http.client.HTTPSConnection(host, parts.port, timeout=timeout_s, context=gateway.tls)
+        if gateway.tls
+        else http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
+    )
     headers = {"authorization": f"Bearer {key}"} if key else {}
     data = None
     if body is not None:
@@ -47,12 +73,12 @@ def call(address: str, path: str, key: str = "", body: object = None, timeout_s:
         found = {name.lower(): value for name, value in reply.getheaders()}
         return Response(reply.status, found, reply.read())
     except (OSError, http.client.HTTPException) as error:
-        raise Unavailable(f"the gateway at {address} does not answer: {error}") from error
+        raise Unavailable(f"the gateway at {gateway.address} does not answer: {error}") from error
     finally:
         connection.close()
 
 
-def wait_until_ready(address: str, check: Callable[[], None], stopping: Sequence[int]) -> None:
+def wait_until_ready(gateway: Peer, check: Callable[[], None], stopping: Sequence[int]) -> None:
     """Return once /readyz says 200; `check` raises when that cannot happen any more.
 
     Raises: Unavailable, with what is not in order after READY_WITHIN_S, or when `stopping` is filled.
@@ -64,7 +90,7 @@ def wait_until_ready(address: str, check: Callable[[], None], stopping: Sequence
         if stopping:
             raise Unavailable("stopped before it was ready")
         try:
-            reply = call(address, "/readyz", timeout_s=PROBE_S)
+            reply = call(gateway, "/readyz", timeout_s=PROBE_S)
         except Unavailable:
             time.sleep(0.1)
             continue
@@ -111,18 +137,18 @@ class FirstAnswer:
         show(f"Disahkan  {self.verified}")
 
 
-def first_question(address: str, key: str, proofs: Path, verify: Callable[[str], str]) -> FirstAnswer:
+def first_question(gateway: Peer, key: str, proofs: Path, verify: Callable[[str], str]) -> FirstAnswer:
     """Ask, fetch the receipt's proof, keep it in `proofs` and verify it with no network.
 
     Raises: Unavailable or LedgerBroken, when the answer is an error or the proof does not come or does not verify.
     """
     asked = {"model": "docs", "messages": [{"role": "user", "content": QUESTION}]}
-    reply = call(address, "/v1/chat/completions", key, asked)
+    reply = call(gateway, "/v1/chat/completions", key, asked)
     if reply.status != 200:
         raise Unavailable(f"the first question failed with status {reply.status}: {_reason(reply)}")
     message = json.loads(reply.body)["choices"][0]["message"]
     receipt = reply.headers.get("selat-receipt", "")
-    proof = _proof(address, key, receipt)
+    proof = _proof(gateway, key, receipt)
     proofs.mkdir(exist_ok=True, mode=0o700)
     path = proofs / f"{receipt}.tlog-proof"
     path.write_text(proof)
@@ -138,11 +164,11 @@ def first_question(address: str, key: str, proofs: Path, verify: Callable[[str],
     )
 
 
-def _proof(address: str, key: str, receipt: str) -> str:
+def _proof(gateway: Peer, key: str, receipt: str) -> str:
     """The proof of how the request ended, once that is sealed."""
     deadline = time.monotonic() + RECEIPT_WITHIN_S
     while time.monotonic() < deadline:
-        reply = call(address, f"/v1/receipts/{receipt}", key)
+        reply = call(gateway, f"/v1/receipts/{receipt}", key)
         if reply.status == 200 and (found := reply.json()).get("status") != "open":
             return last_proof(found)
         time.sleep(0.1)
@@ -162,10 +188,11 @@ def _reason(reply: Response) -> object:
 def what_next(address: str, secret: str | None, home: Path) -> None:
     """What to try next, with the key where it is shown for the only time."""
     shown = secret or "sk-selat-…"
+    command = _command()
     if secret:
         show(f"\nKunci API (dipaparkan sekali sahaja / shown once): {secret}")
     else:
-        show("\nMake another key: selat key create --name mine")
+        show(f"\nMake another key: {command} key create --name mine")
     show(f"""
 Cuba seterusnya / try next:
 
@@ -176,7 +203,15 @@ Cuba seterusnya / try next:
   from openai import OpenAI
   client = OpenAI(base_url="{address}/v1", api_key="{shown}")
 
-  selat --help          every command; add --home {home} if you moved it
-  selat engine add      put a vLLM, Ollama or llama.cpp server behind the same gateway
+  {command} --help          every command; its home is {home}
+  {command} engine add      put a vLLM, Ollama or llama.cpp server behind the same gateway
 """)
     say("serving; Ctrl-C stops it")
+
+
+def _command() -> str:
+    """How to call selat from here: the way this process was called."""
+    called = Path(sys.argv[0])
+    if called.name != "selat":
+        return "selat"
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else str(called)

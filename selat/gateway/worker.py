@@ -36,7 +36,7 @@ async def work(platform: Platform, listening: socket.socket) -> None:
         loop.create_task(platform.watch_engines()),
     ]
     try:
-        await serve(Gateway(door), listening, door.limits.head_s)
+        await serve(Gateway(door), listening, door.limits.head_s, platform.tls)
     finally:
         for chore in chores:
             chore.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import openai
 import pytest
 from doors_kit import Running, children, kill
@@ -175,3 +177,23 @@ def test_a_full_disk_stops_prompts_and_not_the_process(fresh: Begin, tmp_path: P
         assert selat.stop() == 0
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_callers_may_come_by_tls(fresh: Begin, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "home.toml").write_text("version = 1\n")
+    (home / "selat.toml").write_text('tls_certificate_file = "keys/tls.pem"\ntls_key_file = "keys/tls.key"\n')
+    (home / "keys").mkdir()
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    make += ["-subj", "/CN=selat", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", home / "keys/tls.key"]
+    make += ["-out", home / "keys/tls.pem"]
+    subprocess.run(make, check=True, capture_output=True)
+    selat = fresh()
+    assert selat.address.startswith("https://")
+    trusted = ssl.create_default_context(cafile=home / "keys/tls.pem")
+    with httpx.Client(verify=trusted) as transport, selat.client(http_client=transport) as client:
+        stream = client.chat.completions.create(model="echo:3", messages=SAY, stream=True)
+        assert "apa khabar" in "".join(choice.delta.content or "" for chunk in stream for choice in chunk.choices)
+    with selat.client() as client, pytest.raises(openai.APIConnectionError):
+        client.chat.completions.create(model="echo", messages=SAY)
