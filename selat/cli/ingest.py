@@ -76,7 +76,8 @@ def _tell(report: Report, collection: str, json_: bool) -> None:
     counts = {"added": len(report.added), "unchanged": report.unchanged}
     if json_:
         gone = {"removed": report.removed} if report.removed else {}
-        show_json({"collection": collection, **counts, **gone, "failed": report.failed})
+        kept = {"kept": report.kept} if report.kept else {}
+        show_json({"collection": collection, **counts, **gone, **kept, "failed": report.failed})
     else:
         gone_text = f", {len(report.removed)} removed" if report.removed else ""
         show(f"{counts['added']} added, {counts['unchanged']} unchanged{gone_text}, {len(report.failed)} not read")
