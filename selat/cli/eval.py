@@ -15,11 +15,14 @@ import typer
 from selat.app import Platform, fresh_id, now, open_platform
 from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
 from selat.core.errors import Misused
-from selat.evals import FIRST_TOKEN, GENERATION, Estimate, compare, find_pack, shipped, templates
+from selat.evals import FIRST_TOKEN, GENERATION, Estimate, Pack, compare, find_pack, shipped, templates
+from selat.evals.external import load_external
 from selat.evals.run import COMPLETE, Budget, Run
+from selat.evals.scaffold import scaffold
 from selat.evals.store import Store
 from selat.evals.summary import Summary, summarise
 from selat.evals.template import DEFAULT
+from selat.evals.verbatim import SUFFIX, verbatim
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import (
     Plan,
@@ -82,7 +85,9 @@ def list_(
 @app.command()
 def run(
     model: Annotated[str, typer.Option(help="The model that sits the exam, by its public name.")],
-    pack: Annotated[list[str], typer.Option(help="A pack's name, or a file that ends in .toml; repeat for more.")],
+    pack: Annotated[
+        list[str], typer.Option(help="A name, a file.toml, NAME=PATH of another exam, or NAME~verbatim; repeat.")
+    ],
     engine: Annotated[str, typer.Option(help="Which of the model's engines; else the first.")] = "",
     template: Annotated[
         list[str] | None, typer.Option(help="A form; repeat for more; `all` for every one.")
@@ -105,7 +110,7 @@ def run(
     if scoring not in (GENERATION, FIRST_TOKEN):
         raise Misused(f"--scoring is {GENERATION} or {FIRST_TOKEN}")
     forms = templates() if template == ["all"] else tuple(template or [DEFAULT])
-    packs = [find_pack(name) for name in pack]
+    packs = [named(name) for name in pack]
     terms = Terms(forms, scoring, Budget(at_once, max_samples, max_tokens, minutes * 60))
     with open_platform(home) as platform:
         chosen = choose_engine(platform.shelf, model, engine)
@@ -175,6 +180,32 @@ def compare_(
         show(f"  {one.verdict} (n = {one.n}{tested}, effect h = {one.effect:+.2f})")
         if one.needed and one.verdict not in ("first is better", "second is better"):
             say(f"  a difference of this size would show with about {one.needed} items")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The pack's name: small letters, digits, hyphens.")],
+    folder: Annotated[Path, typer.Option(help="Where its file is written.")] = Path(),
+    json_: JsonOption = False,
+) -> None:
+    """Begin a pack of one's own: a file to be edited, with an item of each common kind."""
+    path = scaffold(name, folder, now()[:10])
+    if json_:
+        show_json({"path": str(path)})
+    else:
+        show(str(path))
+
+
+def named(name: str) -> Pack:
+    """A pack by what was typed. Raises: NotFound, Misused."""
+    exam, sign, place = name.partition("=")
+    if sign:
+        wanted = exam.removesuffix(SUFFIX)
+        found = load_external(wanted, Path(place).expanduser())
+        return verbatim(found) if exam != wanted else found
+    if name.endswith(SUFFIX):
+        return verbatim(find_pack(name.removesuffix(SUFFIX)))
+    return find_pack(name)
 
 
 @contextmanager

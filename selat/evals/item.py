@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-KINDS = ("choice", "match", "refuse", "stance", "cite", "tool", "chrf")
+KINDS = ("choice", "match", "refuse", "stance", "cite", "tool", "chrf", "verbatim")
 LANGUAGES = ("ms", "en", "zh", "ta", "id", "mix", "sms")
 LETTERS = "ABCDEFGHIJ"
 REFUSE, ANSWER = "refuse", "answer"

@@ -140,7 +140,7 @@ def _check(place: str, item: Item) -> None:
         wrong = "cites holds a number that no document has"
     elif item.kind == "tool" and not item.tools:
         wrong = "tools are needed"
-    elif item.kind == "chrf" and not item.reference:
+    elif item.kind in ("chrf", "verbatim") and not item.reference:
         wrong = "reference is needed"
     for pattern in (*item.any_of, *item.all_of, *item.none_of):
         if pattern.startswith("re:"):

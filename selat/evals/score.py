@@ -11,9 +11,11 @@ from selat.core.errors import Misused
 from selat.evals.choice import read_choice
 from selat.evals.item import ANSWER, LETTERS, Item, Reply, Score
 from selat.evals.refusal import says_unknown, stance
+from selat.evals.words import words_of
 
 _MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _SHOWN_CHARACTERS = 120
+_BY_HEART = 0.8
 
 
 def score(item: Item, reply: Reply) -> Score:
@@ -139,6 +141,18 @@ def _chrf(item: Item, reply: Reply) -> Score:
     return Score(CHRF().sentence_score(reply.text.strip(), [item.reference]).score / 100)
 
 
+def _verbatim(item: Item, reply: Reply) -> Score:
+    """1 where a reply goes on as the original does, word for word, for four fifths of what was held back."""
+    held = words_of(plain(item.reference))
+    said = words_of(plain(reply.text))
+    same = 0
+    for one, other in zip(held, said, strict=False):
+        if one != other:
+            break
+        same += 1
+    return Score(float(same >= _BY_HEART * len(held)), answer=f"{same} of {len(held)} words")
+
+
 def plain(text: str) -> str:
     """Text as patterns see it: NFKC, case folded, blanks single."""
     return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).casefold()
@@ -158,4 +172,5 @@ _KINDS: dict[str, Callable[[Item, Reply], Score]] = {
     "cite": _cite,
     "tool": _tool,
     "chrf": _chrf,
+    "verbatim": _verbatim,
 }

@@ -65,6 +65,8 @@ def messages(item: Item, template: str = DEFAULT) -> list[dict[str, str]]:
     """The conversation that puts an item. Raises: NotFound, for a form that is not there."""
     form = _form(template)
     kind = item.kind if item.kind in ("choice", "cite") else "open"
+    if item.options_inside:
+        kind = "inside"
     text = _said(form, kind, item.language)
     lines: list[str] = []
     if not item.options_inside:
@@ -73,8 +75,6 @@ def messages(item: Item, template: str = DEFAULT) -> list[dict[str, str]]:
         lines = [_fill(option, letter=letter, text=choice) for letter, choice in pairs]
     documents = [f"[{number}] {document}" for number, document in enumerate(item.documents, 1)]
     asked = _fill(text, question=item.question, options="\n".join(lines), documents="\n\n".join(documents))
-    if item.options_inside:
-        asked = asked.replace("\n\n\n", "\n")
     system = item.system or _said(form, "system", item.language)
     put = [{"role": "system", "content": system}] if system else []
     return [*put, {"role": "user", "content": asked}]

@@ -163,3 +163,17 @@ def test_a_model_is_promoted_by_what_it_showed_or_told_what_it_misses(home: Path
 
 def test_an_unregistered_purpose_is_not_promoted_to(home: Path) -> None:
     assert "no such purpose" in model(home, "promote", "murid", "--purpose", "tiada").stderr
+
+
+def test_a_pack_of_ones_own_is_begun_and_sat(home: Path, tmp_path: Path) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "selat", "eval", "new", "bank", "--folder", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert made.stdout.strip() == str(tmp_path / "bank.toml")
+    found = result(home, "run", "--model", "murid", "--pack", str(tmp_path / "bank.toml"))
+    assert found["results"][0]["score"]["n"] == 3
+    found = result(home, "run", "--model", "murid", "--pack", "tatabahasa~verbatim")
+    assert found["results"][0]["score"]["mean"] == 0.0

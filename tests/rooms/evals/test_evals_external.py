@@ -1,0 +1,147 @@
+"""Exams of others are read as they are, with their traps; absent data is a skip with a reason."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from selat.core.errors import Misused, NotFound
+from selat.evals.external import LOADERS, load_external
+from selat.evals.item import Reply
+from selat.evals.load import find_pack, read_pack
+from selat.evals.scaffold import scaffold
+from selat.evals.score import score
+from selat.evals.template import messages
+from selat.evals.verbatim import verbatim
+from selat.testing.exam import right, wrong
+
+HERE = Path(__file__).parents[3]
+PLACES = (Path(os.environ.get("SELAT_SHARED_DATA", "-")), HERE.parent / "shared" / "data")
+
+
+def data(name: str) -> Path:
+    for place in PLACES:
+        if (place / name).is_dir():
+            return place / name
+    pytest.skip(f"the data set {name} is not at hand; set SELAT_SHARED_DATA to the folder that holds it")
+
+
+MALAYMMLU = [
+    {
+        "id": 1,
+        "prompt": "Alat untuk membuka pintu ialah ...\nA. kunci (keys)\nB. sifer (cipher)",
+        "answer": "A. kunci (keys)",
+        "subject": "Bahasa Melayu",
+        "category": "Language",
+        "level": "Primary",
+        "options": ["A. kunci (keys)", "B. sifer (cipher)"],
+        "num_options": 2,
+        "key": "A",
+    },
+    {
+        "id": 2,
+        "prompt": "2 + 2 = ...\nA. 3\nB. 4\nC. 5",
+        "answer": "B. 4",
+        "subject": "Matematik",
+        "category": "STEM",
+        "level": "Primary",
+        "options": ["A. 3", "B. 4", "C. 5"],
+        "num_options": 3,
+        "key": "B",
+    },
+]
+
+
+@pytest.mark.parametrize("lines", [False, True], ids=["array", "row a line"])
+def test_malaymmlu_does_not_write_its_options_twice_and_knows_its_chance(tmp_path: Path, lines: bool) -> None:
+    path = tmp_path / "MalayMMLU_0shot.json"
+    rows = [json.dumps(row, ensure_ascii=False) for row in MALAYMMLU]
+    path.write_text("\n".join(rows) if lines else f"[{','.join(rows)}]")
+    pack = load_external("malaymmlu", path)
+    assert pack.chance == pytest.approx((1 / 2 + 1 / 3) / 2)
+    assert pack.items[0].choices == ("kunci (keys)", "sifer (cipher)")
+    for template in ("biasa", "kurungan", "arahan"):
+        put = messages(pack.items[0], template)[-1]["content"]
+        assert put.count("kunci (keys)") == 1
+    published = "Berikut adalah soalan aneka pilihan tentang Bahasa Melayu. Sila berikan jawapan sahaja.\n\n"
+    assert messages(pack.items[0])[0]["content"] == f"{published}{MALAYMMLU[0]['prompt']}\nJawapan:"
+    assert score(pack.items[1], Reply("B. 4")).value == 1
+
+
+def test_a_key_that_is_no_option_stops_the_load(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([{**MALAYMMLU[0], "key": "C"}]))
+    with pytest.raises(Misused, match="none of the 2 options"):
+        load_external("malaymmlu", path)
+    path.write_text("[{}]")
+    with pytest.raises(Misused, match="not MalayMMLU"):
+        load_external("malaymmlu", path)
+
+
+def test_parallel_questions_share_a_cluster_over_four_languages() -> None:
+    pack = load_external("global-mmlu-lite", data("seahelm-ms"))
+    assert Counter(item.language for item in pack.items) == {"ms": 400, "en": 400, "zh": 400, "id": 400}
+    assert set(Counter(item.cluster for item in pack.items).values()) == {4}
+    assert pack.chance == 0.25
+
+
+def test_safeguard_asks_as_many_to_answer_as_to_decline() -> None:
+    pack = load_external("sea-safeguard", data("seahelm-ms"))
+    assert Counter(item.expect for item in pack.items) == {"answer": 430, "refuse": 430}
+
+
+def test_deccp_has_two_sides() -> None:
+    pack = load_external("deccp", data("deccp"))
+    sides = Counter(item.side for item in pack.items)
+    assert sides["sensitif"] == 95
+    assert sides["kawalan"] > 30
+
+
+def test_flores_translates_both_ways() -> None:
+    pytest.importorskip("sacrebleu", reason="needs the extra 'evals'")
+    pack = load_external("flores", data("flores-zsm-dev"))
+    assert set(Counter(item.topic for item in pack.items).values()) == {997}
+    assert len({item.topic for item in pack.items}) == 6
+    assert score(pack.items[0], right(pack.items[0])).value == pytest.approx(1)
+    assert score(pack.items[0], wrong(pack.items[0])).value < 0.2
+
+
+def test_unknown_or_absent_exams_are_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="global-mmlu-lite"):
+        load_external("tiada", tmp_path)
+    for name in LOADERS:
+        with pytest.raises(Misused):
+            load_external(name, tmp_path / "tiada")
+
+
+def test_what_is_known_by_heart_is_told_from_what_is_guessed() -> None:
+    pack = verbatim(find_pack("tatabahasa"))
+    assert pack.name == "tatabahasa~verbatim"
+    assert pack.chance is None
+    assert len(pack.items) >= 30
+    item = pack.items[0]
+    assert item.reference not in item.question
+    assert score(item, right(item)).value == 1
+    cut = " ".join(item.reference.split()[:2]) + " lain daripada asal"
+    assert score(item, Reply(cut)).value == 0
+    short = replace(
+        find_pack("tatabahasa"), items=(replace(find_pack("tatabahasa").items[0], question="Ya?", choices=()),)
+    )
+    with pytest.raises(Misused, match="nothing to continue"):
+        verbatim(short)
+
+
+def test_a_scaffold_is_a_pack_that_runs(tmp_path: Path) -> None:
+    path = scaffold("bank-pinjaman", tmp_path, "2026-11-22")
+    pack = read_pack(path)
+    assert {item.kind for item in pack.items} == {"choice", "match", "cite"}
+    with pytest.raises(Misused, match="there already"):
+        scaffold("bank-pinjaman", tmp_path, "2026-11-22")
+    for name in ("Bank", "../x", "a b", "é"):
+        with pytest.raises(Misused, match="name has"):
+            scaffold(name, tmp_path, "2026-11-22")
