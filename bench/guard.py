@@ -59,18 +59,23 @@ def main() -> None:
     print(
         f"  {'short: Boleh semak ayat ini?':32} {cost_us(lambda: guard._scan('Boleh semak ayat ini?'), 200):8.1f}"
     )
-    chat = [sample.text for sample in samples]
+    corpus = [sample.text for sample in samples]
+    plain = [sentence + "." for sentence in PROSE.strip(" !").split(". ")]
+    chat = [
+        text
+        for k, dense in enumerate(corpus)
+        for text in (*(plain[(k + j) % len(plain)] for j in range(4)), dense)
+    ]
     random.Random(7).shuffle(chat)
-    ours = throughput(guard._scan, chat)
-    print(f"mixed chat text, {len(chat)} texts: Selat {ours:,.0f} KB/s")
     analyse = presidio()
-    if analyse is None:
-        print("Presidio: not installed here; skipped")
-    else:
-        theirs = throughput(analyse, chat)
-        print(
-            f"Presidio with its default recognisers: {theirs:,.1f} KB/s; Selat is {ours / theirs:,.0f} times as fast"
+    print(f"{'throughput, KB/s of UTF-8':34} {'Selat':>8} {'Presidio':>9} {'times':>6}")
+    for name, texts in (("mixed chat: 1 message in 5 dense", chat), ("corpus texts alone", corpus)):
+        ours = throughput(guard._scan, texts)
+        theirs = throughput(analyse, texts) if analyse else 0.0
+        beside = (
+            f"{theirs:9.1f} {ours / theirs:6.0f}" if theirs else "  skipped: presidio-analyzer is not installed"
         )
+        print(f"  {name:32} {ours:8.0f} {beside}")
     for path in sorted(CORPUS.glob("*.jsonl")):
         result = score(guard.scan, read_corpus(path))
         total = result.structured

@@ -61,6 +61,10 @@ _BODY = re.compile(
     re.I,
 )
 _BEHIND = 72
+_FOLLOWING = re.compile(r" (\d{1,3}[A-Za-z]?(?:/\d{1,4}[A-Za-z]?)*)(?=[ ,\n.]|$)")
+_BUILDING = re.compile(r"[A-Z][\w'-]*(?: [A-Z0-9][\w'-]*){0,3}(?=,| ?\n|,? \d{5})")
+_PLACE_WORD = re.compile(r"[A-Za-z.'][\w.'-]*(?= |,|\.|\n|$|[^\w ])")
+_BLOCK = re.compile(r"blo(?:k|ck) [a-z]", re.I)
 
 
 def find(text: str, ends: list[int]) -> Iterator[Finding]:
@@ -109,14 +113,9 @@ def _part(text: str, at: int, before: str) -> tuple[str, int]:
         if end > named.end():
             return ("S" if named["street"] else "A"), end
     unit = _UNIT.match(text, at)
-    if (
-        unit
-        and any(char.isdigit() for char in unit[0])
-        and len(re.findall(r"U", before)) < 3
-        and "P" not in before
-    ):
+    if unit and any(char.isdigit() for char in unit[0]) and before.count("U") < 3 and "P" not in before:
         return "U", unit.end()
-    if unit and re.match(r"blo(?:k|ck) [a-z]", unit[0], re.I):
+    if unit and _BLOCK.match(unit[0]):
         return "U", unit.end()
     place = _place(text, at)
     if place and before:
@@ -138,9 +137,7 @@ def _post(text: str, post: re.Match[str]) -> tuple[str, int]:
 
 def _place(text: str, at: int) -> int:
     """The end of a town or state at `at`, the longest of up to four words; 0 where none stands."""
-    ends = [match.end() for match in re.finditer(r"[A-Za-z.'][\w.'-]*(?= |,|\.|\n|$|[^\w ])", text[at : at + 48])][
-        :4
-    ]
+    ends = [match.end() for match in _PLACE_WORD.finditer(text[at : at + 48])][:4]
     for end in reversed(ends):
         name = text[at : at + end].lower()
         for candidate in (name, name.rstrip(".")):
@@ -175,7 +172,7 @@ def _name_end(text: str, at: int) -> int:
         end = token.end() - (word.endswith(".") and len(word) > 3)
         count += 1
         if end >= len(text) or text[token.end() : token.end() + 1] != " " or word[0].isdigit():
-            follow = re.compile(r" (\d{1,3}[A-Za-z]?(?:/\d{1,4}[A-Za-z]?)*)(?=[ ,\n.]|$)").match(text, end)
+            follow = _FOLLOWING.match(text, end)
             if follow and not word[0].isdigit() and len(follow[1]) < 5:
                 end = follow.end()
             break
@@ -187,7 +184,7 @@ def _between(text: str, at: int, before: str) -> tuple[str, int]:
     """The name of a building or quarter with no word to tell it by: after a unit, before a comma."""
     if not before or before[-1] not in "USA" or "P" in before:
         return "", at
-    match = re.compile(r"[A-Z][\w'-]*(?: [A-Z0-9][\w'-]*){0,3}(?=,| ?\n|,? \d{5})").match(text, at)
+    match = _BUILDING.match(text, at)
     if match is None or match[0].lower() in _END_WORDS:
         return "", at
     return "w", match.end()

@@ -6,6 +6,8 @@ import hashlib
 import logging
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -213,6 +215,9 @@ def _checked(detector: Detector, text: str) -> list[Finding]:
     return found
 
 
+_by_start = attrgetter("start")
+
+
 def _by_rank(finding: Finding) -> tuple[int, int, int]:
     return _RANK[finding.kind], finding.start - finding.end, finding.start
 
@@ -221,6 +226,9 @@ def settle(findings: Iterable[Finding]) -> list[Finding]:
     """Of findings that overlap, keep the kind that ranks first, then the longer, then the earlier."""
     given = list(findings)
     if len(given) < 2:
+        return given
+    given.sort(key=_by_start)
+    if all(first.end <= second.start for first, second in pairwise(given)):
         return given
     ordered = sorted(given, key=_by_rank)
     kept: list[Finding] = []  # in order of place, none overlapping: its neighbours tell whether one fits in

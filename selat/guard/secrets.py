@@ -40,6 +40,10 @@ _ISSUED = re.compile(
     r"|ya29\.[0-9A-Za-z_\-]{16,}|hf_[A-Za-z0-9]{24,}|(?:npm_|pypi-|dop_v1_|shpat_|sqp_|lin_api_|r8_)[A-Za-z0-9_\-]{16,}"
     r"|SG\.[A-Za-z0-9_\-]{16,24}\.[A-Za-z0-9_\-]{20,}|eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?)"
 )
+_HEAD = re.compile(
+    r"(?<![A-Za-z0-9])(?:[spr]k[-_]|gh[pousr]_|github_pat_|glpat-|xox|AKI|ASI|AIza|ya29|hf_|npm_|pypi-|dop_v1_|shpat_|sqp_|lin_api_|r8_"
+    r"|SG\.|eyJ)"
+)
 _PEM = re.compile(
     r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(?:.{0,8000}?-----END \1PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)", re.S
 )
@@ -65,11 +69,12 @@ _EMPTY = re.compile(
 
 
 def find(text: str, ends: list[int]) -> Iterator[Finding]:
-    done = 0
+    done = tried = 0  # prefixes of issued keys are tried once, however many triggers stand behind them
     for end in ends:
         if end <= done:
             continue
-        span = _span(text, max(done, end - 330), end)
+        span = _span(text, (max(done, end - 72), max(done, tried, end - 330)), end)
+        tried = end
         if span:
             start, stop, confidence = span
             if confidence and start >= done and stop > start:
@@ -77,16 +82,15 @@ def find(text: str, ends: list[int]) -> Iterator[Finding]:
             done = max(done, stop)
 
 
-def _span(text: str, floor: int, end: int) -> tuple[int, int, float] | None:
+def _span(text: str, floors: tuple[int, int], end: int) -> tuple[int, int, float] | None:
     """Start, end and confidence; confidence 0 for what has been read and is none."""
-    near = max(floor, end - 72)
+    near, floor = floors
     pem = text.rfind("-----BEGIN", near, end)
     if pem >= 0 and (match := _PEM.match(text, pem)):
         return match.start(), match.end(), 1.0
-    for match in _ISSUED.finditer(text, floor, min(len(text), end + 2000)):
-        if match.start() >= end:
-            break
-        if match.end() >= end - 4:
+    for head in _HEAD.finditer(text, floor, end):
+        match = _ISSUED.match(text, head.start(), min(len(text), end + 2000))
+        if match and match.end() >= end - 4:
             return match.start(), match.end(), 0.98 if any(char.isdigit() for char in match[0]) else 0.0
     for pattern, confidence in ((_BEARER, 0.95), (_URL, 0.9)):
         if (found := pattern.search(text, near, min(len(text), end + 400))) and found.end() >= end:
