@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -31,11 +32,14 @@ def remembering(answer: Answer, recall: Recall) -> Answer:
             label = ask.label.join(recall.label_of(ask.caller.tenant, earlier))
             ask = ask if label == ask.label else replace(ask, label=label)
         reply = await answer(ask)
-        if stricter(reply.label, ask.caller.prompt_label):
+        # What the scan found in the words comes back with them, in the same conversation, and is found again.
+        usual = ask.caller.prompt_label.with_personal(reply.opening.scan.personal)
+        if stricter(reply.label, usual):
             if isinstance(reply, Streamed):
                 return Remembered(reply, recall, ask.caller.tenant)
             if reply.status == 200:
-                recall.keep(ask.caller.tenant, texts_of(reply), reply.label)
+                # A thread, since it writes to the database: nobody else's answer waits for that.
+                await asyncio.to_thread(recall.keep, ask.caller.tenant, texts_of(reply), reply.label)
         return reply
 
     return ask_with_history
