@@ -8,6 +8,8 @@ from selat.core.label import PersonalKind
 
 SENSITIVE_FLAGS = frozenset({"HEALTH", "RELIGION", "POLITICS", "OFFENCE"})
 BIOMETRIC_FLAG = "BIOMETRIC"
+MEDIA_FLAG = "MEDIA"
+"""Set where an image, a sound or a file goes with the text: no detector has read it."""
 NOT_PERSONAL = frozenset({"SSM", "SECRET"})
 
 

@@ -2,55 +2,68 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
 import msgspec
 
-# Values under these names are registered words that the ask's types have already checked, not free text.
+# Values under these names are the protocol's words, not free text, as long as they are words.
 _WORDS = frozenset({"model", "role", "type"})
+_MODEL = "model"
 _INLINE_DATA = "data:"
+_DATA_URL = re.compile(r"data:[\w.+/-]*(?:;[\w.=+-]+)*;base64,[A-Za-z0-9+/=]*", re.ASCII).fullmatch
+_TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "thinking"})
+_MEDIA_LISTS = frozenset({"images", "audios", "videos", "files"})
 # A shorter number cannot hold a phone, card or identity number.
 _LONG_NUMBER = 10_000_000
 # A longer key is no field's name; it also keeps the cache of names small.
 _LONGEST_NAME = 64
 
 
-def texts(document: object) -> list[str]:
+def texts(document: object, media: list[str] | None = None) -> list[str]:
     """Each string of a decoded JSON document, depth first: values, odd keys, and long numbers as `key number`.
 
-    Inline `data:` URLs are left out: they are media, labelled by the flow, not text.
+    The name of the model asked is no text: it is one of those registered. Inline base64 `data:` URLs are left
+    out, being media. Where `media` is given, it is told of them, and of every part of a message that is not
+    known to be text: media that no detector reads.
     """
     found: list[str] = []
-    _collect(document, found)
+    _collect(document, found, [] if media is None else media, top=True)
     return found
 
 
-def _collect(document: object, found: list[str]) -> None:
+def _collect(document: object, found: list[str], media: list[str], *, top: bool = False) -> None:
     # One list passed down: a generator a level costs three times as much, and this is run for every request.
     if isinstance(document, dict):
         for key, value in document.items():
             if not _plain(key):
                 found.append(key)
             if isinstance(value, str):
-                if key not in _WORDS and not value.startswith(_INLINE_DATA):
-                    inner = _arguments(value) if key == "arguments" else None
-                    if inner is None:
-                        found.append(value)
-                    else:
-                        _collect(inner, found)
+                if key in _WORDS and (_plain(value) or (top and key == _MODEL)):
+                    continue
+                if value.startswith(_INLINE_DATA) and _DATA_URL(value):
+                    media.append(key)
+                    continue
+                inner = _arguments(value) if key == "arguments" else None
+                if inner is None:
+                    found.append(value)
+                else:
+                    _collect(inner, found, [])
             elif isinstance(value, int | float):
                 if _long(value):
                     found.append(f"{key} {value}")
             elif value is not None:
-                _collect(value, found)
+                if isinstance(value, list) and _holds_media(key, value):
+                    media.append(key)
+                _collect(value, found, media)
     elif isinstance(document, list):
         for value in document:
             if isinstance(value, int | float):
                 if _long(value):
                     found.append(str(value))
             elif value is not None:
-                _collect(value, found)
+                _collect(value, found, media)
     elif isinstance(document, str):
         found.append(document)
 
@@ -60,31 +73,56 @@ def rewrite(document: object, change: Callable[[str], str]) -> object:
 
     A long number that `change` alters becomes its changed digits as a string: masked is safer than typed.
     """
+    if isinstance(document, dict) and isinstance(document.get(_MODEL), str):
+        rest = {key: value for key, value in document.items() if key != _MODEL}
+        return {**_rewrite_object(rest, change), _MODEL: document[_MODEL]}
+    return _rewrite(document, change)
+
+
+def _rewrite(document: object, change: Callable[[str], str]) -> object:
     if isinstance(document, str):
         return change(document)
     if isinstance(document, dict):
-        return {
-            key if _plain(key) else change(key): _rewrite_value(key, value, change)
-            for key, value in document.items()
-        }
+        return _rewrite_object(document, change)
     if isinstance(document, list):
         return [_rewrite_value(None, value, change) for value in document]
     return document
 
 
+def _rewrite_object(document: dict[str, object], change: Callable[[str], str]) -> dict[str, object]:
+    return {
+        key if _plain(key) else change(key): _rewrite_value(key, value, change) for key, value in document.items()
+    }
+
+
 def _rewrite_value(key: str | None, value: object, change: Callable[[str], str]) -> object:
     if isinstance(value, str):
-        if key in _WORDS or (key is not None and value.startswith(_INLINE_DATA)):
+        if key in _WORDS and _plain(value):
+            return value
+        if key is not None and value.startswith(_INLINE_DATA) and _DATA_URL(value):
             return value
         inner = _arguments(value) if key == "arguments" else None
-        return change(value) if inner is None else msgspec.json.encode(rewrite(inner, change)).decode()
+        return change(value) if inner is None else msgspec.json.encode(_rewrite(inner, change)).decode()
     if isinstance(value, int | float):
         if not _long(value):
             return value
         before = str(value) if key is None else f"{key} {value}"
         after = change(before)
         return value if after == before else after.removeprefix(f"{key} ")
-    return rewrite(value, change)
+    return _rewrite(value, change)
+
+
+def _holds_media(key: str, values: list[object]) -> bool:
+    """Whether a message's list holds what is not text. Parts of an unknown kind count: nobody has read them."""
+    if key != "content":
+        return key in _MEDIA_LISTS
+    for part in values:
+        if isinstance(part, dict):
+            kind = part.get("type")
+            known = part.keys() <= {"text"} if kind is None else isinstance(kind, str) and kind in _TEXT_PARTS
+            if not known:
+                return True
+    return False
 
 
 def _arguments(value: str) -> dict[str, object] | None:

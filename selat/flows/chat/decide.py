@@ -10,12 +10,14 @@ from typing import Generic, Protocol, TypeVar
 from selat.core.caller import Site
 from selat.core.decision import Decision, Deny, Permit, Redact
 from selat.core.errors import GuardFailed
-from selat.core.finding import CLEAN, Scan
+from selat.core.finding import CLEAN, MEDIA_FLAG, Scan
 from selat.guard import Guard
 from selat.policy import AuthorizationRequest, Decider
 from selat.wire import Ask, texts
 
 log = logging.getLogger("selat.chat")
+
+MEDIA = Scan(flags=frozenset({MEDIA_FLAG}))
 
 
 class Placed(Protocol):
@@ -48,15 +50,21 @@ class Options(Generic[E]):
 
 
 def scan_texts(guard: Guard, document: object) -> dict[str, Scan]:
-    """The scan of each distinct text; a scanner that fails gives `ok=False`, which policy denies."""
+    """The scan of each distinct text; a scanner that fails gives `ok=False`, which policy denies.
+
+    Media go unscanned, which the scan of the text "" then says.
+    """
     scans: dict[str, Scan] = {}
-    for text in texts(document):
+    media: list[str] = []
+    for text in texts(document, media):
         if text not in scans:
             try:
                 scans[text] = guard.scan(text)
             except GuardFailed as error:
                 log.error("scan failed: %s", error)
                 scans[text] = Scan(ok=False)
+    if media:
+        scans[""] = MEDIA
     return scans
 
 

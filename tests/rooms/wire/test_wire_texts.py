@@ -13,13 +13,14 @@ from selat.core.errors import BadRequest
 from selat.core.label import LOWEST
 from selat.wire import APIS, decode, read_ask, rewrite, texts
 
+KEYS = st.sampled_from(["model", "role", "type", "content", "arguments", "images"]) | st.text(max_size=12)
 JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**53), 2**53)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=20,
 )
 CHAT = APIS["/v1/chat/completions"]
@@ -62,9 +63,61 @@ def test_texts_reach_unknown_fields_keys_numbers_and_tool_arguments() -> None:
     assert "user" not in found
 
 
-def test_inline_images_are_not_text() -> None:
+def test_words_of_the_protocol_are_no_way_past_the_guard() -> None:
+    hidden = {"role": "IC 900101-14-5678", "type": "Ali bin Abu", "model": "kereta WXY 1234"}
+    arguments = json.dumps({"model": "kereta WXY 1234"})
+    document = {"model": "gpt-4o-2024-11-20", "x": hidden, "tool": {"arguments": arguments}}
+    assert texts(document) == [*hidden.values(), "kereta WXY 1234"]
+
+
+def test_inline_images_are_media_and_no_text() -> None:
     part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    assert list(texts({"messages": [{"role": "user", "content": [part]}]})) == []
+    media: list[str] = []
+    assert texts({"messages": [{"role": "user", "content": [part]}]}, media) == []
+    assert media == ["content", "url"]
+
+
+@pytest.mark.parametrize(
+    "text", ["data: IC 900101-14-5678", "data:text/plain,900101-14-5678", "data:;base64,IC 9-1"]
+)
+def test_a_text_that_only_begins_like_media_is_text(text: str) -> None:
+    media: list[str] = []
+    assert texts({"messages": [{"role": "user", "content": text}]}, media) == [text]
+    assert media == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "https://contoh.my/mykad.png"}},
+        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+        {"type": "file", "file": {"file_id": "f"}},
+        {"type": "hologram", "hologram": "x"},
+        {"image_url": "https://contoh.my/mykad.png"},
+        {"type": {"odd": 1}},
+    ],
+)
+def test_a_part_that_is_not_known_to_be_text_is_media(part: dict[str, object]) -> None:
+    media: list[str] = []
+    texts({"messages": [{"role": "user", "content": [{"type": "text", "text": "lihat"}, part]}]}, media)
+    assert media == ["content"]
+
+
+def test_text_parts_tools_and_their_arguments_are_no_media() -> None:
+    schema = {"type": "object", "properties": {"images": {"type": "array"}, "content": {"type": "string"}}}
+    arguments = json.dumps({"files": ["a.txt"], "content": [{"type": "para"}]})
+    document = {
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"text": "b"}]},
+            {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": arguments}}]},
+        ],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}],
+    }
+    media: list[str] = []
+    texts(document, media)
+    assert media == []
+    texts({"messages": [{"role": "user", "content": "a", "images": ["AAAA"]}]}, media)
+    assert media == ["images"]
 
 
 def test_a_masked_number_becomes_its_placeholder() -> None:
