@@ -17,6 +17,7 @@ from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_js
 from selat.core.errors import Misused
 from selat.evals import FIRST_TOKEN, GENERATION, Estimate, Pack, compare, find_pack, shipped, templates
 from selat.evals.external import load_external
+from selat.evals.report import LANGUAGES, Account, html, markdown
 from selat.evals.run import COMPLETE, Budget, Run
 from selat.evals.scaffold import scaffold
 from selat.evals.store import Store
@@ -152,6 +153,42 @@ def show_(
     _show(found, summaries, json_)
 
 
+@app.command()
+def report(
+    run_id: RunArgument = "last",
+    out: Annotated[Path, typer.Option(help="The file to write: .html, or .md for Markdown.")] = Path(
+        "report.html"
+    ),
+    language: Annotated[
+        str, typer.Option(help="ms or en; an HTML report holds both and opens in this one.")
+    ] = "ms",
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write a run as a page: plots, tables, every item with what was asked and answered."""
+    if language not in LANGUAGES or out.suffix not in (".html", ".md"):
+        raise Misused("--language is ms or en, and --out ends in .html or .md")
+    with open_platform(home) as platform, _store(platform) as store:
+        found = store.run(run_id)
+        scored = tuple(store.scored(found.id))
+        account = Account(
+            found,
+            tuple(store.pack(exam.digest) for exam in found.packs),
+            tuple(_summaries(store, found)),
+            scored,
+            store.replies(found.subject.digest, [one.sample for one in scored]),
+        )
+    text = html(account, language) if out.suffix == ".html" else markdown(account, language)
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Misused(f"{out}: {error.strerror}; choose another --out") from error
+    if json_:
+        show_json({"run": found.id, "path": str(out)})
+    else:
+        show(str(out))
+
+
 @app.command("compare")
 def compare_(
     first: Annotated[str, typer.Argument(help="A run's id.")],
@@ -266,7 +303,7 @@ def _show(run: Run, summaries: list[Summary], json_: bool) -> None:
         beside = ", ".join(f"{count} {name}" for name, count in one.counts if count)
         if beside or one.missing:
             show(f"{'':14}{beside}{f', {one.missing} missing' if one.missing else ''}")
-        for contrast in (*one.gaps, *one.asymmetries):
+        for contrast in one.contrasts:
             show(f"{'':14}{contrast.first} less {contrast.second}: {_points(contrast.difference)}")
 
 

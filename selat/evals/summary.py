@@ -44,6 +44,12 @@ class Summary:
     parts: tuple[tuple[str, tuple[tuple[str, Estimate], ...]], ...]
     gaps: tuple[Contrast, ...]
     asymmetries: tuple[Contrast, ...]
+    forms: tuple[Contrast, ...] = ()
+
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """Every paired difference that was found: of languages, of sides, of forms."""
+        return (*self.gaps, *self.asymmetries, *self.forms)
 
     @property
     def at_chance(self) -> bool:
@@ -77,6 +83,7 @@ class Summary:
             "parts": {kind: {name: one.to_json() for name, one in parts} for kind, parts in self.parts},
             "gaps": [gap.to_json() for gap in self.gaps],
             "asymmetries": [one.to_json() for one in self.asymmetries],
+            "forms": [one.to_json() for one in self.forms],
         }
 
 
@@ -110,6 +117,7 @@ def summarise(pack: Pack, scored: Sequence[Scored], expected: int = 0) -> Summar
         asymmetries=_contrasts(
             counted, lambda one: one.side, lambda one: (one.cluster, one.language, one.template)
         ),
+        forms=_contrasts(counted, lambda one: one.template, lambda one: (one.item,)),
     )
 
 

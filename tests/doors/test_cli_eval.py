@@ -177,3 +177,16 @@ def test_a_pack_of_ones_own_is_begun_and_sat(home: Path, tmp_path: Path) -> None
     assert found["results"][0]["score"]["n"] == 3
     found = result(home, "run", "--model", "murid", "--pack", "tatabahasa~verbatim")
     assert found["results"][0]["score"]["mean"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("r.html", "<!doctype html>"), ("r.md", "# Evaluation report: murid")]
+)
+def test_a_run_is_written_as_a_page(home: Path, tmp_path: Path, name: str, begins: str) -> None:
+    ran = result(home, "run", "--model", "murid", "--pack", "tatabahasa")["run"]["id"]
+    out = tmp_path / name
+    assert selat(home, "report", ran, "--out", str(out), "--language", "en").stdout.strip() == str(out)
+    text = out.read_text("utf-8")
+    assert text.startswith(begins)
+    assert "at chance" not in text.split("<h2>")[0]
+    assert selat(home, "report", ran, "--out", str(tmp_path / "x.pdf")).returncode == 2
