@@ -13,7 +13,7 @@ import typer.core
 import typer.main
 
 from selat import __version__
-from selat.cli.frame import say
+from selat.cli.frame import HomeOption, say
 from selat.core.errors import Misused, SelatError
 
 COMMANDS = {
@@ -53,8 +53,31 @@ class _Nouns(typer.core.TyperGroup):
             return None
         command = typer.main.get_command(import_module(f"selat.cli.{cmd_name}").app)
         command.name = cmd_name
+        _take_home(command)
         command.help = COMMANDS.get(cmd_name, command.help)
         return command
+
+
+def _take_home(command: Any) -> None:
+    """Let every command take `--home DIR`, also one that needs no home: a script may then always give it."""
+    for verb in getattr(command, "commands", {}).values():
+        _take_home(verb)
+    if hasattr(command, "commands") or any("--home" in option.opts for option in command.params):
+        return
+    command.params.append(_spare_home())
+
+
+def _spare_home() -> Any:
+    """The option `--home` of a command that has no use for it: taken, and not passed on."""
+    donor = typer.Typer()
+
+    @donor.command()
+    def take(home: HomeOption = None) -> None: ...
+
+    (option,) = (one for one in typer.main.get_command(donor).params if "--home" in one.opts)
+    option.expose_value = False
+    option.help = "Taken by every command; this one needs no home."  # type: ignore[attr-defined]
+    return option
 
 
 app = typer.Typer(cls=_Nouns, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -29,10 +29,14 @@ def status(home: HomeOption = None, json_: JsonOption = False) -> None:
 
 
 @app.command()
-def rebuild(home: HomeOption = None) -> None:
+def rebuild(home: HomeOption = None, json_: JsonOption = False) -> None:
     """Analyse all passages anew into an index beside the live one, then swap: searches go on meanwhile."""
     with open_platform(home) as platform:
-        show(f"{platform.library.rebuild()} entries")
+        entries = platform.library.rebuild()
+    if json_:
+        show_json({"entries": entries})
+    else:
+        show(f"{entries} entries")
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 
 from selat.app import DEFAULT_TENANT, open_platform
 from selat.cli.ask import Asker
-from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, progress, show, show_json
 from selat.core.label import HIGHEST
 from selat.flows.score import read_exams, sit
 from selat.knowledge import Scores
@@ -48,12 +48,16 @@ def remove(
     collection: Annotated[str, typer.Option("--collection", help="Its collection.")] = "documents",
     home: HomeOption = None,
     tenant: TenantOption = DEFAULT_TENANT,
+    json_: JsonOption = False,
 ) -> None:
     """Take a document out: it is gone from every answer at once, and the ledger keeps that it went."""
     with open_platform(home) as platform:
         platform.library.remove(tenant, collection, document)
         receipt = platform.record("document.removed", {"collection": collection, "document": document}, tenant)
-    say(f"removed {document}; receipt {receipt}")
+    if json_:
+        show_json({"document": document, "collection": collection, "receipt": receipt})
+    else:
+        show(f"removed {document}; receipt {receipt}")
 
 
 @app.command(name="score")

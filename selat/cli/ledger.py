@@ -47,12 +47,18 @@ def verify(
         list[str] | None, typer.Option(help="prompt=FILE, answer=FILE: prove these the words.")
     ] = None,
     language: Annotated[str, typer.Option(help="en or ms.")] = "en",
+    home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Verify receipts with no network, no home and no server; say what is proved and what is not."""
+    """Verify receipts with no network and no server; say what is proved and what is not.
+
+    No home is needed. With --home and no --trust, the trust file is that home's own.
+    """
     if language not in LANGUAGES:
         raise Misused(f"no language '{language}'; known: {', '.join(LANGUAGES)}")
     try:
+        if trust is None and home is not None:
+            trust = open_home(find_home(home)).ledger / "log" / "trust.policy"
         believed = trust.read_text("utf-8") if trust else ""
         texts = {name: Path(file).read_bytes() for name, _, file in (item.partition("=") for item in text or [])}
     except (OSError, UnicodeDecodeError) as error:
@@ -169,11 +175,16 @@ def query_(
     limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 0,
     format_: Annotated[str, typer.Option("--format", help="jsonl, csv, parquet, otlp.")] = "jsonl",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else stdout.")] = None,
+    json_: JsonOption = False,
 ) -> None:
     """List requests: who asked what model for what purpose, what was decided, how it ended. No content."""
     if format_ not in FORMATS:
         raise Misused(f"no format '{format_}'; known: {', '.join(FORMATS)}")
     question = Question(since, until, tenant, caller, model, purpose, label, decision, rule, open_, limit)
+    if json_:
+        pieces = FORMATS["jsonl"](query(open_home(find_home(home)).ledger, question))
+        show_json([json.loads(line) for line in b"".join(pieces).splitlines()])
+        return
     pieces = FORMATS[format_](query(open_home(find_home(home)).ledger, question))
     if output is None:
         for piece in pieces:
@@ -211,9 +222,13 @@ def usage_(
 
 
 @app.command(name="reindex")
-def reindex_(home: HomeOption = None) -> None:
+def reindex_(home: HomeOption = None, json_: JsonOption = False) -> None:
     """Rebuild the query index from the log. Stop `selat up` first."""
-    say(f"{reindex(open_home(find_home(home)).ledger)} entries folded")
+    entries = reindex(open_home(find_home(home)).ledger)
+    if json_:
+        show_json({"entries": entries})
+    else:
+        show(f"{entries} entries folded")
 
 
 @app.command(hidden=True, name="sequence")

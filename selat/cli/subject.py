@@ -65,6 +65,7 @@ def export_(
     receipt: Receipts = None,
     words: Words = None,
     home: HomeOption = None,
+    json_: JsonOption = False,
 ) -> None:
     """Write one bundle with every entry, proof, salt and kept content of a person's requests."""
     folder, database = _place(home)
@@ -78,7 +79,10 @@ def export_(
             file.write(data)
     except OSError as error:
         raise Misused(f"cannot write {output}: {error.strerror}") from error
-    say(f"{output}: {len(held)} requests, {len(data)} bytes")
+    if json_:
+        show_json({"bundle": str(output), "requests": len(held), "bytes": len(data)})
+    else:
+        show(f"{output}: {len(held)} requests, {len(data)} bytes")
 
 
 @app.command(name="erase")
@@ -108,7 +112,12 @@ def expire_(
     tenant: Annotated[str, typer.Option(help="One tenant; else all.")] = "",
     officer: Annotated[str, typer.Option(help="Who orders it.")] = "operator",
     home: HomeOption = None,
+    json_: JsonOption = False,
 ) -> None:
     """Forget the salts and kept content of old entries."""
     folder, database = _place(home)
-    show(f"{expire(folder, days, tenant, officer, database)} secrets erased")
+    erased = expire(folder, days, tenant, officer, database)
+    if json_:
+        show_json({"erased": erased})
+    else:
+        show(f"{erased} secrets erased")

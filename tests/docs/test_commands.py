@@ -1,0 +1,33 @@
+"""Every command takes `--home` and `--json`, so that a script may always give both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from selat.cli import COMMANDS, app
+
+LONG_RUNNING = {"witness serve", "ledger sequence"}
+
+
+def leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if hasattr(command, "commands"):
+        for name, verb in command.commands.items():
+            yield from leaves(verb, f"{path} {name}")
+    else:
+        yield path, command
+
+
+ROOT: Any = typer.main.get_command(app)
+ALL = [pair for name in COMMANDS for pair in leaves(ROOT.get_command(None, name), name)]
+
+
+@pytest.mark.parametrize(("path", "command"), ALL, ids=[path for path, _ in ALL])
+def test_every_command_takes_home_and_json(path: str, command: Any) -> None:
+    options = {name for option in command.params for name in option.opts}
+    assert "--home" in options
+    assert "--json" in options or path in LONG_RUNNING
+    assert command.help
