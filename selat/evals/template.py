@@ -15,7 +15,7 @@ from selat.evals.item import FIRST_TOKEN, GENERATION, LETTERS, Item, Pack, Sampl
 DEFAULT = "biasa"
 _FILE = Path(__file__).parent / "templates.toml"
 _TOP = 20
-_SEED = 7
+SEED = 7
 
 _Form = Mapping[str, object]
 
@@ -40,7 +40,7 @@ def samples(pack: Pack, template: str = DEFAULT, scoring: str = GENERATION) -> l
     tools = {tool.name: tool for tool in pack.tools}
     made: list[Sample] = []
     for item in pack.items:
-        body: dict[str, object] = {"messages": messages(item, template), "temperature": 0, "seed": _SEED}
+        body: dict[str, object] = {"messages": messages(item, template), "temperature": 0, "seed": SEED}
         if scoring == FIRST_TOKEN and item.kind == "choice":
             body |= {"max_tokens": 1, "logprobs": True, "top_logprobs": _TOP}
         else:

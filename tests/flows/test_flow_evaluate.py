@@ -103,6 +103,14 @@ def test_score_is_the_known_accuracy_to_the_item(hall: Hall, pack: Pack) -> None
     assert found.low < 0.7 < found.high
 
 
+@pytest.mark.parametrize("name", ["alat", "data-peribadi", "berasas", "keselamatan-3r"])
+def test_other_kinds_are_scored_to_the_item_too(hall: Hall, name: str) -> None:
+    found = find_pack(name)
+    register([found])
+    _, scored = run(hall, hall.plan("exam:0.7", found))
+    assert {one.item: bool(one.score.value) for one in scored} == {i.id: is_right(i, 0.7) for i in found.items}
+
+
 def test_every_sample_is_decided_and_booked_as_purpose_eval(hall: Hall, pack: Pack) -> None:
     _, scored = run(hall, hall.plan("exam:1", pack))
     leaves = hall.office.leaves()
