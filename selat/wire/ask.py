@@ -83,10 +83,10 @@ APIS = {
 class Ask:
     """A request to a model: who asks, what for, about what, and the body both as bytes and decoded.
 
-    `label` is what the prompt is said to be, before scanning. `body` are the caller's own bytes, forwarded
-    unchanged unless masking or the engine's model name changes them; `document` is their decoded JSON object.
-    Of another protocol `document` is the chat completion made of it, which is what goes to the engine, and
-    `shaper` makes the caller's answer of the engine's.
+    `label` is what the prompt is said to be, before scanning. `body` are the caller's own bytes, which the
+    ledger commits to; `document` is their decoded JSON object, which is scanned and goes to the engine. Of
+    another protocol `document` is the chat completion made of it, and `shaper` makes the caller's answer of
+    the engine's.
     """
 
     caller: Caller

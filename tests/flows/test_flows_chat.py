@@ -60,12 +60,12 @@ def test_an_answer_leaves_an_opening_and_a_closing(office: Callable[..., Office]
     assert closed["answer"]["bytes"] == len(body)
 
 
-def test_a_permitted_body_leaves_byte_for_byte(office: Callable[..., Office]) -> None:
+def test_a_permitted_body_leaves_as_it_was_read(office: Callable[..., Office]) -> None:
     engine = EchoEngine()
     desk = office(engine)
     ask = desk.ask("salam", seed=7, logit_bias={})
     asyncio.run(desk.answer(ask))
-    assert engine.calls[0].body is ask.body
+    assert json.loads(engine.calls[0].body) == json.loads(ask.body)
 
 
 @pytest.mark.parametrize("stream", [False, True])

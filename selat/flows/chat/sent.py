@@ -61,7 +61,11 @@ class Sent:
         self.closed = False
 
     def outgoing(self, scans: dict[str, Scan], engine: Engine) -> bytes:
-        """The caller's own bytes, unless masking or the engine's name for the model changes them."""
+        """What was scanned, masked where that was decided, under the engine's name for the model.
+
+        Written anew, never the caller's bytes: with a name twice in one object they could say to an engine
+        what they did not say to the guard.
+        """
         document: object = self.ask.document
         if self.mask is not None:
             mask = self.mask
@@ -69,8 +73,7 @@ class Sent:
         name = engine.upstream_model(self.ask.model)
         if name != self.ask.model and isinstance(document, dict):
             document = {**document, "model": name}
-        unchanged = document is self.ask.document and self.ask.shaper is None
-        return self.ask.body if unchanged else msgspec.json.encode(document)
+        return msgspec.json.encode(document)
 
     async def send(self, way: Sequence[Option[Engine]], scans: dict[str, Scan]) -> None:
         """Send to the first engine of `way`, and on its failure before a first byte to the next.
