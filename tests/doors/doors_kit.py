@@ -33,6 +33,7 @@ class Running:
     said: dict[str, Any]
     upstream: Upstream
     log: Path = field(default=Path())
+    clients: list[openai.OpenAI] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -48,7 +49,9 @@ class Running:
 
     def client(self, **options: Any) -> openai.OpenAI:
         options = {"api_key": self.key, "max_retries": 0, "timeout": 20, **options}
-        return openai.OpenAI(base_url=f"{self.address}/v1", **options)
+        made = openai.OpenAI(base_url=f"{self.address}/v1", **options)
+        self.clients.append(made)
+        return made
 
     def leaves(self) -> list[dict[str, Any]]:
         return [json.loads(leaf) for leaf in Book(self.home / "ledger").entries()]
@@ -69,6 +72,8 @@ class Running:
 
     def ended(self) -> int:
         """Wait for the process; its exit code."""
+        for client in self.clients:
+            client.close()
         code = self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
