@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selat.core.errors import HomeBroken
+from selat.evals.load import find_pack, shipped
 from selat.evals.passport import Result
 
 SHIPPED = Path(__file__).parent / "promotion.toml"
@@ -34,10 +35,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """What a purpose asks: every bar, by a passport not older than `days`."""
+    """What a purpose asks: every bar, by a passport not older than `days`.
+
+    `pins` are the digests that packs must have, by name: the shipped ones', and what the file pins of others.
+    """
 
     days: int
     bars: tuple[Bar, ...]
+    pins: Mapping[str, str]
 
     @property
     def packs(self) -> tuple[str, ...]:
@@ -72,7 +77,11 @@ def read_bars(path: Path, purpose: str) -> Bars:
     lines, days = section.get("bars"), section.get("days", 180)
     if not isinstance(lines, list) or not lines or not isinstance(days, int) or days < 1:
         raise HomeBroken(f"{source.name}: a purpose has bars = [ … ], not empty, and days = a whole number")
-    return Bars(days, tuple(read_bar(source.name, str(line)) for line in lines))
+    pins = document.get("packs", {})
+    if not isinstance(pins, Mapping) or not all(isinstance(digest, str) for digest in pins.values()):
+        raise HomeBroken(f'{source.name}: [packs] holds NAME = "digest", as selat eval list --json shows it')
+    own = {name: find_pack(name).digest for name in shipped()}
+    return Bars(days, tuple(read_bar(source.name, str(line)) for line in lines), {**own, **pins})
 
 
 def read_bar(where: str, line: str) -> Bar:
@@ -90,13 +99,17 @@ def read_bar(where: str, line: str) -> Bar:
 def judge(bars: Bars, results: Sequence[Result]) -> list[Verdict]:
     """Every bar with its verdict. What the passport does not show is not met."""
     by_pack = {result.pack: result for result in results}
-    return [_verdict(bar, by_pack.get(bar.pack)) for bar in bars.bars]
+    return [_verdict(bar, by_pack.get(bar.pack), bars.pins.get(bar.pack)) for bar in bars.bars]
 
 
-def _verdict(bar: Bar, result: Result | None) -> Verdict:
+def _verdict(bar: Bar, result: Result | None, pin: str | None) -> Verdict:
     if result is None:
         reason = f"not examined as it is now; run: selat eval run --pack {bar.pack}"
         return Verdict(bar.text, False, None, reason)
+    if result.digest != pin:
+        # A pack is whatever its file says: only one that was agreed on beforehand may open the gate.
+        how = "write its digest under [packs] in promotion.toml" if pin is None else "examine with that one"
+        return Verdict(bar.text, False, None, f"pack {result.digest[:12]} is not the one that is pinned; {how}")
     if result.missing:
         return Verdict(bar.text, False, None, f"{result.missing} samples have no answer; run: selat eval resume")
     value = measure(bar, result)

@@ -27,6 +27,7 @@ from selat.flows.promote import Gate, Judged, Registry, Wish, make_passport, pro
 from selat.policy import DEFAULT, AuthorizationRequest, Decider, PolicySet
 from selat.testing.exam import is_right, right, wrong
 
+PINS = {"tatabahasa": find_pack("tatabahasa").digest}
 NOW = "2026-11-22T00:00:00.000Z"
 
 
@@ -61,7 +62,7 @@ class Bench:
     def promote(
         self, subject: Subject, bar: str = "tatabahasa lower bound >= 0.6", weights: Path | None = None
     ) -> Judged:
-        wish = Wish(subject, "chat", Bars(30, (read_bar("x", bar),)), weights)
+        wish = Wish(subject, "chat", Bars(30, (read_bar("x", bar),), PINS), weights)
         passport = make_passport("P1", NOW, subject, self.store)
         return promote(wish, passport, self.registry, self.record)
 
@@ -183,7 +184,7 @@ def test_a_gate_sees_a_promotion_made_after_it(bench: Bench) -> None:
 def test_a_passport_of_another_subject_is_refused(bench: Bench) -> None:
     subject = examined(bench)
     other = replace(subject, weights="ab" * 32)
-    wish = Wish(other, "chat", Bars(1, (read_bar("x", "tatabahasa score >= 0"),)))
+    wish = Wish(other, "chat", Bars(1, (read_bar("x", "tatabahasa score >= 0"),), PINS))
     with pytest.raises(Misused, match="another model's"):
         promote(wish, make_passport("P", NOW, subject, bench.store), bench.registry, bench.record)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from selat.core.errors import HomeBroken, LedgerBroken
 from selat.core.signer import Signer
 from selat.evals.bars import SHIPPED, Bars, judge, measure, read_bar, read_bars
 from selat.evals.item import Item, Pack, Score, Scored
-from selat.evals.load import shipped
+from selat.evals.load import find_pack, shipped
 from selat.evals.passport import Passport, Result, result_of, sign, verify
 from selat.evals.run import Exam, Run, Subject
 from selat.evals.summary import summarise
 
 SUBJECT = Subject("murid", "dekat", "openai", "http://127.0.0.1/v1", "murid")
+PINS = {"p": "d" * 64}
 SIGNER = Signer("ujian", 1, b"s" * 32)
 
 
@@ -32,7 +34,7 @@ def examined(rights: int, of: int = 100, missing: int = 0, **extra: str) -> Resu
 
 
 def met(line: str, result: Result) -> bool:
-    [verdict] = judge(Bars(1, (read_bar("x", line),)), [result])
+    [verdict] = judge(Bars(1, (read_bar("x", line),), PINS), [result])
     return verdict.met
 
 
@@ -62,7 +64,7 @@ def test_missing_answers_meet_no_bar() -> None:
 
 
 def test_a_verdict_says_what_to_do_next() -> None:
-    bars = Bars(1, (read_bar("x", "q score >= 0.5"), read_bar("x", "p score >= 0.95")))
+    bars = Bars(1, (read_bar("x", "q score >= 0.5"), read_bar("x", "p score >= 0.95")), PINS)
     told = [verdict.reason for verdict in judge(bars, [examined(90)])]
     assert told == ["not examined as it is now; run: selat eval run --pack q", "0.900 misses 0.95"]
 
@@ -109,3 +111,23 @@ def test_every_measure_can_be_read_from_a_result() -> None:
     result = examined(90)
     assert measure(read_bar("x", "p truncated <= 0"), result) == 0
     assert measure(read_bar("x", "p asymmetry <= 1"), result) is None
+
+
+@pytest.mark.parametrize(
+    ("pins", "said"), [({}, r"write its digest under \[packs\]"), ({"p": "e" * 64}, "examine with that one")]
+)
+def test_a_pack_of_the_right_name_and_other_content_opens_nothing(pins: dict[str, str], said: str) -> None:
+    [verdict] = judge(Bars(1, (read_bar("x", "p score >= 0.1"),), pins), [examined(100)])
+    assert not verdict.met
+    assert re.search(said, verdict.reason)
+
+
+def test_shipped_packs_are_pinned_and_others_by_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "promotion.toml"
+    path.write_text('[packs]\nbank = "ab"\n[purpose.x]\nbars = ["bank score >= 0.5"]')
+    pins = read_bars(path, "x").pins
+    assert pins["bank"] == "ab"
+    assert pins["tatabahasa"] == find_pack("tatabahasa").digest
+    path.write_text('packs = 1\n[purpose.x]\nbars = ["bank score >= 0.5"]')
+    with pytest.raises(HomeBroken, match="digest"):
+        read_bars(path, "x")
