@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up install test interop verifier lint bench lock map clean
+.PHONY: up install test test-clients interop verifier lint bench lock map clean
 
 up: install  ## install, then run the main job
 	$(BIN)/selat up
@@ -22,6 +22,14 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 
 test: lint .make/tools  ## the whole suite, as CI runs it
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Real clients have dependencies of their own, so they live apart. What cannot be had is skipped and says so.
+test-clients: $(VENV)/.installed-dev  ## clients that people use, Python and Node, against a running Selat
+	test -x .make/clients/bin/python || $(PYTHON) -m venv .make/clients
+	-.make/clients/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	-.make/clients/bin/python -m pip install --quiet --disable-pip-version-check --group clients
+	-npm install --silent --no-audit --no-fund --prefix .make/node openai @anthropic-ai/sdk
+	$(BIN)/python -m pytest tests/doors/test_doors_clients.py -rs
 
 # Independent verifiers, for tests/interop: Go from PyPI, golang.org/x/mod from Debian. Where they cannot be
 # had, those tests are skipped and say so.
