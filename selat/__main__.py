@@ -2,4 +2,6 @@
 
 from selat.cli import main
 
-main()
+# A process that the prover spawns imports this module too, under another name.
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,10 +38,29 @@ def load_proved(folder: Path, cache: Path | None = None, *, allow_unproved: bool
         return policies
     key = _key(policies, invariants)
     if key not in _remembered(cache):
-        if not _proved(policies, invariants, allow_unproved=allow_unproved):
+        if not _proved_aside(folder, key, allow_unproved):
             return policies
         _remember(cache, key)
     return replace(policies, basis=replace(policies.basis, proof=invariants.hash))
+
+
+def _proved_aside(folder: Path, key: str, allow_unproved: bool) -> bool:
+    """Prove in a process of its own, so that Z3's 60 MB do not stay in a worker that serves for months."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as aside:
+        try:
+            proved, of = aside.submit(_prove_folder, folder, allow_unproved).result()
+        except BrokenProcessPool as error:
+            raise PolicyBroken("the prover ended before it was done; is there memory for it (60 MB)?") from error
+    if of != key:
+        raise PolicyBroken(f"{folder} was changed while it was proved; it will be looked at again")
+    return proved
+
+
+def _prove_folder(folder: Path, allow_unproved: bool) -> tuple[bool, str]:
+    policies = PolicySet.load(folder)
+    invariants = read_invariants(folder, policies.cedar.schema)
+    return _proved(policies, invariants, allow_unproved=allow_unproved), _key(policies, invariants)
 
 
 def _proved(policies: PolicySet, invariants: Invariants, *, allow_unproved: bool) -> bool:
