@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from selat.core.finding import Finding
 from selat.guard.gazetteer import words
 from selat.guard.postcodes import STATES, TOWNS, agrees, state_of
+from selat.guard.spellings import written
 
 _STREET = r"jalan|jln|jl|lorong|lrg|lebuhraya|lebuh|persiaran|psrn|pesiaran|lingkaran|solok|leboh|lintang|laluan|hala|halaman|cangkat|changkat|gat"
 _AREA = (
@@ -40,6 +41,14 @@ _START = re.compile(
     rf"(?<![A-Za-z0-9/-])(?:(?:rumah )?(?:no|nombor|number|lot|unit|blok|block|blk|pt|tingkat|aras|level|suite?)\.? ?[:#]? ?[A-Za-z]{{0,2}}-?\d"
     rf"|blo(?:k|ck) [a-z]|(?:[A-Za-z]{{1,2}}-)?{_NUM},? (?=[A-Za-z])|(?:{_STREET}|{_AREA})\b\.? ?[A-Za-z0-9])",
     re.I,
+)
+# What an address can begin with, by the first word alone: most words of a sentence are then passed by at once.
+_HEAD = re.compile(r"(?<![A-Za-z0-9/-])(?:[A-Za-z]{0,2}-?\d|[A-Za-z]+)")
+_HEADS = frozenset(
+    word.split()[0]
+    for word in written(
+        f"rumah|no|nombor|number|lot|unit|blok|block|blk|pt|tingkat|aras|level|suite?|{_STREET}|{_AREA}"
+    )
 )
 _END_WORDS = words(
     """
@@ -74,11 +83,19 @@ def find(text: str, ends: list[int]) -> Iterator[Finding]:
         if end <= done:
             continue
         chains = [chain for chain in chains if chain[0] >= max(done, end - _BEHIND)]
-        for start in _START.finditer(text, max(done, tried, end - _BEHIND), end):
-            parts, stop = _chain(text, start.start())
-            tried = start.start() + 1
-            if _enough(text, start.start(), parts):
-                chains.append((start.start(), stop, parts))
+        past = 0
+        for head in _HEAD.finditer(text, max(done, tried, end - _BEHIND), end):
+            start = head.start()
+            if start < past or (head[0].isalpha() and head[0].lower() not in _HEADS):
+                continue
+            begun = _START.match(text, start, end)
+            if begun is None:
+                continue
+            past = begun.end()
+            parts, stop = _chain(text, start)
+            tried = start + 1
+            if _enough(text, start, parts):
+                chains.append((start, stop, parts))
         for first, stop, parts in chains:
             if stop >= end - 1 and first >= done:
                 done = stop

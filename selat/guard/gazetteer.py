@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from selat.guard.spellings import written
+
 _WORDS = Path(__file__).parent / "words"
 
 
@@ -92,4 +94,5 @@ PLACE_WORDS = frozenset(PLACES.replace("(?: makan)?", "").replace("sjkc?", "sjk|
     "terbang",
     "selam",
 }
+BODY_WORDS = written(BODIES)
 STOPS |= {word for word in PLACE_WORDS if word.isalpha() and len(word) > 3} - {"port", "batu", "desa", "bayu"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from selat.guard.spellings import spellings
+
 # Classes of label. Words are matched whole, where `_` and digits count as breaks (`ic_no`, `hp2`).
 _WORDS: dict[str, tuple[str, ...]] = {
     "IC": (
@@ -56,28 +58,13 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def _spellings(word: str) -> list[str]:
-    """What an expression of the table stands for: `h/?p` is `h/p` and `hp`."""
-    optional = re.search(r"\(\?:([^()]*)\)(\?)?|(\\.|.)\?|\[([^\]]*)\]", word)
-    if optional is None:
-        return [word.replace("\\", "")]
-    before, after = word[: optional.start()], word[optional.end() :]
-    if optional[3]:
-        inner = ["", optional[3]]
-    elif optional[4]:
-        inner = list(optional[4])
-    else:
-        inner = [*optional[1].split("|"), *([""] if optional[2] else [])]
-    return [spelling for middle in inner for spelling in _spellings(before + middle + after)]
-
-
 def _table(latin: bool) -> dict[str, str]:
     return {
         spelling.strip(): name
         for name, expressions in reversed(_WORDS.items())
         for expression in expressions
         if expression[0].isascii() == latin
-        for spelling in _spellings(expression)
+        for spelling in spellings(expression)
     }
 
 
@@ -89,7 +76,7 @@ _TIGHT = re.compile(
     r"(?:[\s:：#.=\-_\"'`*|>,()\[\]\\/]|no|nom|nombor|number|num|bil|id|is|ialah|adalah|was|are|saya|anda|my|your|the"
     r"|dia|his|her|nya|tu|ni|ini|new|baru|lama|是|为|号码|号|码|எண்|என்|for|bagi|card|kad)*"
 )
-REACH = 56
+REACH, _NEAR = 56, 24
 
 
 class Label(NamedTuple):
@@ -118,7 +105,16 @@ def label_before(text: str, start: int) -> Label:
 
 def _last(before: str) -> tuple[str, int]:
     """The last Latin label, of two words or one, and where it ends."""
-    tokens = list(_TOKEN.finditer(before))
+    for floor in (len(before) - _NEAR, 0):
+        # Most labels stand close by. What the cut leaves of a first word is not read as one.
+        tokens = list(_TOKEN.finditer(before, max(0, floor)))[floor > 0 :]
+        name, end = _last_of(tokens)
+        if name or floor <= 0:
+            break
+    return name, end
+
+
+def _last_of(tokens: list[re.Match[str]]) -> tuple[str, int]:
     following = ""
     for token in reversed(tokens):
         word = token[0]

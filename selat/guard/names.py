@@ -9,11 +9,10 @@ from selat.core.finding import Finding
 from selat.guard import gazetteer as gaz
 from selat.guard.name_patterns import (
     ASSERTS,
-    BODY_WORD,
     GIVEN,
     INTRODUCES,
     LEADERS,
-    LINK_ONLY,
+    LINKS,
     LOWER,
     LOWER_TITLED,
     NAME,
@@ -37,7 +36,7 @@ def find_linked(text: str, ends: list[int]) -> Iterator[Finding]:
         start = _back(text, max(done, text.rfind(" ", 0, end - 1) + 1), done, freely=True)
         match = NAME.match(text, start) if start is not None else None
         words = match[0].split() if match and match.end() >= end else []
-        where = next((k for k, word in enumerate(words) if LINK_ONLY.match(word)), 0)
+        where = next((k for k, word in enumerate(words) if word in LINKS), 0)
         if match and where and _is_linked(words, where):
             finding = _trimmed(text, match, 0.95)
             if finding:
@@ -74,7 +73,7 @@ def _lower_linked(text: str, end: int, done: int) -> Finding | None:
     if match is None or match.end() < end:
         return None
     words = [(part[0], match.start() + part.start()) for part in PART.finditer(match[0])]
-    link = next(k for k, (word, _) in enumerate(words) if LINK_ONLY.match(word))
+    link = next(k for k, (word, _) in enumerate(words) if word in LINKS)
     first = link
     while first and words[first - 1][0] in gaz.KNOWN:
         first -= 1
@@ -143,7 +142,7 @@ def find_labelled(text: str, ends: list[int]) -> Iterator[Finding]:
             if plain[0] in gaz.STOPS and plain[0] not in gaz.SURNAMES:
                 continue
             signed = "\n" in text[max(0, start - 3) : start] and len(words) > 1
-            if not (asserts or LINK_ONLY.match(words[-1])) and not _likely(plain, signed, introduces):
+            if not (asserts or words[-1] in LINKS) and not _likely(plain, signed, introduces):
                 continue
             finding = _trimmed(text, match, 0.85)
         elif asserts and (lower := LOWER.match(text, start)) and lower[0].split()[0] not in NOT_LOWER:
@@ -172,7 +171,7 @@ def _lower_name(match: re.Match[str], *, titled: bool) -> Finding | None:
     stop = 0
     for k, part in enumerate(PART.finditer(match[0])):
         word = part[0]
-        linked = LINK_ONLY.match(word) is not None
+        linked = word in LINKS
         if not linked and word in NEVER_LOWER and word not in gaz.SURNAMES:
             break
         if (
@@ -265,26 +264,32 @@ def _chinese(words: list[str]) -> bool:
     return False
 
 
+_OPENER = re.compile(r".*[\"'(\[{<*_:,;|>=\t\n](?=[A-Za-z])", re.S)
+"""Up to the last sign within a token that a name can follow: `{"nama":"Jeffri`."""
+
+
 def _back(text: str, seed: int, floor: int, *, freely: bool = False) -> int | None:
     """Where a name that holds the word at `seed` begins; `freely` takes any capitalised words before it."""
     start = seed
     for _ in range(4):
         if start - 2 < floor or text[start - 1] != " ":
             break
-        at = text.rfind(" ", floor, start - 1) + 1 or floor
-        if "\n" in text[at : start - 1]:
-            at = text.rfind("\n", at, start - 1) + 1
-        while at < start - 1 and text[at] in "\"'([{<*_:,;|>=\t":
-            at += 1
-        word = text[at : start - 1]
+        stop = start - 1
+        while freely and stop > max(floor, start - 3) and text[stop - 1] == " ":
+            stop -= 1  # forms read by machine have wide spaces
+        at = text.rfind(" ", floor, stop) + 1 or floor
+        token = text[at:stop]
+        if not token.isalpha() and (opener := _OPENER.search(token)):
+            at += opener.end()
+        word = text[at:stop]
         plain = word.lower().strip(".")
-        if not word[:1].isupper() and not LINK_ONLY.match(word):
+        if not word[:1].isupper() and word not in LINKS:
             break
         if plain in TITLE_WORDS or (plain in ("sri", "seri") and SERI.search(text, max(0, at - 8), at)):
             break
         if plain in gaz.STOPS and plain not in gaz.SURNAMES:
             break
-        known = plain in gaz.KNOWN or LINK_ONLY.match(word) or re.fullmatch(r"[A-Z]\.?", word)
+        known = plain in gaz.KNOWN or word in LINKS or re.fullmatch(r"[A-Z]\.?", word)
         opening = at == 0 or text[at - 1] == "\n" or text[max(0, at - 2)] in ".!?:"
         if not (known or freely or not opening) or not re.fullmatch(r"[A-Za-z.'/-]+", word):
             break
@@ -301,11 +306,11 @@ def _trimmed(text: str, match: re.Match[str], confidence: float) -> Finding | No
         leading += 1
     for k, part in enumerate(words[leading:]):
         plain = part[0].lower().strip(".")
-        linked = LINK_ONLY.match(part[0]) is not None
+        linked = part[0] in LINKS
         chinese = plain in gaz.SYLLABLES
         if plain in gaz.STOPS and not chinese and (k or plain not in gaz.SURNAMES):
             break
-        if k and BODY_WORD.fullmatch(plain):
+        if k and plain in gaz.BODY_WORDS:
             return None
         known = chinese or linked or plain in gaz.KNOWN
         unknown = 0 if known else unknown + 1
@@ -315,8 +320,8 @@ def _trimmed(text: str, match: re.Match[str], confidence: float) -> Finding | No
         kept += 1
     start = match.start() + words[leading].start()
     name = text[start:stop]
-    if LINK_ONLY.match(name.split()[-1] if name.split() else ""):
-        stop = start + len(name.rsplit(" ", 1)[0])
+    if name and name.rsplit(" ", 1)[-1] in LINKS:
+        stop = start + len(name.rsplit(" ", 1)[0].rstrip(" "))
     if not kept or stop - start < 2 or _placed(text, start) or _embodied(text, stop):
         return None
     return Finding(start, stop - (text[stop - 1] in ".'" and stop - start > 3), "NAME", confidence)
@@ -342,6 +347,9 @@ def _placed(text: str, start: int) -> bool:
     return False
 
 
+_LETTERS = re.compile(r"[A-Za-z]+")
+
+
 def _embodied(text: str, stop: int) -> bool:
     """Whether the words after make it the name of a company, a road, an institution."""
     after = text[stop : stop + 48]
@@ -350,7 +358,8 @@ def _embodied(text: str, stop: int) -> bool:
     if after[:1] != " ":
         return False
     for word in after.split(" ")[1:4]:
-        if BODY_WORD.match(word):
+        letters = _LETTERS.match(word)
+        if letters and letters[0].lower() in gaz.BODY_WORDS:
             return True
         if not (word[:1].isupper() or word in ("&", "and")) or word[-1:] in ",;:.!?":
             return False

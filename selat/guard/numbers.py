@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 from selat.core.finding import Finding
 from selat.guard import facts
@@ -17,6 +17,7 @@ TRIGGERS = (r"(?:^|[^0-9])[0-9](?:[ .\-()/_*]{0,3}[0-9]){8}",)
 _GAP = r"(?:[ .\-()/_*]{1,3}|\s?(?:dash|sengkang|strip|hyphen|titik|dot)\s?)"
 _GROUPS, _LONGEST = 40, 600
 _RUN = re.compile(rf"[0-9]+(?:{_GAP}[0-9]+){{0,{_GROUPS}}}")
+_DIGITS = re.compile(r"[0-9]+")
 _DATE_HEAD = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d|(?:19|20)\d\d[-/.]\d{1,2}[-/.]\d{1,2}")
 _BEHIND = 48
 
@@ -27,8 +28,8 @@ class Run:
 
     text: str
     digits: str
-    places: tuple[int, ...]
-    cuts: tuple[bool, ...]
+    places: list[int]
+    cuts: list[bool]
 
     def span(self, first: int, count: int) -> tuple[int, int]:
         return self.places[first], self.places[first + count - 1] + 1
@@ -39,13 +40,8 @@ class Run:
 
     def groups(self, first: int, count: int) -> tuple[int, ...]:
         """Lengths of the groups that `count` digits from `first` are written in."""
-        sizes, size = [], 0
-        for k in range(first, first + count):
-            if k > first and self.cuts[k]:
-                sizes.append(size)
-                size = 0
-            size += 1
-        return (*sizes, size)
+        starts = [k for k in range(first, first + count) if self.cuts[k]]
+        return tuple(b - a for a, b in pairwise((*starts, first + count)))
 
     def gaps(self, first: int, count: int) -> set[str]:
         """What stands between the groups, spaces stripped unless there is nothing else."""
@@ -87,9 +83,14 @@ def _run_over(text: str, floor: int, end: int) -> re.Match[str] | None:
 
 
 def _run(text: str, start: int, end: int) -> Run:
-    places = tuple(k for k in range(start, end) if "0" <= text[k] <= "9")
-    cuts = (True, *(b != a + 1 for a, b in pairwise(places)), True)
-    return Run(text, "".join(text[k] for k in places), places, cuts)
+    places: list[int] = []
+    cuts: list[bool] = []
+    digits = ""
+    for group in _DIGITS.finditer(text, start, end):
+        places += range(group.start(), group.end())
+        cuts += (True, *repeat(False, len(group[0]) - 1))
+        digits += group[0]
+    return Run(text, digits, places, [*cuts, True])
 
 
 def _read(run: Run) -> Iterator[Finding]:
@@ -111,7 +112,7 @@ def _best(run: Run, first: int) -> tuple[Finding | None, int]:
         label = _glued(run.text, start)
     else:
         label = label_before(run.text, _field_start(run.text, start))
-    for reading in (_mykad, _card, _ssm, _phone, _bank):
+    for reading in _READINGS:
         count, confidence, kind = reading(run, first, label)
         if count:
             begin, end = run.span(first, count)
@@ -148,10 +149,9 @@ def _mykad(run: Run, first: int, label: Label) -> Reading:
     digits = run.digits[first : first + 12]
     if not facts.is_mykad(digits):
         return _NOTHING
-    groups = run.groups(first, 12)
-    if run.text[max(0, run.places[first] - 1)] == "+" or label == Label("BANK", True):
+    if run.text[max(0, run.places[first] - 1)] == "+" or (label.tight and label.name == "BANK"):
         return _NOTHING
-    parted = {6, 8} <= {sum(groups[:k]) for k in range(len(groups) + 1)}
+    parted = run.cuts[first + 6] and run.cuts[first + 8]
     start, end = run.span(first, 12)
     if parted:
         coded = start > 0 and run.text[start - 1] in "/_" and label.name == "REF"
@@ -235,7 +235,7 @@ def _phone_confidence(run: Run, span: tuple[int, int], label: Label, form: tuple
         return None
     if gaps & {"/", "_", "*"} and label.name not in ("PHONE", "IC"):
         return None
-    if label.name == "HOTLINE" and not mobile:
+    if not mobile and (label.name == "HOTLINE" or _beside_hotline(run.text, run.places[first])):
         return 0.0
     if label.tight and label.name in ("REF", "BANK", "SSM", "TIN", "CARD"):
         return None
@@ -247,6 +247,15 @@ def _phone_confidence(run: Run, span: tuple[int, int], label: Label, form: tuple
     if bare and not mobile and count < 10 and label.name != "PHONE":
         return None
     return 0.95 if label.name == "PHONE" or not bare else 0.8
+
+
+_HOTLINE = re.compile(r"(?<!\d)1[- ]?[38]00[- ]\d\d|hot ?line|careline|khidmat pelanggan|customer service", re.I)
+
+
+def _beside_hotline(text: str, start: int) -> bool:
+    """Whether a hotline stands before a landline in the same sentence: then it is the same house's."""
+    before = text[max(0, start - 64) : start]
+    return _HOTLINE.search(before, max(before.rfind("\n"), before.rfind(". ")) + 1) is not None
 
 
 def _signed(run: Run, first: int) -> bool:
@@ -280,3 +289,7 @@ def _bank(run: Run, first: int, label: Label) -> Reading:
     if re.search(r"a/c|acc|akaun|户口|账|帐|戶口|帳|கணக்கு", before):
         return fits[0], 0.8, "BANK_ACCOUNT"
     return _NOTHING
+
+
+_READINGS = (_mykad, _card, _ssm, _phone, _bank)
+"""The most specific first."""

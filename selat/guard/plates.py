@@ -16,7 +16,7 @@ _VEHICLE = (
 )
 TRIGGERS = (
     rf"(?i)(?:^|[^a-z])(?:{_VEHICLE}|no\.? pendaftaran)(?:[^a-z]|$)",
-    "(?:车牌|車牌|车号|车子|轿车|汽车|摩托|罗里|வாகன|கார் எண்|பதிவு எண்|மோட்டார்)",
+    "(?:车牌|車牌|车号|车子|轿车|汽车|摩托|罗里|வாகன|வண்டி|லாரி|கார் எண்|பதிவு எண்|மோட்டார்)",
 )
 
 _PLATE = re.compile(
@@ -24,7 +24,7 @@ _PLATE = re.compile(
 )
 _LABEL = re.compile(
     r"(?:plate?|no\.? ?pendaftaran|pendaftaran kenderaan|reg(?:istration)?\.? (?:no|number)|roadtax(?: for)?|road tax"
-    r"|车牌(?:号码|号)?|車牌|车号|வாகன(?: பதிவு)? எண்|பதிவு எண்|கார் எண்|berdaftar)",
+    r"|车牌(?:号码|号)?|車牌|车号|(?:வாகன|வண்டி|லாரி)(?: பதிவு)? எண்|பதிவு எண்|கார் எண்|berdaftar)",
     re.I,
 )
 _NOT_HEADS = words(

@@ -81,6 +81,12 @@ READERS = (
 # Flags have numbers above the readers'.
 FLAG_NUMBERS = {len(READERS) + k: name for k, name in enumerate(flags.TRIGGERS)}
 _CHINESE = next(k for k, reader in enumerate(READERS) if reader.find is names_chinese.find)
+# Of the readers of names, the surer come first; what one has read as a name the next need not read again.
+_LATIN_NAMES = frozenset(
+    k
+    for k, reader in enumerate(READERS)
+    if reader.find in (names.find_titled, names.find_labelled, names.find_listed)
+)
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 
 
@@ -188,11 +194,15 @@ class Guard:
                 places.setdefault(number, []).append(chars)
         findings: list[Finding] = []
         topics = {}
-        for number, ends in places.items():
+        for number in sorted(places):
+            ends = sorted(places[number])
             if number in FLAG_NUMBERS:
-                topics[FLAG_NUMBERS[number]] = sorted(ends)
-            else:
-                findings.extend(READERS[number].find(text, sorted(ends)))
+                topics[FLAG_NUMBERS[number]] = ends
+                continue
+            if number in _LATIN_NAMES and findings:
+                ends = _unread(ends, findings)
+            if ends:
+                findings.extend(READERS[number].find(text, ends))
         found = settle(findings)
         return found, {name for name, ends in topics.items() if flags.is_raised(name, text, ends, found)}
 
@@ -213,6 +223,20 @@ def _checked(detector: Detector, text: str) -> list[Finding]:
         if finding.kind not in KINDS or not 0 <= finding.start < finding.end <= len(text):
             raise GuardFailed(f"detector {detector.name}: a finding of an unknown kind or outside the text")
     return found
+
+
+def _unread(ends: list[int], findings: list[Finding]) -> list[int]:
+    """Of places in ascending order, those that lie in no name found so far."""
+    spans = sorted((f.start, f.end) for f in findings if f.kind == "NAME")
+    if not spans:
+        return ends
+    left, k = [], 0
+    for end in ends:
+        while k < len(spans) and spans[k][1] < end:
+            k += 1
+        if k == len(spans) or end <= spans[k][0]:
+            left.append(end)
+    return left
 
 
 _by_start = attrgetter("start")
