@@ -39,7 +39,7 @@ from selat.guard import Guard
 from selat.home import Home, find_home, open_home
 from selat.identity import KEY_PREFIX, Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, quote
-from selat.ledger import Book, Journal, open_journal, open_vault, prepare
+from selat.ledger import Book, Journal, Place, prepare, read_bucket
 from selat.policy import (
     DEFAULT,
     Decider,
@@ -171,14 +171,22 @@ class Platform:
         return Quota(self.keys.engine)
 
     @cached_property
+    def place(self) -> Place:
+        """Where the ledger lies. Raises: Misused, for a setting or credentials that do not fit."""
+        said = self.settings
+        url, endpoint, region = said.ledger_tiles, said.ledger_tiles_endpoint, said.ledger_tiles_region
+        bucket = read_bucket(url, endpoint, region, self.home.keys, os.environ)
+        return Place(self.home.ledger, said.ledger_database, bucket)
+
+    @cached_property
     def journal(self) -> Journal:
-        journal = open_journal(self.home.ledger, self.worker, self.settings.ledger_database)
+        journal = self.place.journal(self.worker)
         journal.start()
         return journal
 
     @cached_property
     def book(self) -> Book:
-        return Book(self.home.ledger, open_vault(self.home.ledger, self.settings.ledger_database))
+        return Book(self.place)
 
     @cached_property
     def library(self) -> Library:

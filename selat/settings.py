@@ -50,6 +50,11 @@ class Settings:
         "",
         "PostgreSQL for the journals and salts of several nodes: postgresql://HOST/NAME. Else files in the home.",
     )  # type: ignore[assignment]
+    ledger_tiles: str = _setting(
+        "", "Object store for the log's tiles and checkpoint, as s3://BUCKET/PREFIX. Else files in the home."
+    )  # type: ignore[assignment]
+    ledger_tiles_endpoint: str = _setting("https://s3.amazonaws.com", "URL of that object store's S3 API.")  # type: ignore[assignment]
+    ledger_tiles_region: str = _setting("us-east-1", "Region that requests to it are signed for.")  # type: ignore[assignment]
     ledger_origin: str = _setting("", "Name of a new log, like ledger.example.my; else selat.local/ and chance.")  # type: ignore[assignment]
     ledger_keep_days: int = _setting(0, "Days that salts are kept; then they are erased. 0 keeps them.")  # type: ignore[assignment]
     ledger_seal_every_ms: int = _setting(1000, "Longest wait between an entry and its checkpoint.")  # type: ignore[assignment]

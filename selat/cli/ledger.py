@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.place import ledger_at, ledger_of
 from selat.core.errors import LedgerBroken, Misused, NotFound
-from selat.home import Home, create_home, find_home, open_home
+from selat.home import create_home, find_home, open_home
 from selat.ledger import (
     DIMENSIONS,
     FORMATS,
@@ -82,9 +83,8 @@ def check_(
     json_: JsonOption = False,
 ) -> None:
     """Read the whole ledger and name everything that does not fit."""
-    place = open_home(find_home(home))
     believed = trust.read_text("utf-8") if trust else ""
-    report = check(place.ledger, believed, journals=not read_settings(place.path).ledger_database)
+    report = check(ledger_at(home), believed)
     if json_:
         show_json(asdict(report) | {"ok": report.ok})
     else:
@@ -108,7 +108,7 @@ def show_(
     json_: JsonOption = False,
 ) -> None:
     """Show the entries of a receipt id, or one leaf."""
-    book = Book(open_home(find_home(home)).ledger)
+    book = Book(ledger_at(home))
     indexes = [int(which)] if which.isdecimal() else book.find(which)
     if not indexes:
         raise NotFound(f"no receipt {which}: unknown, or not integrated yet (about a second)")
@@ -124,19 +124,11 @@ def show_(
             show(json.dumps(entry, ensure_ascii=False, indent=2))
 
 
-def _of_files(home: Path | None) -> Home:
-    """A home whose journals are files. Raises: Misused, for one in PostgreSQL."""
-    place = open_home(find_home(home))
-    if read_settings(place.path).ledger_database:
-        raise Misused("this works on journals in files; with ledger_database, see docs/howto/several-machines.md")
-    return place
-
-
 @app.command(name="repair")
 def repair_(home: HomeOption = None, json_: JsonOption = False) -> None:
     """Rebuild what can be derived from signed entries; never changes one. Stop `selat up` first."""
-    place = _of_files(home)
-    repairs = repair(place.ledger, load_signer(place.keys / KEY))
+    at = open_home(find_home(home))
+    repairs = repair(ledger_of(at), load_signer(at.keys / KEY))
     if json_:
         show_json(asdict(repairs))
         return
@@ -150,13 +142,16 @@ def repair_(home: HomeOption = None, json_: JsonOption = False) -> None:
 @app.command(name="rotate-key")
 def rotate_key(home: HomeOption = None, json_: JsonOption = False) -> None:
     """Give the log a new signing key, announced under the old one. Stop `selat up` first."""
-    place = _of_files(home)
-    key = rotate(place.ledger, place.keys / KEY)
+    at = open_home(find_home(home))
+    place = ledger_of(at)
+    key = rotate(place, at.keys / KEY)
     if json_:
         show_json({"key": str(key)})
     else:
         show(str(key))
-        say(f"Hand the new trust file to those who verify: {place.ledger / 'log' / 'trust.policy'}")
+        say(f"Hand the new trust file to those who verify: {place.folder / 'log' / 'trust.policy'}")
+        if place.database:
+            say("Copy it and keys/ledger.key to every other node before you start them.")
 
 
 @app.command(name="query")
@@ -224,7 +219,7 @@ def usage_(
 @app.command(name="reindex")
 def reindex_(home: HomeOption = None, json_: JsonOption = False) -> None:
     """Rebuild the query index from the log. Stop `selat up` first."""
-    entries = reindex(open_home(find_home(home)).ledger)
+    entries = reindex(ledger_at(home))
     if json_:
         show_json({"entries": entries})
     else:
@@ -238,5 +233,6 @@ def sequence_(home: HomeOption = None) -> None:
     place = create_home(find_home(home))
     settings = read_settings(place.path)
     every_s = settings.ledger_seal_every_ms / 1000
-    Keeping(place.ledger, settings.ledger_keep_days, settings.ledger_database).start()
-    sequence(place.ledger, place.keys / KEY, settings.ledger_origin, every_s, settings.ledger_database)
+    ledger = ledger_of(place)
+    Keeping(ledger, settings.ledger_keep_days).start()
+    sequence(ledger, place.keys / KEY, settings.ledger_origin, every_s)

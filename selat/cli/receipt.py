@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from selat.cli.frame import HomeOption, JsonOption, say, show_json
+from selat.cli.place import ledger_at
 from selat.core.errors import Misused
-from selat.home import find_home, open_home
-from selat.ledger import Book, export, open_vault
-from selat.settings import read_settings
+from selat.ledger import Book, export
 
 app = typer.Typer(help="Carry the evidence about a request away, to be verified anywhere.", no_args_is_help=True)
 
@@ -32,9 +31,7 @@ def export_(
     json_: JsonOption = False,
 ) -> None:
     """Write a bundle: entries, proofs, trust file, salts for who may see the words, and how to verify it."""
-    place = open_home(find_home(home))
-    vault = open_vault(place.ledger, read_settings(place.path).ledger_database)
-    data = export(Book(place.ledger, vault), receipt, disclose=not withhold)
+    data = export(Book(ledger_at(home)), receipt, disclose=not withhold)
     try:
         with output.open("xb") as file:
             file.write(data)

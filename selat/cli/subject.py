@@ -10,10 +10,9 @@ from typing import Annotated
 import typer
 
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.place import ledger_at
 from selat.core.errors import Misused, NotFound
-from selat.home import find_home, open_home
-from selat.ledger import Book, Subject, erase, expire, export, find, open_vault
-from selat.settings import read_settings
+from selat.ledger import Book, Subject, erase, expire, export, find
 
 app = typer.Typer(help="Answer a data subject: find, export, erase.", no_args_is_help=True)
 
@@ -31,12 +30,6 @@ def _subject(tenant: str, caller: str, receipts: list[str] | None, words: Path |
     return Subject(tenant, caller, tuple(receipts or ()), text.strip())
 
 
-def _place(home: Path | None) -> tuple[Path, str]:
-    """The ledger's folder and its database, or "" for files."""
-    place = open_home(find_home(home))
-    return place.ledger, read_settings(place.path).ledger_database
-
-
 @app.command(name="find")
 def find_(
     tenant: Tenant,
@@ -47,8 +40,7 @@ def find_(
     json_: JsonOption = False,
 ) -> None:
     """List the requests that hold data of a person, and what the vault has for each."""
-    folder, database = _place(home)
-    held = find(folder, _subject(tenant, caller, receipt, words), open_vault(folder, database))
+    held = find(ledger_at(home), _subject(tenant, caller, receipt, words))
     if json_:
         show_json([asdict(one) for one in held])
         return
@@ -68,12 +60,11 @@ def export_(
     json_: JsonOption = False,
 ) -> None:
     """Write one bundle with every entry, proof, salt and kept content of a person's requests."""
-    folder, database = _place(home)
-    vault = open_vault(folder, database)
-    held = find(folder, _subject(tenant, caller, receipt, words), vault)
+    place = ledger_at(home)
+    held = find(place, _subject(tenant, caller, receipt, words))
     if not held:
         raise NotFound("subject: nothing is held of them under this tenant")
-    data = export(Book(folder, vault), *(one.receipt for one in held))
+    data = export(Book(place), *(one.receipt for one in held))
     try:
         with output.open("xb") as file:
             file.write(data)
@@ -96,8 +87,7 @@ def erase_(
     json_: JsonOption = False,
 ) -> None:
     """Forget the salts and kept content of a person's requests; the log stays whole, and says that it was done."""
-    folder, database = _place(home)
-    erased = erase(folder, _subject(tenant, caller, receipt, words), officer, database)
+    erased = erase(ledger_at(home), _subject(tenant, caller, receipt, words), officer)
     if json_:
         show_json(asdict(erased))
         return
@@ -115,8 +105,7 @@ def expire_(
     json_: JsonOption = False,
 ) -> None:
     """Forget the salts and kept content of old entries."""
-    folder, database = _place(home)
-    erased = expire(folder, days, tenant, officer, database)
+    erased = expire(ledger_at(home), days, tenant, officer)
     if json_:
         show_json({"erased": erased})
     else:

@@ -7,12 +7,12 @@ from selat.ledger.fold import reindex
 from selat.ledger.formats import FORMATS
 from selat.ledger.journal import Journal
 from selat.ledger.keys import load_signer, make_signer, prepare, save_signer
+from selat.ledger.place import Place, read_bucket
 from selat.ledger.process import sequence
 from selat.ledger.query import DIMENSIONS, Asked, Question, Use, query, usage
 from selat.ledger.repair import Repairs, repair
 from selat.ledger.rotate import rotate
 from selat.ledger.sequencer import Sequencer
-from selat.ledger.shared import open_journal, open_store, open_vault
 from selat.ledger.subject import Erased, Held, Keeping, Subject, erase, expire, find
 from selat.ledger.ticket import Ticket
 from selat.ledger.witness import Witness
@@ -27,6 +27,7 @@ __all__ = [
     "Held",
     "Journal",
     "Keeping",
+    "Place",
     "Question",
     "Repairs",
     "Report",
@@ -42,11 +43,9 @@ __all__ = [
     "find",
     "load_signer",
     "make_signer",
-    "open_journal",
-    "open_store",
-    "open_vault",
     "prepare",
     "query",
+    "read_bucket",
     "reindex",
     "repair",
     "rotate",

@@ -13,16 +13,18 @@ from selat.core.proof import UnverifiedProof
 from selat.core.tree import inclusion_proof, leaf_hash, root_from_inclusion
 from selat.ledger.index import Index
 from selat.ledger.keys import TRUST
+from selat.ledger.log import CHECKPOINT
+from selat.ledger.place import Place, place_of
 from selat.ledger.tiles import WIDTH, Tiles
-from selat.ledger.vault import Vault
 
 
 class Book:
-    """Reads a ledger's folder as it is now; safe beside the sequencer and in any number of processes."""
+    """Reads a ledger as it is now; safe beside the sequencer and in any number of processes."""
 
-    def __init__(self, folder: Path, vault: Vault | None = None) -> None:
-        self._folder, self._log = folder, folder / "log"
-        self._index, self._vault = Index(folder), vault or Vault(folder)
+    def __init__(self, place: Path | Place) -> None:
+        place = place_of(place)
+        self._trust, self._log = place.folder / "log" / TRUST, place.log
+        self._index, self._place = Index(place.folder), place
         self._view: _View | None = None
 
     @property
@@ -32,18 +34,17 @@ class Book:
 
     def checkpoint(self) -> str:
         """The latest signed checkpoint. Raises: LedgerBroken, when the sequencer has never run."""
-        path = self._log / "checkpoint"
         try:
-            return path.read_text("utf-8")
+            return self._log.read(CHECKPOINT).decode()
         except (OSError, UnicodeDecodeError) as error:
-            raise LedgerBroken(f"{path}: no checkpoint; is the sequencer running? selat up") from error
+            raise LedgerBroken("no checkpoint to be read; is the sequencer running? selat up") from error
 
     def trust(self) -> str:
         """The trust file of this log, for those who verify its receipts. Raises: LedgerBroken."""
         try:
-            return (self._log / TRUST).read_text("utf-8")
+            return self._trust.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise LedgerBroken(f"{self._log / TRUST} cannot be read") from error
+            raise LedgerBroken(f"{self._trust} cannot be read") from error
 
     def find(self, receipt_id: str) -> list[int]:
         """The leaves of a receipt id, oldest first; empty when there is none yet."""
@@ -75,7 +76,7 @@ class Book:
 
     def secrets(self, receipt_id: str) -> dict[int, dict[str, bytes]]:
         """The salts of a receipt id that are not forgotten: leaf index -> name -> salt."""
-        return self._vault.of(receipt_id)
+        return self._place.vault().of(receipt_id)
 
     def entries(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Leaves `start` to `end` (exclusive), which default to all. Raises: LedgerBroken."""

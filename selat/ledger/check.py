@@ -17,8 +17,11 @@ from selat.ledger.edge import Edge
 from selat.ledger.facts import Facts, facts
 from selat.ledger.index import Index
 from selat.ledger.intake import TORN, Intake
+from selat.ledger.log import CHECKPOINT, Log
+from selat.ledger.place import Place, place_of
 from selat.ledger.segment import SUFFIX
-from selat.ledger.state import State, load_state
+from selat.ledger.state import State
+from selat.ledger.store import Store
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
 
 CLOCK_SLACK_S = 120
@@ -71,20 +74,29 @@ class _Findings:
             self.notes.append(Remark(kind, what))
 
 
-def check(folder: Path, trust: str = "", *, journals: bool = True) -> Report:
+def check(place: Path | Place, trust: str = "", *, journals: bool = True) -> Report:
     """Read every leaf and every tile, and compare. `trust` is a trust file's text; else the log's own.
 
-    Without `journals` the log alone is checked: for a mirror, or where journals and state lie in PostgreSQL.
+    Without `journals` the log alone is checked: for a mirror.
     Memory stays flat but for requests that are open. Raises: LedgerBroken, only when there is no trust file.
     """
     found = _Findings()
-    trust = trust or Book(folder).trust()
-    head, signers = _checkpoint(folder, trust, found)
+    place = place_of(place)
+    log = place.log
+    trust = trust or Book(place).trust()
+    head, signers = _checkpoint(log, trust, found)
     if head is not None:
-        _Walk(folder, head, found).run()
+        _Walk(log, head, found).run()
     if journals:
-        _state(folder, found)
-        _journals(folder, found)
+        store = place.store()
+        try:
+            with store.look():
+                _state(_Look(store, log, Index(place.folder)), found)
+                _journals(store, found)
+        except LedgerUnavailable as error:
+            found.problem("journal", str(error))
+        if not place.database:
+            _kept_aside(place.folder, found)
     orphans = [(leaf, receipt) for receipt, leaf in found.opened.items()]
     return Report(
         head.origin if head else "",
@@ -97,9 +109,9 @@ def check(folder: Path, trust: str = "", *, journals: bool = True) -> Report:
     )
 
 
-def _checkpoint(folder: Path, trust: str, found: _Findings) -> tuple[Checkpoint | None, tuple[str, ...]]:
+def _checkpoint(log: Log, trust: str, found: _Findings) -> tuple[Checkpoint | None, tuple[str, ...]]:
     try:
-        note = parse_note((folder / "log" / "checkpoint").read_text("utf-8"))
+        note = parse_note(log.read(CHECKPOINT).decode())
         believed = parse_trust(trust)
         head, signers = verify_checkpoint(note, replace(believed, quorum="none"))
     except (OSError, UnicodeDecodeError):
@@ -118,8 +130,8 @@ def _checkpoint(folder: Path, trust: str, found: _Findings) -> tuple[Checkpoint 
 class _Walk:
     """From the leaves up: recompute each tile from what is below it, and the root from the rest."""
 
-    def __init__(self, folder: Path, head: Checkpoint, found: _Findings) -> None:
-        self.tiles, self.head, self.found = Tiles(folder / "log", head.size), head, found
+    def __init__(self, log: Log, head: Checkpoint, found: _Findings) -> None:
+        self.tiles, self.head, self.found = Tiles(log, head.size), head, found
 
     def run(self) -> None:
         levels: list[list[Hash]] = []
@@ -185,16 +197,23 @@ class _Walk:
                 self.found.problem("bad-tile", f"{name} does not match the entries below it at {place}")
 
 
-def _state(folder: Path, found: _Findings) -> None:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    store: Store
+    log: Log
+    index: Index
+
+
+def _state(look: _Look, found: _Findings) -> None:
     """Compare the sequencer's memory and the index with the checkpoint as it is now: it may have moved on."""
     try:
-        state, size = _settled(folder)
+        state, size = _settled(look)
     except LedgerBroken as error:
         found.problem("bad-state", str(error))
         return
     if state is None:
         if size:
-            found.problem("no-state", "state.json is gone; selat ledger repair rebuilds it from the log")
+            found.problem("no-state", "the state is gone; selat ledger repair rebuilds it from the log")
         return
     if state.plan is not None and size == state.plan.size:
         pass
@@ -207,7 +226,7 @@ def _state(folder: Path, found: _Findings) -> None:
         found.note("unfinished", f"a step from {state.base.size} to {state.plan.size} leaves waits to be finished")
     try:
         # The index follows the checkpoint: read first, it cannot be ahead.
-        known, size = Index(folder).size(), _size(folder)
+        known, size = look.index.size(), _size(look.log)
     except (LedgerBroken, LedgerUnavailable) as error:
         found.note("index", str(error))
         return
@@ -215,30 +234,30 @@ def _state(folder: Path, found: _Findings) -> None:
         found.problem("put-back", f"the index knows {known} leaves, the checkpoint {size}: the log was put back")
 
 
-def _settled(folder: Path) -> tuple[State | None, int]:
+def _settled(look: _Look) -> tuple[State | None, int]:
     """State and checkpoint size of one moment, on a ledger that may be growing."""
-    state = load_state(folder)
+    state = look.store.load()
     for _ in range(_LOOKS):
-        size, again = _size(folder), load_state(folder)
+        size, again = _size(look.log), look.store.load()
         if again == state:
             break
         state = again
     return state, size
 
 
-def _size(folder: Path) -> int:
+def _size(log: Log) -> int:
     try:
-        note = parse_note((folder / "log" / "checkpoint").read_text("utf-8"))
+        note = parse_note(log.read(CHECKPOINT).decode())
         return parse_checkpoint(note.unverified_text).size
     except (OSError, UnicodeDecodeError, LedgerBroken):
         return 0
 
 
-def _journals(folder: Path, found: _Findings) -> None:
-    """Bytes not yet integrated, tails that are no record, and segments kept aside."""
-    intake = Intake(folder)
+def _journals(store: Store, found: _Findings) -> None:
+    """Records not yet integrated, and tails that are no record."""
+    intake = store.intake
     try:
-        state = load_state(folder)
+        state = store.load()
     except LedgerBroken:
         state = None
     cursors = {} if state is None else (state.plan or state.base).cursors
@@ -251,13 +270,13 @@ def _journals(folder: Path, found: _Findings) -> None:
         if part is None:
             continue
         if part.records:
-            waiting = part.end.offset - part.start.offset
-            found.note(
-                "waiting", f"journal {name}: {len(part.records)} records ({waiting} bytes) not integrated yet"
-            )
+            found.note("waiting", f"journal {name}: {len(part.records)} records not integrated yet")
         if part.rest and part.final:
             found.note("torn", f"journal {name}: {part.rest} bytes at its end are no whole record")
-    for path in sorted((intake.folder / TORN).glob(f"*{SUFFIX}")):
+
+
+def _kept_aside(folder: Path, found: _Findings) -> None:
+    for path in sorted((Intake(folder).folder / TORN).glob(f"*{SUFFIX}")):
         found.note("kept-aside", f"journals/{TORN}/{path.name}: its end was no whole record; selat ledger repair")
 
 

@@ -8,14 +8,14 @@ import urllib.request
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from http.client import HTTPException
-from pathlib import Path
 
 from selat.core.checkpoint import parse_number
-from selat.core.errors import LedgerBroken
+from selat.core.errors import LedgerBroken, LedgerUnavailable
 from selat.core.note import Note, Signature, VerifierKey, b64, parse_note
 from selat.core.signature import verifies
 from selat.core.tree import consistency_proof
 from selat.core.trust import Trust
+from selat.ledger.log import Log
 from selat.ledger.tiles import Tiles
 
 ANSWER_S = 5.0
@@ -37,8 +37,8 @@ class _Asked:
 class Cosigners:
     """The witnesses that the trust file names with a URL; `refusals` says what each that refused answered."""
 
-    def __init__(self, folder: Path) -> None:
-        self._log = folder / "log"
+    def __init__(self, tiles: Log) -> None:
+        self._log = tiles
         self._sizes: dict[str, int] = {}
         self._running: dict[str, Future[list[Signature]]] = {}
         self._pool: ThreadPoolExecutor | None = None
@@ -83,7 +83,7 @@ class Cosigners:
             if status != 200:
                 return self._refused(asked, f"it answered {status}")
             lines = parse_note(f"{asked.note.unverified_text}\n{answer}").signatures
-        except (OSError, HTTPException, LedgerBroken) as error:
+        except (OSError, HTTPException, LedgerBroken, LedgerUnavailable) as error:
             return self._refused(asked, f"no answer: {type(error).__name__}")
         self._sizes[asked.url] = asked.tiles.size
         self.refusals.pop(asked.name, None)

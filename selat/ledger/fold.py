@@ -8,6 +8,7 @@ from selat.core.errors import LedgerBroken
 from selat.ledger.book import Book
 from selat.ledger.index import Index
 from selat.ledger.lock import hold
+from selat.ledger.place import Place, place_of
 from selat.ledger.tiles import WIDTH, Tiles
 
 _BUNDLES = 64
@@ -28,12 +29,13 @@ def catch_up(index: Index, tiles: Tiles) -> int:
     return missing
 
 
-def reindex(folder: Path) -> int:
+def reindex(place: Path | Place) -> int:
     """Drop the index and fold the log anew; how many leaves. Stop `selat up` first.
 
     Raises: HomeBusy, while a sequencer is at work; LedgerBroken; OSError.
     """
-    with hold(folder):
-        index = Index(folder)
+    place = place_of(place)
+    with hold(place.folder):
+        index = Index(place.folder)
         index.drop()
-        return catch_up(index, Tiles(folder / "log", Book(folder).size))
+        return catch_up(index, Tiles(place.log, Book(place).size))

@@ -75,6 +75,10 @@ class Intake:
             raise LedgerBroken(f"journal {name}: {error.strerror}") from error
         return frame.scan(data, start, count).end
 
+    def mend(self, cursors: Cursors) -> list[str]:
+        """A damaged end is found when it is read, and kept aside: there is nothing to do before."""
+        return []
+
     def news(self, cursors: Cursors) -> list[Part]:
         """Every segment's next records; segments that have none are there too, to be cleared away."""
         parts, taken = [], 0

@@ -59,6 +59,14 @@ def stream_lock(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
+# Moves what lies behind a gap into a stream of its own, numbered from 0, in one statement.
+_MEND = """
+WITH moved AS (DELETE FROM selat_record WHERE stream = %s AND number >= %s RETURNING number, body),
+     made AS (INSERT INTO selat_stream VALUES (%s))
+INSERT INTO selat_record SELECT %s, row_number() OVER (ORDER BY number) - 1, body FROM moved
+"""
+
+
 class Stream:
     """A journal segment in the database: the writer's session holds its lock, and dies with it."""
 
@@ -147,6 +155,26 @@ class SharedIntake:
         final = free and upto is None and len(rows) < limit
         return Part(name, Cursor(first, 0), Cursor(first + len(rows), 0), records, 0, final)
 
+    def place(self, name: str, start: Cursor, count: int) -> Cursor:
+        return Cursor(start.offset + count, 0)
+
+    def mend(self, cursors: Cursors) -> list[str]:
+        """Put what lies behind removed records into a stream of its own; a sentence for each gap."""
+        said = []
+        for name in self.names():
+            wanted = first = cursors[name].offset if name in cursors else 0
+            sql = "SELECT number FROM selat_record WHERE stream = %s AND number >= %s ORDER BY number"
+            behind: int | None = None
+            for (number,) in self._store.ask(sql, (name, first)):
+                if number != wanted:
+                    said.append(f"stream {name}: records {wanted} to {number - 1} were removed by another hand")
+                    behind = number if behind is None else behind
+                wanted = number + 1
+            if behind is not None:
+                fresh = f"{name}.{behind}"
+                self._store.ask(_MEND, (name, behind, fresh, fresh))
+        return said
+
     def news(self, cursors: Cursors) -> list[Part]:
         parts, taken = [], 0
         for name in self.names():
@@ -202,6 +230,19 @@ class SharedStore:
             if self._leader is not None:
                 with contextlib.suppress(psycopg.Error):
                     self._leader.close()
+            self._leader = None
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """To read beside whoever leads. Raises: LedgerUnavailable."""
+        make_tables(self._url)
+        try:
+            with contextlib.closing(_connect(self._url)) as connection:
+                self._leader = connection
+                yield
+        except psycopg.Error as error:
+            raise LedgerUnavailable(f"ledger: PostgreSQL refuses: {_reason(error)}") from error
+        finally:
             self._leader = None
 
     def prepare(self) -> None:

@@ -11,16 +11,16 @@ from pathlib import Path
 from types import FrameType
 
 from selat.ledger.keys import prepare
+from selat.ledger.place import Place, place_of
 from selat.ledger.sequencer import Sequencer
-from selat.ledger.shared import open_store
 
 _LOOK_S = 0.5
 
 
-def sequence(folder: Path, key_file: Path, origin: str = "", every_s: float = 1.0, database: str = "") -> None:
+def sequence(place: Path | Place, key_file: Path, origin: str = "", every_s: float = 1.0) -> None:
     """Make the ledger where it is missing, then integrate and sign until SIGTERM, SIGINT or the parent's end.
 
-    With a PostgreSQL URL, stand by while another node leads.
+    With a database, stand by while another node leads.
     Call it in the main thread. Raises: HomeBusy, LedgerBroken, OSError.
     """
     stop = threading.Event()
@@ -32,8 +32,9 @@ def sequence(folder: Path, key_file: Path, origin: str = "", every_s: float = 1.
         signal.signal(number, ask)
     for watch in (_watch_parent, _watch_stdin):
         threading.Thread(target=watch, args=(stop,), daemon=True).start()
-    signer = prepare(folder, key_file, origin)
-    Sequencer(folder, signer, store=open_store(folder, database)).run(stop, every_s, stand_by=bool(database))
+    place = place_of(place)
+    signer = prepare(place.folder, key_file, origin)
+    Sequencer(place, signer).run(stop, every_s, stand_by=bool(place.database))
 
 
 def _watch_parent(stop: threading.Event) -> None:

@@ -13,7 +13,7 @@ from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.core.note import Note, Signature, parse_note
 from selat.core.proof import verify_checkpoint
 from selat.core.signer import Signer
-from selat.ledger import files, points
+from selat.ledger import points
 from selat.ledger.cosign import Cosigners
 from selat.ledger.edge import Edge, Growth
 from selat.ledger.facts import facts
@@ -21,12 +21,13 @@ from selat.ledger.fold import catch_up
 from selat.ledger.index import Index
 from selat.ledger.intake import Part
 from selat.ledger.keys import load_trust, own_trust
+from selat.ledger.log import CHECKPOINT
+from selat.ledger.place import Place, place_of
 from selat.ledger.state import Mark, State
-from selat.ledger.store import FileStore, Store
+from selat.ledger.store import Store
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
 from selat.ledger.vault import Secret
 
-CHECKPOINT = "checkpoint"
 WITNESS_WAIT_S = 0.5
 WITNESS_AGAIN_S = 5.0
 
@@ -40,15 +41,16 @@ class Sequencer:
     checkpoint; all but the plan can be repeated from the journals, and comes out the same.
     """
 
-    def __init__(self, folder: Path, signer: Signer, origin: str = "", store: Store | None = None) -> None:
-        self._folder, self._log = folder, folder / "log"
+    def __init__(self, place: Path | Place, signer: Signer, origin: str = "", store: Store | None = None) -> None:
+        place = place_of(place)
+        self._folder, self._log = place.folder, place.log
         self._signer, self._origin = signer, origin or signer.name
         if self._origin != signer.name:
             raise LedgerBroken(f"the key is named {signer.name}, the log {self._origin}: they must be the same")
-        self._store: Store = FileStore(folder) if store is None else store
-        self._index, self._indexed = Index(folder), 0
+        self._store: Store = place.store() if store is None else store
+        self._index, self._indexed = Index(place.folder), 0
         self._hold, self._held = contextlib.ExitStack(), False
-        self._cosigners, self._asked_at, self._lacking = Cosigners(folder), 0.0, False
+        self._cosigners, self._asked_at, self._lacking = Cosigners(self._log), 0.0, False
         self._state = State(Mark(0, b"", {}), None)
         self._edge = Edge()
 
@@ -60,7 +62,7 @@ class Sequencer:
         """
         if self._held:
             return
-        files.make_folder(self._log)
+        self._log.prepare()
         self._hold.enter_context(self._store.hold())
         self._held = True
         try:
@@ -106,6 +108,7 @@ class Sequencer:
         self._held = False
         self._cosigners.close()
         self._hold.close()
+        self._log.close()
 
     @property
     def refusals(self) -> dict[str, str]:
@@ -183,7 +186,7 @@ class Sequencer:
     def _signed(self) -> tuple[Checkpoint, bool]:
         """The published tree head (empty where there is none), and whether our key is on it."""
         try:
-            note = parse_note((self._log / CHECKPOINT).read_text("utf-8"))
+            note = parse_note(self._log.read(CHECKPOINT).decode())
         except FileNotFoundError:
             return Checkpoint(self._origin, 0, Edge().root()), False
         checkpoint, signers = verify_checkpoint(note, own_trust(self._folder))
@@ -232,7 +235,8 @@ class Sequencer:
         if rows:
             self._store.vault.put(rows)
             points.reached("vault.written")
-        self._write_tiles(growth.files)
+        self._log.write(growth.files)
+        points.reached("tiles.synced")
         self._publish(growth.edge)
         self._state, self._edge = State(plan, None), growth.edge
         if self._store.commits:
@@ -245,16 +249,6 @@ class Sequencer:
             self._fold()
         points.reached("index.written")
         self._drop_partials(first, growth.edge.size)
-
-    def _write_tiles(self, tiles: dict[str, bytes]) -> None:
-        paths = [self._log / name for name in tiles]
-        for folder in {path.parent for path in paths}:
-            files.make_folder(folder)
-        for path, data in zip(paths, tiles.values(), strict=True):
-            files.replace(path, data, "tile")
-        files.sync(paths)
-        files.sync({path.parent for path in paths})
-        points.reached("tiles.synced")
 
     def _publish(self, edge: Edge) -> None:
         """Sign, ask the witnesses, and put the checkpoint in place with what they answered in time.
@@ -272,12 +266,12 @@ class Sequencer:
         self._lacking = bool(trust.urls) and len(lines) < len(trust.witnesses)
         note = Note(text, (*note.signatures, *lines.values()))
         self._store.fence()
-        files.replace_durably(self._log / CHECKPOINT, str(note).encode(), "checkpoint")
+        self._log.publish(CHECKPOINT, str(note).encode())
 
     def _cosigned(self, text: str) -> list[Signature]:
         """Cosignatures that the published checkpoint already has, when it is the same."""
         try:
-            note = parse_note((self._log / CHECKPOINT).read_text("utf-8"))
+            note = parse_note(self._log.read(CHECKPOINT).decode())
         except FileNotFoundError:
             return []
         own = (self._signer.name, self._signer.key.id)
@@ -291,11 +285,7 @@ class Sequencer:
             number, width = divmod(old >> HEIGHT * level, WIDTH)
             if width and new >> HEIGHT * (level + 1) > number:
                 for kind in (level, "entries") if level == 0 else (level,):
-                    folder = (self._log / tile_name(kind, number, 1)).parent
-                    with contextlib.suppress(FileNotFoundError):
-                        for path in folder.iterdir():
-                            path.unlink()
-                        folder.rmdir()
+                    self._log.drop(f"{tile_name(kind, number)}.p")
             level += 1
         points.reached("partials.removed")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,8 @@ class Journals(Protocol):
     def news(self, cursors: Cursors) -> list[Part]: ...
     def settle(self, parts: list[Part]) -> None: ...
     def clear(self, done: list[Part]) -> list[str]: ...
+    def place(self, name: str, start: Cursor, count: int) -> Cursor: ...
+    def mend(self, cursors: Cursors) -> list[str]: ...
 
 
 class Store(Protocol):
@@ -36,6 +38,7 @@ class Store(Protocol):
     @property
     def intake(self) -> Journals: ...
     def hold(self) -> AbstractContextManager[None]: ...
+    def look(self) -> AbstractContextManager[None]: ...
     def prepare(self) -> None: ...
     def load(self) -> State | None: ...
     def save(self, state: State) -> None: ...
@@ -55,6 +58,10 @@ class FileStore:
 
     def hold(self) -> AbstractContextManager[None]:
         return hold(self._folder)
+
+    def look(self) -> AbstractContextManager[None]:
+        """To read beside the sequencer, which files allow at any time."""
+        return nullcontext()
 
     def prepare(self) -> None:
         """Bring what is there into a known state. Raises: OSError, LedgerBroken."""

@@ -17,9 +17,8 @@ from selat.ledger.book import Book
 from selat.ledger.facts import facts
 from selat.ledger.intake import Intake
 from selat.ledger.journal import Journal
+from selat.ledger.place import Place, place_of
 from selat.ledger.query import Question, query
-from selat.ledger.shared import open_journal, open_vault
-from selat.ledger.vault import Vault
 
 EVERY_S = 3600.0
 log = logging.getLogger("selat.ledger")
@@ -60,15 +59,15 @@ class Erased:
     waiting: int
 
 
-def find(folder: Path, subject: Subject, vault: Vault | None = None) -> list[Held]:
+def find(place: Path | Place, subject: Subject) -> list[Held]:
     """What is held of a subject, by time. Raises: BadRequest, when nothing says who; LedgerBroken."""
     if not subject.tenant or not (subject.caller or subject.receipts or subject.words):
         raise BadRequest("subject: give the tenant, and a caller, receipt ids or words", param="subject")
-    vault = vault or Vault(folder)
-    book = Book(folder, vault)
+    place = place_of(place)
+    vault, book = place.vault(), Book(place)
     found: dict[str, None] = {}
     if subject.caller:
-        asked = query(folder, Question(tenant=subject.tenant, caller=subject.caller))
+        asked = query(place.folder, Question(tenant=subject.tenant, caller=subject.caller))
         found |= dict.fromkeys(one.receipt for one in asked)
     for receipt in subject.receipts:
         leaves = book.find(receipt)
@@ -84,48 +83,49 @@ def find(folder: Path, subject: Subject, vault: Vault | None = None) -> list[Hel
     return sorted(held, key=lambda one: one.leaves)
 
 
-def erase(folder: Path, subject: Subject, by: str, database: str = "") -> Erased:
+def erase(place: Path | Place, subject: Subject, by: str) -> Erased:
     """Forget the secrets of a subject's requests, say so in the ledger, and verify that every entry stands.
 
     `by` is the officer's key id. The entry `subject.erased` holds counts and one digest, not the receipt ids:
     those together would tell what belongs to one person. Raises: NotFound, when nothing is held; LedgerBroken.
     """
-    vault = open_vault(folder, database)
-    held = find(folder, subject, vault)
+    place = place_of(place)
+    held = find(place, subject)
     if not held:
         raise NotFound("subject: nothing is held of them under this tenant")
     receipts = [one.receipt for one in held]
-    count = vault.forget(receipts)
+    count = place.vault().forget(receipts)
     digest = hashlib.sha256("\n".join(sorted(receipts)).encode()).hexdigest()
     facts_: dict[str, object] = {"receipts": len(receipts), "secrets": count, "digest": digest}
-    _say(open_journal(folder, "subject", database), Change("subject.erased", "", "", subject.tenant, by, facts_))
-    book = Book(folder)
+    _say(place.journal("subject"), Change("subject.erased", "", "", subject.tenant, by, facts_))
+    book = Book(place)
     trust = "\n".join(line for line in book.trust().splitlines() if line.startswith("log ")) + "\nquorum none\n"
     verified = sum(verify(book.proof(leaf), trust).index == leaf for one in held for leaf in one.leaves)
-    return Erased(len(receipts), count, verified, _waiting(folder, frozenset(receipts)))
+    return Erased(len(receipts), count, verified, _waiting(place.folder, frozenset(receipts)))
 
 
-def expire(folder: Path, days: int, tenant: str = "", by: str = "ledger", database: str = "") -> int:
+def expire(place: Path | Place, days: int, tenant: str = "", by: str = "ledger") -> int:
     """Forget secrets of entries older than `days`, of one tenant or all; an entry `secrets.expired` says so."""
     before = _time(datetime.now(UTC) - timedelta(days=days))
-    count = open_vault(folder, database).expire(before, tenant)
+    place = place_of(place)
+    count = place.vault().expire(before, tenant)
     if count:
         change = Change("secrets.expired", "", "", tenant, by, {"secrets": count, "before": before})
-        _say(open_journal(folder, "subject", database), change)
+        _say(place.journal("subject"), change)
     return count
 
 
 class Keeping(threading.Thread):
     """Expires secrets older than `days`, now and every hour, as long as the process lives; 0 keeps them all."""
 
-    def __init__(self, folder: Path, days: int, database: str = "") -> None:
+    def __init__(self, place: Path | Place, days: int) -> None:
         super().__init__(name="keeping", daemon=True)
-        self._folder, self._days, self._database = folder, days, database
+        self._place, self._days = place, days
 
     def run(self) -> None:
         while self._days > 0:
             try:
-                count = expire(self._folder, self._days, database=self._database)
+                count = expire(self._place, self._days)
                 log.info("ledger: %d secrets older than %d days erased", count, self._days)
             except SelatError as error:
                 log.warning("ledger: expiry waits: %s", error)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 
 from selat.core.errors import LedgerBroken
 from selat.core.tree import HASH_BYTES, Hash, fold
+from selat.ledger.log import Log
 
 WIDTH = 256
 HEIGHT = 8
@@ -51,7 +51,7 @@ def unpack_bundle(data: bytes) -> list[bytes]:
 class Tiles:
     """Reads the tiles of a log as they stood at a tree of `size` leaves; keeps the last few in memory."""
 
-    def __init__(self, log: Path, size: int) -> None:
+    def __init__(self, log: Log, size: int) -> None:
         self._log, self.size = log, size
         self._kept: dict[tuple[int, int], bytes] = {}
         self._folded: dict[tuple[int, int], Hash] = {}
@@ -118,7 +118,7 @@ class Tiles:
         """A tile's file; the full one, where the partial one has been removed since."""
         for candidate in (width, WIDTH):
             try:
-                return (self._log / tile_name(level, number, candidate)).read_bytes()
+                return self._log.read(tile_name(level, number, candidate))
             except FileNotFoundError:
                 continue
             except OSError as error:

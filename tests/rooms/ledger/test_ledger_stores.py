@@ -17,22 +17,24 @@ from postgres_server import Server, postgres
 
 from selat.core.canonical import canonical
 from selat.core.checkpoint import parse_checkpoint
-from selat.core.errors import HomeBusy, LedgerUnavailable
+from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.core.note import parse_note
 from selat.core.proof import verify
 from selat.core.tree import tree_root
 from selat.ledger import (
     Book,
     Journal,
+    Place,
     Sequencer,
     Subject,
+    check,
     erase,
     expire,
     find,
-    open_journal,
-    open_store,
-    open_vault,
+    load_signer,
     points,
+    repair,
+    rotate,
 )
 from selat.ledger.store import FileStore, Store
 from selat.ledger.tiles import Tiles
@@ -166,7 +168,7 @@ def test_a_step_cut_short_is_finished_the_same(node: Node, point: str) -> None:
 
 
 def _root_at(folder: Path, size: int) -> bytes:
-    return tree_root(size, Tiles(folder / "log", Book(folder).size).read)
+    return tree_root(size, Tiles(Place(folder).log, Book(folder).size).read)
 
 
 def second_node(first: Node, home: Path) -> Node:
@@ -289,7 +291,7 @@ def test_another_node_takes_over_in_seconds_without_a_fork(house: House, databas
         continue
     last.close()
     assert numbers(house.folder) == acknowledged
-    tiles = Tiles(house.folder / "log", Book(house.folder).size)
+    tiles = Tiles(Place(house.folder).log, Book(house.folder).size)
     for size, root in heads.items():
         assert tree_root(size, tiles.read) == root, "a checkpoint that is not of this log: a fork"
 
@@ -324,21 +326,126 @@ def test_a_database_that_goes_away_refuses_and_comes_back(house: House) -> None:
 def test_a_data_subject_is_forgotten_in_the_database_too(house: House, database: str) -> None:
     node = Node(house, database)
     entry = {"v": 1, "kind": "opened", "id": "R1", "time": "2026-11-22T03:00:00Z", "tenant": "t1", "caller": "k1"}
-    journal = open_journal(node.folder, "w", database)
+    place = Place(node.folder, database)
+    journal = place.journal("w")
     journal.start()
     secrets = {"prompt": b"\x10" * 32, "prompt.text": b"900101-14-5678"}
     journal.append(canonical(entry), secrets).wait(10)
     journal.close()
-    sequencer = Sequencer(node.folder, house.signer, store=open_store(node.folder, database))
+    sequencer = Sequencer(place, house.signer)
     sequencer.step()
-    vault = open_vault(node.folder, database)
     subject = Subject("t1", words="900101-14-5678")
-    assert [one.receipt for one in find(node.folder, subject, vault)] == ["R1"]
-    erased = erase(node.folder, subject, "officer", database)
+    assert [one.receipt for one in find(place, subject)] == ["R1"]
+    erased = erase(place, subject, "officer")
     assert (erased.receipts, erased.secrets, erased.verified) == (1, 2, 1)
     assert sequencer.step() == 1
     sequencer.close()
-    assert Book(node.folder, vault).secrets("R1") == {}
+    assert Book(place).secrets("R1") == {}
     assert b"subject.erased" in Book(node.folder).leaf(1)
-    assert expire(node.folder, 1, "t1", "officer", database) == 0
-    assert vault.forget_tenant("t1") == 0
+    assert expire(place, 1, "t1", "officer") == 0
+    assert place.vault().forget_tenant("t1") == 0
+
+
+def test_check_reads_state_and_waiting_records_beside_the_leader(node: Node) -> None:
+    place = Place(node.folder, node.database)
+    node.write([leaf(number) for number in range(5)])
+    leader = node.sequencer()
+    assert leader.step() == 5
+    node.write([leaf(number) for number in range(5, 8)])
+    report = check(place)
+    assert (report.ok, report.size) == (True, 5)
+    assert [note.what.split(": ")[1] for note in report.notes] == ["3 records not integrated yet"]
+    assert leader.step() == 3
+    leader.close()
+    assert check(place).notes == ()
+
+
+def test_a_rotated_key_is_announced_and_signs_on(node: Node) -> None:
+    place = Place(node.folder, node.database)
+    node.write([leaf(0)])
+    leader = node.sequencer()
+    leader.step()
+    before = node.house.key_file.read_bytes()
+    with pytest.raises(HomeBusy):
+        rotate(place, node.house.key_file)
+    assert node.house.key_file.read_bytes() == before, "nothing is changed while another hand signs"
+    leader.close()
+    key = rotate(place, node.house.key_file)
+    assert str(key).encode() in Book(place).leaf(1)
+    assert check(place).ok
+    node.house.signer = load_signer(node.house.key_file)
+    node.write([leaf(2)])
+    leader = node.sequencer()
+    assert leader.step() == 1
+    leader.close()
+
+
+def test_a_lost_state_is_rebuilt_and_nothing_comes_twice(node: Node) -> None:
+    place = Place(node.folder, node.database)
+    journal = node.journal("living")
+    journal.start()
+    for number in range(20):
+        journal.append(leaf(number)).wait(10)
+    leader = node.sequencer()
+    assert leader.step() == 20
+    leader.close()
+    journal.append(leaf(20)).wait(10)
+    if node.database:
+        with psycopg.connect(node.database, autocommit=True) as connection:
+            connection.execute("UPDATE selat_state SET state = NULL")
+    else:
+        (node.folder / "state.json").unlink()
+    assert [problem.kind for problem in check(place).problems] == ["no-state"]
+    done = repair(place, node.house.signer)
+    assert any("rebuilt state.json at 20 leaves" in what for what in done.done)
+    journal.close()
+    ids = [json.loads(entry)["id"] for entry in Book(place).entries()]
+    assert sorted(i for i in ids if i.startswith("r") and i[1:].isdecimal()) == sorted(f"r{n}" for n in range(21))
+    assert len(ids) == 22, "and one entry that says what was repaired"
+    assert check(place).ok
+
+
+def test_records_removed_from_the_database_are_named_and_the_rest_goes_on(house: House, database: str) -> None:
+    node, place = Node(house, database), Place(house.folder, database)
+    node.write([leaf(number) for number in range(10)])
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DELETE FROM selat_record WHERE number IN (3, 4, 7)")
+    leader = node.sequencer()
+    with pytest.raises(LedgerBroken, match="removed by another hand"):
+        leader.step()
+    leader.close()
+    assert [problem.kind for problem in check(place).problems] == ["journal"]
+    done = repair(place, house.signer)
+    assert [what.split(": ")[1] for what in done.done] == [
+        "records 3 to 4 were removed by another hand",
+        "records 7 to 7 were removed by another hand",
+    ]
+    ids = [json.loads(entry)["id"] for entry in Book(place).entries()]
+    assert sorted(i for i in ids if i[1:].isdecimal()) == [f"r{n}" for n in (0, 1, 2, 5, 6, 8, 9)]
+    assert b"removed by another hand" in b"".join(Book(place).entries())
+    assert check(place).ok
+
+
+def test_a_step_whose_records_were_removed_is_finished_from_its_tiles(house: House, database: str) -> None:
+    node, place = Node(house, database), Place(house.folder, database)
+    node.write([leaf(number) for number in range(10)])
+    leader = node.sequencer()
+
+    def crash(point: str) -> None:
+        if point == "tiles.synced":
+            raise KeyboardInterrupt
+
+    points.on_reaching(crash)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            leader.step()
+    finally:
+        points.on_reaching(lambda point: None)
+        leader.close()
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DELETE FROM selat_record WHERE number IN (3, 4)")
+    done = repair(place, house.signer)
+    assert any("finished it from its tiles at 10 leaves" in what for what in done.done)
+    ids = [json.loads(entry)["id"] for entry in Book(place).entries()]
+    assert [i for i in ids if i[1:].isdecimal()] == [f"r{n}" for n in range(10)]
+    assert check(place).ok
