@@ -18,7 +18,7 @@ from selat.ledger import Book
 from selat.testing import Upstream
 
 MODELS = (
-    *("echo", "echo:3", "slow:0.05", "slow:1", "endless:0.05", "tools"),
+    *("echo", "echo:3", "slow:0.05", "slow:1", "endless:0", "endless:0.05", "tools"),
     *("hangs", "hangs-midway", "refuses", "dies", "garbage", "garbage-json", "short", "nothing"),
     *("both-lengths", "huge-headers", "error:500", "error:400", "error:401"),
 )
@@ -65,6 +65,11 @@ class Running:
                     return leaf
             time.sleep(0.1)
         raise AssertionError(f"no {kind} entry of {receipt} within {within_s} s")
+
+    def memory_kib(self) -> int:
+        """What its gateway holds in memory."""
+        status = Path(f"/proc/{children(self.process)['gateway-0']}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
