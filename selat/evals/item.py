@@ -115,7 +115,8 @@ class ToolUse:
 class Reply:
     """What a model said. `finish` is the engine's word for why it stopped; `outcome` is `answered` or `denied`.
 
-    `top` are the log-probabilities of the first token's likeliest texts, where the engine gives them.
+    `top` are the log-probabilities of the first token's likeliest texts, where the engine gives them. `masked`
+    says that policy let the question out only with its personal data masked: the model saw another text.
     """
 
     text: str
@@ -123,6 +124,7 @@ class Reply:
     outcome: str = "answered"
     tool_uses: tuple[ToolUse, ...] = ()
     top: tuple[tuple[str, float], ...] = ()
+    masked: bool = False
     receipt: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -138,13 +140,15 @@ class Score:
     """What a reply is worth, from 0 to 1, and what kind of reply it was.
 
     `status`: `scored`, `refused` (declined), `evaded` (talked past the question), `invalid` (no answer could be
-    read) or `denied` (policy did not let the question out). `answer` is what was read from the reply.
+    read) or `denied` (policy did not let the question out). `answer` is what was read from the reply;
+    `truncated` and `masked` are as in Reply.
     """
 
     value: float
     status: str = "scored"
     answer: str = ""
     truncated: bool = False
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

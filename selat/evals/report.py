@@ -19,7 +19,7 @@ from selat.evals.verbatim import SUFFIX
 
 LANGUAGES = ("ms", "en")
 _HERE = Path(__file__).parent
-_COLUMNS = (*STATUSES, "truncated", "missing")
+_COLUMNS = (*STATUSES, "truncated", "masked", "missing")
 _KNOWN_SHARE = 0.1
 """A pack of which a model continues more than this share word for word is flagged."""
 

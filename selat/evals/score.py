@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 
 from selat.core.errors import Misused
 from selat.evals.choice import read_choice
@@ -23,9 +24,9 @@ def score(item: Item, reply: Reply) -> Score:
     if reply.outcome == "denied":
         return Score(0.0, "denied")
     if reply.top:
-        return _first_token(item, reply)
+        return replace(_first_token(item, reply), masked=reply.masked)
     found = _KINDS[item.kind](item, reply)
-    return Score(found.value, found.status, found.answer[:_SHOWN_CHARACTERS], reply.truncated)
+    return Score(found.value, found.status, found.answer[:_SHOWN_CHARACTERS], reply.truncated, reply.masked)
 
 
 def _first_token(item: Item, reply: Reply) -> Score:

@@ -31,13 +31,14 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
             # NORMAL: what is committed outlives the process; after a power cut some samples are asked again.
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
+            self._db.close()
             raise HomeBroken(f"{path}: {error}. Move it away; evals then begin anew") from error
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ class Contrast:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A pack's result. `counts` holds statuses and `truncated`; `denied` samples are not in the score.
+    """A pack's result. `counts` holds statuses, `truncated`, `masked`; `denied` samples are not in the score.
 
     `at_chance` says that the interval holds what guessing scores. `missing` samples were not answered.
     """
@@ -95,6 +95,7 @@ def summarise(pack: Pack, scored: Sequence[Scored], expected: int = 0) -> Summar
     tally = Counter(one.score.status for one in mine)
     counts = [(status, tally[status]) for status in STATUSES]
     counts.append(("truncated", sum(one.score.truncated for one in mine)))
+    counts.append(("masked", sum(one.score.masked for one in mine)))
     keys: tuple[tuple[str, Callable[[Scored], str]], ...] = (
         ("language", lambda one: one.language),
         ("template", lambda one: one.template),

@@ -138,7 +138,12 @@ def putting(desk: Desk, caller: Caller, subject: Subject) -> Put:
         if reply.status >= 400:
             raise EngineError(f"engine '{subject.engine}' refused the sample with status {reply.status}")
         read = read_reply(reply.body, subject.engine)
-        return replace(read, receipt=reply.opening.id, duration_ms=int((time.monotonic() - started) * 1000))
+        return replace(
+            read,
+            masked=reply.opening.decision.effect == "redact",
+            receipt=reply.opening.id,
+            duration_ms=int((time.monotonic() - started) * 1000),
+        )
 
     return put
 
@@ -154,6 +159,7 @@ class _Call(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     content: str | None = None
+    refusal: str | None = None
     tool_calls: list[_Call] | None = None
 
 
@@ -196,7 +202,7 @@ def read_reply(body: bytes, engine: str) -> Reply:
     tokens = first.logprobs.content if first.logprobs and first.logprobs.content else []
     usage = read.usage or _Usage()
     return Reply(
-        text=first.message.content or "",
+        text=first.message.content or first.message.refusal or "",
         finish=first.finish_reason or "",
         tool_uses=tuple(ToolUse(c.function.name, c.function.arguments) for c in first.message.tool_calls or ()),
         top=tuple((top.token, top.logprob) for top in tokens[0].top_logprobs) if tokens else (),

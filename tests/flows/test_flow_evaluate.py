@@ -12,7 +12,7 @@ import pytest
 from chat_kit import CALLER, Office
 
 from selat.core.caller import Caller, Site
-from selat.core.errors import Misused, NotFound
+from selat.core.errors import EngineError, Misused, NotFound
 from selat.engines import EngineSpec, OpenAIEngine
 from selat.evals import FIRST_TOKEN, Pack, Reply, Scored, find_pack, samples
 from selat.evals.run import COMPLETE, PARTIAL, Budget, Run, Subject
@@ -26,6 +26,7 @@ from selat.flows.evaluate import (
     evaluate,
     planned,
     putting,
+    read_reply,
     resumed,
     subject_of,
 )
@@ -148,6 +149,28 @@ def test_denied_samples_never_reach_the_engine_and_are_not_scored_as_wrong(hall:
     summary = summarise(pack, scored, ended.total)
     assert summary.score.n == 0
     assert dict(summary.counts)["denied"] == len(pack.items)
+
+
+def test_what_leaves_the_country_is_masked_and_counted(hall: Hall) -> None:
+    found = find_pack("data-peribadi")
+    register([found])
+    hall.spec = EngineSpec("dekat", "openai", Site("SG"), hall.spec.models, hall.upstream.url)
+    asyncio.run(hall.close())
+    ended, scored = run(hall, hall.plan("exam:1", found))
+    counts = dict(summarise(found, scored, ended.total).counts)
+    assert counts["masked"] + counts["denied"] == len(found.items)
+    sent = b"".join(one.body for one in hall.upstream.received)
+    assert b"880412-10-5544" not in sent
+
+
+def test_a_refusal_in_a_field_of_its_own_is_read() -> None:
+    body = (
+        b'{"choices":[{"message":{"content":null,"refusal":"I cannot help with that."},"finish_reason":"stop"}]}'
+    )
+    assert read_reply(body, "dekat").text == "I cannot help with that."
+    for bad in (b"", b"[]", b'{"choices":[]}', b'{"choices":[{"message":{"content":1}}]}'):
+        with pytest.raises(EngineError, match="no chat completion"):
+            read_reply(bad, "dekat")
 
 
 def test_a_failing_engine_leaves_samples_missing_never_wrong(
