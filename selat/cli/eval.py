@@ -22,7 +22,7 @@ from selat.evals.run import COMPLETE, Budget, Run
 from selat.evals.scaffold import scaffold
 from selat.evals.store import Store
 from selat.evals.summary import Summary, summarise
-from selat.evals.template import DEFAULT
+from selat.evals.template import DEFAULT, count
 from selat.evals.verbatim import SUFFIX, verbatim
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import (
@@ -288,7 +288,8 @@ def _sit(platform: Platform, plan: Plan, json_: bool) -> None:
 def _summaries(store: Store, run: Run) -> list[Summary]:
     scored = store.scored(run.id)
     packs = [store.pack(exam.digest) for exam in run.packs]
-    return [summarise(pack, scored, len(pack.items) * len(run.templates)) for pack in packs]
+    forms = [exam.name for exam in run.templates]
+    return [summarise(pack, scored, count(pack, forms)) for pack in packs]
 
 
 def _show(run: Run, summaries: list[Summary], json_: bool) -> None:

@@ -43,6 +43,7 @@ def html(account: Account, language: str = "ms") -> str:
         {"title": one.title, "kind": kind, "plot": _plot([Bar(name, part) for name, part in parts], kind)}
         for one in account.summaries
         for kind, parts in one.parts
+        if len(parts) > 1
     ]
     return template.render(
         run=account.run,

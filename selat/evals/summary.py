@@ -103,7 +103,10 @@ def summarise(pack: Pack, scored: Sequence[Scored], expected: int = 0) -> Summar
         ("side", lambda one: one.side),
         ("topic", lambda one: one.topic),
     )
-    parts = tuple((kind, split) for kind, key in keys if len(split := _split(counted, key)) > 1)
+    # A bar may name the form of a run that used only one.
+    parts = tuple(
+        (kind, split) for kind, key in keys if len(split := _split(counted, key)) > 1 or kind == "template"
+    )
     return Summary(
         pack=pack.name,
         digest=pack.digest,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
 from selat.core.errors import NotFound
+from selat.core.label import LOWEST
+from selat.core.passage import Passage, Source
+from selat.core.sources import ABSTENTIONS, Sources, write_sources
 from selat.evals.item import FIRST_TOKEN, GENERATION, LETTERS, Item, Pack, Sample, digest_of
 
 DEFAULT = "biasa"
@@ -35,11 +38,23 @@ def template_digest(name: str) -> str:
     return digest_of(_form(name))
 
 
+def put_in(item: Item, template: str) -> bool:
+    """Whether an item is put in a form; some forms are for one kind only. Raises: NotFound."""
+    return _form(template).get("only", item.kind) == item.kind
+
+
+def count(pack: Pack, names: Iterable[str]) -> int:
+    """How many samples a pack makes in the forms of those names."""
+    return sum(put_in(item, name) for name in names for item in pack.items)
+
+
 def samples(pack: Pack, template: str = DEFAULT, scoring: str = GENERATION) -> list[Sample]:
     """Every item of a pack as a request. `first-token` scoring asks choice items for log-probabilities."""
     tools = {tool.name: tool for tool in pack.tools}
     made: list[Sample] = []
     for item in pack.items:
+        if not put_in(item, template):
+            continue
         body: dict[str, object] = {"messages": messages(item, template), "temperature": 0, "seed": SEED}
         if scoring == FIRST_TOKEN and item.kind == "choice":
             body |= {"max_tokens": 1, "logprobs": True, "top_logprobs": _TOP}
@@ -64,6 +79,8 @@ def samples(pack: Pack, template: str = DEFAULT, scoring: str = GENERATION) -> l
 def messages(item: Item, template: str = DEFAULT) -> list[dict[str, str]]:
     """The conversation that puts an item. Raises: NotFound, for a form that is not there."""
     form = _form(template)
+    if rules := form.get("rules"):
+        return _as_served(item, rules)
     kind = item.kind if item.kind in ("choice", "cite") else "open"
     if item.options_inside:
         kind = "inside"
@@ -78,6 +95,19 @@ def messages(item: Item, template: str = DEFAULT) -> list[dict[str, str]]:
     system = item.system or _said(form, "system", item.language)
     put = [{"role": "system", "content": system}] if system else []
     return [*put, {"role": "user", "content": asked}]
+
+
+def _as_served(item: Item, rules: object) -> list[dict[str, str]]:
+    """The conversation as the answer flow writes it, with the item's documents as its sources."""
+    assert isinstance(rules, Mapping)
+    language = item.language if item.language in rules else "ms"
+    passages = tuple(
+        Passage(Source(f"d{number}", f"Dokumen {number}"), 1, 0, len(document), document, LOWEST)
+        for number, document in enumerate(item.documents, 1)
+    )
+    said = _fill(str(rules[language]), abstention=ABSTENTIONS[language])
+    system = f"{said}\n\n{write_sources(Sources(language, passages))}"
+    return [{"role": "system", "content": system}, {"role": "user", "content": item.question}]
 
 
 def _form(name: str) -> _Form:

@@ -22,6 +22,7 @@ from selat.evals.passport import Passport, Result, result_of, same_forms, sign, 
 from selat.evals.run import COMPLETE, Subject
 from selat.evals.store import Store
 from selat.evals.summary import summarise
+from selat.evals.template import count
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import subject_of
 from selat.ledger import load_signer, make_signer, save_signer
@@ -159,7 +160,7 @@ def make_passport(passport_id: str, time: str, subject: Subject, store: Store) -
         scored = store.scored(run.id)
         for exam in run.packs:
             pack = store.pack(exam.digest)
-            summary = summarise(pack, scored, len(pack.items) * len(run.templates))
+            summary = summarise(pack, scored, count(pack, [form.name for form in run.templates]))
             result = result_of(run, pack, summary)
             if exam.name not in found and same_forms(result, current):
                 found[exam.name] = result

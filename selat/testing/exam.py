@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from selat.evals.item import LETTERS, Item, Pack, Reply, ToolUse
-from selat.evals.template import messages, templates
+from selat.evals.template import messages, put_in, templates
 from selat.testing import replies
 from selat.testing.behaviours import BEHAVIOURS, Exchange
 
@@ -30,7 +30,8 @@ def register(packs: Sequence[Pack]) -> None:
     for pack in packs:
         for item in pack.items:
             for template in templates():
-                _known[_key(messages(item, template))] = item
+                if put_in(item, template):
+                    _known[_key(messages(item, template))] = item
     BEHAVIOURS["exam"] = exam
 
 

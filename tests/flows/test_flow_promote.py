@@ -210,3 +210,10 @@ def test_only_complete_runs_enter_a_passport(bench: Bench) -> None:
     run = replace(bench.store.run("last"), state="partial")
     bench.store.save(run)
     assert make_passport("P", NOW, subject, bench.store).results == ()
+
+
+def test_a_bar_may_name_the_only_form_of_a_run(bench: Bench) -> None:
+    subject = examined(bench)
+    assert bench.promote(subject, "tatabahasa template=biasa score >= 0.6").promoted
+    judged = bench.promote(subject, "tatabahasa template=arahan score >= 0.6")
+    assert judged.verdicts[0].reason == "pack tatabahasa does not show this"

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from selat.core.errors import Misused, NotFound
+from selat.core.sources import abstention, read_sources
 from selat.evals.item import FIRST_TOKEN
 from selat.evals.load import PACKS, find_pack, read_pack, shipped
 from selat.evals.score import score
-from selat.evals.template import messages, samples, template_digest, templates
+from selat.evals.template import count, messages, put_in, samples, template_digest, templates
+from selat.flows.answer import _RULES
 from selat.testing.exam import right, wrong
 
 GOOD = """
@@ -66,7 +68,11 @@ def test_every_item_is_put_in_every_form(name: str) -> None:
     pack = find_pack(name)
     for template in templates():
         for item in pack.items:
+            if not put_in(item, template):
+                continue
             put = messages(item, template)
+            whole = "".join(one["content"] for one in put)
+            assert all(document in whole for document in item.documents)
             assert put[-1]["role"] == "user"
             assert item.question in put[-1]["content"]
             assert all(choice in put[-1]["content"] for choice in item.choices)
@@ -148,3 +154,18 @@ def test_every_item_can_be_got_right_and_wrong(name: str) -> None:
     for item in find_pack(name).items:
         assert score(item, right(item)).value == 1, item.id
         assert score(item, wrong(item)).value == 0, item.id
+
+
+def test_grounding_is_examined_in_the_form_that_serves() -> None:
+    """The words are the answer flow's own, and the sources are read back as it writes them."""
+    pack = find_pack("berasas")
+    served = samples(pack, "selat")
+    assert len(served) == len(pack.items) == count(pack, ["selat"])
+    assert samples(find_pack("tatabahasa"), "selat") == []
+    for sample in served:
+        language = sample.item.language
+        system = messages(sample.item, "selat")[0]["content"]
+        assert system.startswith(_RULES[language].format(abstention=abstention(language)))
+        block = read_sources(system)
+        assert block is not None
+        assert tuple(passage.text for passage in block.passages) == sample.item.documents
