@@ -9,10 +9,11 @@ import secrets
 import shutil
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,6 @@ from selat.core.label import HIGHEST
 from selat.engines import (
     Detected,
     EngineFile,
-    EngineSpec,
     ExtractiveEngine,
     Router,
     Shelf,
@@ -32,6 +32,7 @@ from selat.engines import (
     makers,
     watch,
 )
+from selat.flows.changes import Changes
 from selat.flows.chat import Desk
 from selat.flows.duties import Duties
 from selat.flows.meter import metering, read_prices
@@ -243,43 +244,36 @@ class Platform:
         purposes = frozenset(purpose.id for purpose in found.purposes)
         return Caller(tenant, LOCAL_KEY, frozenset(ROLES), HIGHEST, purposes, found.prompt_label)
 
-    def record(self, kind: str, facts: dict[str, object], tenant: str = DEFAULT_TENANT) -> str:
-        """Book a change to the house and wait until it is durable; its receipt id. Raises: LedgerUnavailable."""
-        change = Change(kind, fresh_id(), now(), tenant, LOCAL_KEY, facts)
+    def record(
+        self, kind: str, facts: dict[str, object], tenant: str = DEFAULT_TENANT, by: str = LOCAL_KEY
+    ) -> str:
+        """Book a change to the house, made with the key `by`, and wait until it is durable; its receipt id.
+
+        Raises: LedgerUnavailable.
+        """
+        change = Change(kind, fresh_id(), now(), tenant, by, facts)
         self.journal.append(change.leaf()).wait()
         return change.id
 
+    @property
+    def engine_table(self) -> EngineFile:
+        return EngineFile(self.home.engines)
+
+    def changes(self, by: str = LOCAL_KEY) -> Changes:
+        """The changes that can be made to this house, booked in the name of a key."""
+        return Changes(self, by)
+
+    def duties_by(self, by: str) -> Duties:
+        """The duties, what is done about them booked in the name of a key."""
+        return replace(self.duties, record=partial(self.record, by=by))
+
     def create_key(self, wish: KeyWish, tenant: str = DEFAULT_TENANT) -> NewKey:
         """Make an API key and book it; without its entry there is no key."""
-        made = self.keys.create(tenant, wish)
-        try:
-            self.record("key.created", {"key": made.record.id, "roles": sorted(made.record.roles)}, tenant)
-        except BaseException:
-            self.keys.revoke(tenant, made.record.id)
-            raise
-        return made
+        return self.changes().create_key(tenant, wish)
 
     def revoke_key(self, key: str, tenant: str = DEFAULT_TENANT) -> None:
         """End an API key and book it. Raises: NotFound."""
-        self.keys.revoke(tenant, key)
-        self.record("key.revoked", {"key": key}, tenant)
-
-    def add_engine(self, fields: Mapping[str, object]) -> EngineSpec:
-        """Write an engine into engines.toml and book it; without its entry it is not there. Raises: Misused."""
-        file = EngineFile(self.home.engines)
-        spec = file.add(fields)
-        try:
-            models = [public for public, _ in spec.models]
-            self.record("engine.added", {"engine": spec.name, "models": models, "site": spec.site.to_json()})
-        except BaseException:
-            file.remove(spec.name)
-            raise
-        return spec
-
-    def remove_engine(self, name: str) -> None:
-        """Take an engine out of engines.toml and book it. Raises: NotFound."""
-        EngineFile(self.home.engines).remove(name)
-        self.record("engine.removed", {"engine": name})
+        self.changes().revoke_key(tenant, key)
 
     def close(self) -> None:
         """Make durable and let go of whatever was built."""

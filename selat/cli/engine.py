@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from selat.app import detect_engines, open_platform
+from selat.app import DEFAULT_TENANT, detect_engines, open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import Misused
 
@@ -60,7 +60,7 @@ def add(
     }
     fields = {field: value for field, value in wanted.items() if value not in ("", None, {})}
     with open_platform(home) as platform:
-        spec = platform.add_engine(fields)
+        spec = platform.changes().add_engine(DEFAULT_TENANT, fields)
         found = next(one for one in platform.shelf.survey() if one.spec == spec)
     if json_:
         show_json(found.to_json())
@@ -120,7 +120,7 @@ def remove(
 ) -> None:
     """Take an engine out of engines.toml; calls under way go on to their end."""
     with open_platform(home) as platform:
-        platform.remove_engine(name)
+        platform.changes().remove_engine(DEFAULT_TENANT, name)
     if json_:
         show_json({"removed": name})
     else:

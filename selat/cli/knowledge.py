@@ -52,8 +52,7 @@ def remove(
 ) -> None:
     """Take a document out: it is gone from every answer at once, and the ledger keeps that it went."""
     with open_platform(home) as platform:
-        platform.library.remove(tenant, collection, document)
-        receipt = platform.record("document.removed", {"collection": collection, "document": document}, tenant)
+        receipt = platform.changes().remove_document(tenant, collection, document)
     if json_:
         show_json({"document": document, "collection": collection, "receipt": receipt})
     else:

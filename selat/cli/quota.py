@@ -42,10 +42,8 @@ def set_(
     if not wishes:
         raise Misused("give --requests, --tokens or --rm")
     with open_platform(home) as platform:
-        platform.keys.tenant(tenant)
         for wish in wishes:
-            platform.quota.set(wish)
-            platform.record("quota.set", {k: v for k, v in wish.to_json().items() if k != "tenant"}, tenant)
+            platform.changes().set_limit(wish)
     if json_:
         show_json([wish.to_json() for wish in wishes])
     for wish in wishes if not json_ else ():
@@ -78,9 +76,7 @@ def clear(
 ) -> None:
     """Remove a limit."""
     with open_platform(home) as platform:
-        gone = platform.quota.clear(Limit(tenant, scope, per, unit, 0))
-        if gone:
-            platform.record("quota.cleared", {"scope": scope, "period": per, "unit": unit}, tenant)
+        gone = platform.changes().clear_limit(Limit(tenant, scope, per, unit, 0))
     if json_:
         show_json({"cleared": gone})
     elif gone:

@@ -8,7 +8,6 @@ import typer
 
 from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, show, show_json
-from selat.core.errors import Misused
 from selat.core.label import parse_label
 from selat.identity import Purpose, Tenant
 
@@ -33,9 +32,7 @@ def create(
     """Make a tenant: a body of its own, whose data no other tenant reaches."""
     wish = Tenant(name, parse_label(highest), parse_label(prompt), profile=profile)
     with open_platform(home) as platform:
-        if not platform.keys.ensure_tenant(wish):
-            raise Misused("there is a tenant of that name already")
-        platform.record("tenant.created", {"profile": profile, "highest_label": str(wish.highest_label)}, name)
+        platform.changes().create_tenant(wish)
     _show(wish, json_=json_)
 
 
@@ -45,7 +42,7 @@ def list_(home: HomeOption = None, json_: JsonOption = False) -> None:
     with open_platform(home) as platform:
         found = platform.keys.tenants()
     if json_:
-        show_json([_json(one) for one in found])
+        show_json([one.to_json() for one in found])
     for one in found if not json_ else ():
         _show(one, json_=False)
 
@@ -65,29 +62,13 @@ def purpose(
     """Register a purpose, or change one: only registered purposes are served."""
     wish = Purpose(purpose_, ms, en, needs_passport)
     with open_platform(home) as platform:
-        platform.keys.register_purpose(name, wish)
-        facts: dict[str, object] = {"purpose": wish.id, "needs_passport": needs_passport}
-        platform.record("purpose.registered", facts, name)
-        changed = platform.keys.tenant(name)
+        changed = platform.changes().register_purpose(name, wish)
     _show(changed, json_=json_)
-
-
-def _json(one: Tenant) -> dict[str, object]:
-    return {
-        "id": one.id,
-        "profile": one.profile,
-        "highest_label": str(one.highest_label),
-        "prompt_label": str(one.prompt_label),
-        "purposes": [
-            {"id": p.id, "ms": p.name_ms, "en": p.name_en, "needs_passport": p.needs_passport}
-            for p in one.purposes
-        ],
-    }
 
 
 def _show(one: Tenant, *, json_: bool) -> None:
     if json_:
-        show_json(_json(one))
+        show_json(one.to_json())
         return
     show(f"{one.id} ({one.profile}): documents {one.highest_label}, prompts {one.prompt_label}")
     for each in one.purposes:

@@ -6,23 +6,21 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable
 
-from selat.core.errors import CallerError, NotFound, SelatError, TooMany
-from selat.gateway import completions, read
+from selat.core.errors import NotFound, SelatError, TooMany
+from selat.gateway import admin, completions, read
 from selat.gateway.door import Door
-from selat.gateway.errors import error_body, error_event
+from selat.gateway.errors import MethodNotAllowed, error_body, error_event
 from selat.gateway.http import Request
 from selat.wire import APIS
 
 log = logging.getLogger("selat.gateway")
 
 
-class MethodNotAllowed(CallerError):
-    status = 405
-    code = "method_not_allowed"
-
-
 Handler = Callable[[Door, Request], Awaitable[None]]
 
+
+ANY = "*"
+"""Every method: the handler has a table of its own."""
 
 ROUTES: dict[str, dict[str, Handler]] = {
     **{path: {"POST": completions.ask} for path in APIS},
@@ -30,6 +28,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/models/{id}": {"GET": read.model},
     "/v1/receipts/{id}": {"GET": read.receipt},
     "/v1/documents/{id}": {"GET": read.document},
+    "/admin/v1/{id}": {ANY: admin.enter},
     "/healthz": {"GET": read.healthz},
     "/readyz": {"GET": read.readyz},
     "/metrics": {"GET": read.metrics},
@@ -60,9 +59,9 @@ class Gateway:
             verbs = ROUTES.get("/".join(request.path.split("/", 3)[:3]) + "/{id}")
         if verbs is None:
             raise NotFound("no such endpoint; see GET /v1/models and the README")
-        handler = verbs.get(request.method)
+        handler = verbs.get(request.method) or verbs.get(ANY)
         if handler is None:
-            raise MethodNotAllowed(f"this endpoint takes {', '.join(sorted(verbs))}")
+            raise MethodNotAllowed(verbs)
         return handler
 
     async def _fail(self, request: Request, error: SelatError) -> None:
@@ -75,6 +74,8 @@ class Gateway:
             extra.append((b"selat-receipt", receipt.encode()))
         if isinstance(error, TooMany):
             extra.append((b"retry-after", str(error.retry_after_s).encode()))
+        if isinstance(error, MethodNotAllowed):
+            extra.append((b"allow", error.allowed.encode()))
         if error.status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
         await request.respond(error.status, error_body(error, request.path), extra=extra)

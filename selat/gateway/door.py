@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from selat.app import Platform
 from selat.core.caller import Caller
 from selat.flows.chat import Streamed, Whole
 from selat.gateway.metrics import Metrics
@@ -36,6 +37,7 @@ class Door:
 
     `receipt(id, tenant)` gives a receipt as JSON-able values or None; `ready()` lists what is not in order.
     `passage(caller, document, n)` opens one passage, NotFound for one that the caller may not see.
+    `house` is what the admin API shows and changes; no other handler touches it.
     """
 
     identify: Identify
@@ -47,3 +49,4 @@ class Door:
     metrics: Metrics
     render_metrics: Callable[[], bytes]
     limits: Limits
+    house: Platform

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
-from selat.core.errors import BadRequest, Forbidden, SelatError
+from selat.core.errors import BadRequest, CallerError, Forbidden, SelatError
 from selat.wire import framed, messages_error
 
 MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
@@ -19,6 +21,17 @@ TYPES = {
     429: "rate_limit_error",
 }
 SERVER_ERROR = "server_error"
+
+
+class MethodNotAllowed(CallerError):
+    """`allowed` are the methods that the endpoint takes. Source: RFC 9110 section 15.5.6."""
+
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self.allowed = ", ".join(sorted(allowed))
+        super().__init__(f"this endpoint takes {self.allowed}")
 
 
 def error_object(error: SelatError) -> dict[str, object]:

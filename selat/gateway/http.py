@@ -56,6 +56,7 @@ class Request:
         "keep_alive",
         "method",
         "path",
+        "query",
         "started",
     )
 
@@ -68,6 +69,7 @@ class Request:
         self.complete = False
         self.method = ""
         self.path = ""
+        self.query = ""
         self.headers: dict[bytes, bytes] = {}
         self.keep_alive = True
         self.started = False
@@ -176,6 +178,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._head_bytes = 0
         self._in_head = True
+        self._ended_here = False
         self._arriving: Request | None = None
         self._waiting: deque[Request] = deque()
         self._current: Request | None = None
@@ -212,6 +215,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._lingering:
             return
+        self._ended_here = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -219,7 +223,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse(BadRequest("not a well-formed HTTP/1.1 request"))
         if self._in_head:
-            self._head_bytes += len(data)
+            # What came in one read with the end of a body is that body, whatever its length.
+            self._head_bytes += int(self._arriving is not None) if self._ended_here else len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadTooLarge(f"the head is over the limit of {MAX_HEAD_BYTES} bytes"))
         self._next()
@@ -260,7 +265,7 @@ class Connection(asyncio.Protocol):
         request.method = self._parser.get_method().decode("ascii")
         request.keep_alive = self._parser.should_keep_alive() and not self._draining
         request.chunks_known = self._parser.get_http_version() != "1.0"
-        path = request.path.partition("?")[0]
+        path, _, request.query = request.path.partition("?")
         request.path = unquote(path) if "%" in path else path
         self._waiting.append(request)
         if len(self._waiting) > MAX_PIPELINED:
@@ -275,7 +280,7 @@ class Connection(asyncio.Protocol):
         if self._arriving is not None:
             self._arriving.feed_end()
         self._arriving = None
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._ended_here = True, 0, True
 
     def _next(self) -> None:
         if self._current is None and self._waiting and not self.transport.is_closing():

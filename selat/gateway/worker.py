@@ -61,6 +61,7 @@ def build_door(platform: Platform, metrics: Metrics) -> Door:
             [_samples(platform, metrics), *load(platform.home.metrics, _saved(platform))]
         ),
         limits=Limits(settings.body_limit_bytes, settings.body_timeout_s, settings.head_timeout_s),
+        house=platform,
     )
 
 

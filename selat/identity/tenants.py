@@ -48,6 +48,18 @@ class Tenant:
     purposes: tuple[Purpose, ...] = DEFAULT_PURPOSES
     profile: str = "sme"
 
+    def to_json(self) -> dict[str, object]:
+        return {
+            "id": self.id,
+            "profile": self.profile,
+            "highest_label": str(self.highest_label),
+            "prompt_label": str(self.prompt_label),
+            "purposes": [
+                {"id": one.id, "ms": one.name_ms, "en": one.name_en, "needs_passport": one.needs_passport}
+                for one in self.purposes
+            ],
+        }
+
 
 PROFILES = ("agency", "commercial", "financial", "ncii", "sme")
 

@@ -19,7 +19,7 @@ log = logging.getLogger("selat.policy")
 
 UNITS = ("requests", "tokens", "microringgit")
 LOOK_EVERY_S = 0.5
-MOST = 2**53
+MOST = 2**53 - 1  # what an entry can hold: integers that every JSON reader keeps exact
 
 
 @dataclass(frozen=True, slots=True)

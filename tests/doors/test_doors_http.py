@@ -82,6 +82,12 @@ def test_a_body_over_the_limit_is_413_before_it_is_read(selat: Running) -> None:
     assert alive(selat)
 
 
+def test_a_long_body_that_arrives_in_one_read_is_no_long_head(selat: Running) -> None:
+    long = {**GOOD, "messages": [{"role": "user", "content": "salam " * 30_000}]}
+    for _ in range(5):
+        assert b" 200 OK" in post(selat, json.dumps(long).encode())[:20]
+
+
 def test_a_chunked_body_over_the_limit_is_413(selat: Running) -> None:
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {selat.key}\r\n"
     chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"

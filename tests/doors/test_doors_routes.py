@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import http.client
+import inspect
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Running
 
-from selat.gateway import completions
+from selat.gateway import admin, completions
+from selat.gateway.admin.table import ROUTES as admin_routes
 from selat.gateway.app import ROUTES
 from selat.wire import APIS
 
@@ -43,8 +47,13 @@ def post(selat: Running, path: str, body: dict[str, Any], label: str = "") -> tu
 def test_every_route_either_asks_by_the_chat_flow_or_only_reads() -> None:
     for path, verbs in ROUTES.items():
         for verb, handler in verbs.items():
-            known = handler is completions.ask or handler.__module__ == READERS
+            known = handler is completions.ask or handler is admin.enter or handler.__module__ == READERS
             assert known, f"{verb} {path}: a new handler; prove here that it passes scan, decision and ledger"
+    for route in admin_routes:
+        source = Path(inspect.getsourcefile(route.does) or "").read_text()
+        assert not re.search(r"flows\.chat|\bdesk\b|flows\.answer", source), (
+            f"{route.path} must not reach an engine"
+        )
     assert set(asking()) == set(APIS) == set(BODIES)
 
 

@@ -1,0 +1,139 @@
+"""changes: what changes the house (keys, tenants, limits, engines, documents) is done and booked in one name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from selat.core.caller import Site
+from selat.core.errors import LedgerUnavailable, Misused
+from selat.identity import Keys, KeyWish, NewKey, Purpose, Tenant
+from selat.identity.keys import KeyRecord
+from selat.knowledge import Library
+from selat.ledger import Journal
+from selat.policy.quota import Limit, Quota
+
+
+class AddedEngine(Protocol):
+    """An engine as it was written into the file."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def models(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def site(self) -> Site: ...
+
+
+class EngineTable(Protocol):
+    """The file of engines. It raises Misused for what cannot be an engine, NotFound for what is not there."""
+
+    def add(self, fields: Mapping[str, object]) -> AddedEngine: ...
+    def remove(self, name: str) -> None: ...
+
+
+class House(Protocol):
+    """What changes, and the book that says so."""
+
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def quota(self) -> Quota: ...
+    @property
+    def library(self) -> Library: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def engine_table(self) -> EngineTable: ...
+    def record(self, kind: str, facts: dict[str, object], tenant: str, by: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Each method makes one change, books it in the name of `by` (a key's id) and returns what was made.
+
+    Every one raises LedgerUnavailable, before it changes anything, while nothing can be booked.
+    """
+
+    house: House
+    by: str
+
+    def create_key(self, tenant: str, wish: KeyWish) -> NewKey:
+        """Make an API key; without its entry there is no key. Raises: NotFound, Misused."""
+        made = self._open().keys.create(tenant, wish)
+        facts: dict[str, object] = {"key": made.record.id, "roles": sorted(made.record.roles)}
+        if wish.rotated_from:
+            facts["rotated_from"] = wish.rotated_from
+        try:
+            self._book("key.created", facts, tenant)
+        except BaseException:
+            self.house.keys.revoke(tenant, made.record.id)
+            raise
+        return made
+
+    def revoke_key(self, tenant: str, key: str) -> KeyRecord:
+        """End an API key. Raises: NotFound."""
+        record = self._open().keys.revoke(tenant, key)
+        self._book("key.revoked", {"key": key}, tenant)
+        return record
+
+    def create_tenant(self, wish: Tenant) -> Tenant:
+        """Raises: Misused, for a name that is taken or is none."""
+        if not self._open().keys.ensure_tenant(wish):
+            raise Misused("there is a tenant of that name already")
+        self._book("tenant.created", {"profile": wish.profile, "highest_label": str(wish.highest_label)}, wish.id)
+        return wish
+
+    def register_purpose(self, tenant: str, wish: Purpose) -> Tenant:
+        """Add a purpose, or replace the one of that id; the tenant as it then is. Raises: NotFound, Misused."""
+        self._open().keys.register_purpose(tenant, wish)
+        self._book("purpose.registered", {"purpose": wish.id, "needs_passport": wish.needs_passport}, tenant)
+        return self.house.keys.tenant(tenant)
+
+    def set_limit(self, limit: Limit) -> Limit:
+        """Raises: NotFound, Misused."""
+        self._open().keys.tenant(limit.tenant)
+        self.house.quota.set(limit)
+        self._book("quota.set", {k: v for k, v in limit.to_json().items() if k != "tenant"}, limit.tenant)
+        return limit
+
+    def clear_limit(self, limit: Limit) -> bool:
+        """Remove a limit, whatever its amount; False where there is none."""
+        gone = self._open().quota.clear(limit)
+        if gone:
+            facts: dict[str, object] = {"scope": limit.scope, "period": limit.period, "unit": limit.unit}
+            self._book("quota.cleared", facts, limit.tenant)
+        return gone
+
+    def add_engine(self, tenant: str, fields: Mapping[str, object]) -> AddedEngine:
+        """Write an engine into engines.toml; without its entry it is not there. Raises: Misused."""
+        table = self._open().engine_table
+        spec = table.add(fields)
+        try:
+            models = [public for public, _ in spec.models]
+            facts: dict[str, object] = {"engine": spec.name, "models": models, "site": spec.site.to_json()}
+            self._book("engine.added", facts, tenant)
+        except BaseException:
+            table.remove(spec.name)
+            raise
+        return spec
+
+    def remove_engine(self, tenant: str, name: str) -> None:
+        """Take an engine out of engines.toml. Raises: NotFound."""
+        self._open().engine_table.remove(name)
+        self._book("engine.removed", {"engine": name}, tenant)
+
+    def remove_document(self, tenant: str, collection: str, document: str) -> str:
+        """Take a document out of every answer; the receipt of its removal. Raises: NotFound."""
+        self._open().library.label(tenant, collection, document)
+        self.house.library.remove(tenant, collection, document)
+        return self._book("document.removed", {"collection": collection, "document": document}, tenant)
+
+    def _open(self) -> House:
+        if self.house.journal.down:
+            raise LedgerUnavailable(f"nothing is changed, since it could not be booked: {self.house.journal.down}")
+        return self.house
+
+    def _book(self, kind: str, facts: dict[str, object], tenant: str) -> str:
+        return self.house.record(kind, facts, tenant, self.by)

@@ -1,0 +1,17 @@
+"""Every route of the admin API."""
+
+from __future__ import annotations
+
+from selat.gateway.admin import documents, duties, engines, keys, ledger, policy, quotas, tenants
+from selat.gateway.admin.route import Route
+
+ROUTES: tuple[Route, ...] = (
+    *tenants.ROUTES,
+    *keys.ROUTES,
+    *quotas.ROUTES,
+    *engines.ROUTES,
+    *policy.ROUTES,
+    *duties.ROUTES,
+    *documents.ROUTES,
+    *ledger.ROUTES,
+)
