@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 LEVEL = 0.95
 _Z = normal.NormalDist().inv_cdf(0.5 + LEVEL / 2)
-_RESAMPLES = 4000
+_RESAMPLES = 2000
 _SEED = 20261122
 Values = npt.NDArray[np.float64]
 

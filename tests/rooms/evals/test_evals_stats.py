@@ -87,9 +87,9 @@ def test_paired_difference_covers_in_93_to_97_of_100_runs() -> None:
     chance = np.random.default_rng(5)
     covered = 0
     for _ in range(RUNS):
-        hard = chance.random(150)
+        hard = chance.random(100)
         first = (hard < 0.75).astype(float)
-        second = ((hard < 0.6) ^ (chance.random(150) < 0.1)).astype(float)
+        second = ((hard < 0.6) ^ (chance.random(100) < 0.1)).astype(float)
         truth = 0.75 - (0.6 * 0.9 + 0.4 * 0.1)
         found = mean_difference(list(first - second))
         covered += found.low <= truth <= found.high
