@@ -14,6 +14,7 @@ import typer
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.cli.place import ledger_at, ledger_of
 from selat.core.errors import LedgerBroken, Misused, NotFound
+from selat.flows.receipt import of_tenant
 from selat.home import create_home, find_home, open_home
 from selat.ledger import (
     DIMENSIONS,
@@ -105,13 +106,15 @@ def show_(
     which: Annotated[str, typer.Argument(metavar="ID|INDEX", help="A receipt id, or the number of a leaf.")],
     home: HomeOption = None,
     proof: Annotated[bool, typer.Option("--proof", help="Print the receipt (tlog-proof) instead.")] = False,
+    tenant: Annotated[str | None, typer.Option("--tenant", help="Only if it is this tenant's.")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Show the entries of a receipt id, or one leaf."""
     book = Book(ledger_at(home))
     indexes = [int(which)] if which.isdecimal() else book.find(which)
+    indexes = indexes if tenant is None else of_tenant(book, indexes, tenant)
     if not indexes:
-        raise NotFound(f"no receipt {which}: unknown, or not integrated yet (about a second)")
+        raise NotFound("no such receipt: unknown, or not integrated yet (about a second)")
     if proof:
         for index in indexes:
             show(book.proof(index).rstrip("\n"))

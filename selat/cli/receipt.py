@@ -9,7 +9,8 @@ import typer
 
 from selat.cli.frame import HomeOption, JsonOption, say, show_json
 from selat.cli.place import ledger_at
-from selat.core.errors import Misused
+from selat.core.errors import Misused, NotFound
+from selat.flows.receipt import of_tenant
 from selat.ledger import Book, export
 
 app = typer.Typer(help="Carry the evidence about a request away, to be verified anywhere.", no_args_is_help=True)
@@ -27,11 +28,15 @@ def export_(
         "receipt.zip"
     ),
     withhold: Annotated[bool, typer.Option("--withhold", help="Leave the salts out.")] = False,
+    tenant: Annotated[str | None, typer.Option("--tenant", help="Only if it is this tenant's.")] = None,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Write a bundle: entries, proofs, trust file, salts for who may see the words, and how to verify it."""
-    data = export(Book(ledger_at(home)), receipt, disclose=not withhold)
+    book = Book(ledger_at(home))
+    if tenant is not None and not of_tenant(book, book.find(receipt), tenant):
+        raise NotFound("no such receipt: unknown, or not integrated yet (about a second)")
+    data = export(book, receipt, disclose=not withhold)
     try:
         with output.open("xb") as file:
             file.write(data)

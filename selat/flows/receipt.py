@@ -29,6 +29,11 @@ def receipt(book: Book, receipt_id: str, tenant: str) -> dict[str, object] | Non
     return {"object": "receipt", "id": receipt_id, "status": status, **found}
 
 
+def of_tenant(book: Book, indexes: list[int], tenant: str) -> list[int]:
+    """Those of these leaves that are the tenant's."""
+    return [index for index in indexes if json.loads(book.leaf(index)).get("tenant") == tenant]
+
+
 def last_proof(found: dict[str, object]) -> str:
     """The proof of the latest entry of a receipt. Raises: LedgerBroken, when it has none."""
     entries = [entry for entry in found.values() if isinstance(entry, dict)]

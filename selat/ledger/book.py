@@ -71,7 +71,7 @@ class Book:
         """The proofs of every leaf of a receipt id. Raises: NotFound, when there is none (yet)."""
         found = self.find(receipt_id)
         if not found:
-            raise NotFound(f"no receipt {receipt_id}: unknown, or not integrated yet (about a second)")
+            raise NotFound("no such receipt: unknown, or not integrated yet (about a second)")
         return [self.proof(leaf) for leaf in found]
 
     def secrets(self, receipt_id: str) -> dict[int, dict[str, bytes]]:
