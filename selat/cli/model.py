@@ -13,11 +13,10 @@ from selat.app import Platform, fresh_id, now, open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import NotFound
 from selat.evals.bars import read_bars
-from selat.evals.run import Subject
 from selat.evals.store import Store
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import choose_engine, subject_of
-from selat.flows.promote import Gate, Registry, Wish, make_passport, show_passport
+from selat.flows.promote import Gate, Registry, Wish, make_passport, show_passport, weigh
 from selat.flows.promote import promote as promote_flow
 
 app = typer.Typer(help="Models: promotion to a purpose, passports.", no_args_is_help=True)
@@ -42,11 +41,13 @@ def promote(
     with open_platform(home) as platform:
         if purpose not in platform.local_caller().purposes:
             raise NotFound("no such purpose is registered; see: selat tenant list")
-        subject = _subject(platform, name, engine, weights, chat_template)
+        files = weigh(weights), weigh(chat_template)
+        chosen = choose_engine(platform.shelf, name, engine)
+        subject = subject_of(chosen, name, files[0].digest, files[1].digest)
         bars = read_bars(platform.home.path / "promotion.toml", purpose)
         with _store(platform) as store:
             passport = make_passport(fresh_id(), now(), subject, store)
-        wish = Wish(subject, purpose, bars, weights, chat_template)
+        wish = Wish(subject, purpose, bars, *files)
         judged = promote_flow(wish, passport, registry_of(platform), platform.record)
     if json_:
         show_json(judged.to_json())
@@ -73,7 +74,7 @@ def passport(
     with open_platform(home) as platform:
         registry = registry_of(platform)
         chosen = choose_engine(platform.shelf, name, engine)
-        subject = _subject(platform, name, engine, weights, chat_template)
+        subject = subject_of(chosen, name, digest_file(weights), digest_file(chat_template))
         gate = Gate(registry, now)
         mine = [one for one in registry.promotions() if (one.model, one.engine) == (name, chosen.name)]
         shown = show_passport(registry, subject, mine)
@@ -97,13 +98,6 @@ def passport(
 def registry_of(platform: Platform) -> Registry:
     """The passports and promotions of a home."""
     return Registry(platform.home.path / "passports", platform.home.keys / "passport.key")
-
-
-def _subject(
-    platform: Platform, name: str, engine: str, weights: Path | None, chat_template: Path | None
-) -> Subject:
-    chosen = choose_engine(platform.shelf, name, engine)
-    return subject_of(chosen, name, digest_file(weights), digest_file(chat_template))
 
 
 @contextmanager

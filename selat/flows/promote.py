@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -36,19 +36,40 @@ _LIST = "promotions.json"
 Record = Callable[[str, dict[str, object]], str]
 
 
-class Promotion(msgspec.Struct, frozen=True):
-    """Leave for a model at an engine to serve a purpose. `receipt` is its entry in the ledger.
+class Weighed(msgspec.Struct, frozen=True):
+    """A file whose digest a subject has, as it was when it was weighed: `seen` is its change time, inode and size.
 
-    `weights` and `chat_template` are the paths of the files whose digests the subject has, "" for none.
+    A file that was touched since is not read again for each request, which for weights would take minutes: it
+    voids the promotion until the model is promoted anew.
     """
+
+    path: str = ""
+    digest: str = ""
+    seen: tuple[int, ...] = ()
+
+    @property
+    def untouched(self) -> bool:
+        return not self.path or self.seen == _seen(Path(self.path))
+
+
+def weigh(path: Path | None) -> Weighed:
+    """A file's digest and how it was seen before it was read. Raises: Misused."""
+    if path is None:
+        return Weighed()
+    seen = _seen(path)
+    return Weighed(str(path.absolute()), digest_file(path), seen)
+
+
+class Promotion(msgspec.Struct, frozen=True):
+    """Leave for a model at an engine to serve a purpose. `receipt` is its entry in the ledger."""
 
     purpose: str
     model: str
     engine: str
     subject: str
     passport: str
-    weights: str
-    chat_template: str
+    weights: Weighed
+    chat_template: Weighed
     time: str
     until: str
     receipt: str
@@ -85,8 +106,8 @@ class Wish:
     subject: Subject
     purpose: str
     bars: Bars
-    weights: Path | None = None
-    chat_template: Path | None = None
+    weights: Weighed = field(default_factory=Weighed)
+    chat_template: Weighed = field(default_factory=Weighed)
 
 
 class Registry:
@@ -199,8 +220,8 @@ def promote(wish: Wish, passport: Passport, registry: Registry, record: Record) 
                 engine=wish.subject.engine,
                 subject=wish.subject.digest,
                 passport=digest,
-                weights=str(wish.weights.absolute()) if wish.weights else "",
-                chat_template=str(wish.chat_template.absolute()) if wish.chat_template else "",
+                weights=wish.weights,
+                chat_template=wish.chat_template,
                 time=passport.time,
                 until=until.isoformat().replace("+00:00", "Z"),
                 receipt=receipt,
@@ -219,8 +240,8 @@ class _Engine(Protocol):
 class Gate:
     """Whether a model may serve a purpose now: what the chat flow asks, as policy's attribute `passport`.
 
-    Looks at the list of promotions whenever it has changed, and weighs files again whenever they have: a large
-    file is read once after each change. Anything in doubt is a no, and is logged.
+    Looks at the list of promotions and at the passports whenever they have changed, and never reads a weights'
+    file: a few calls of stat a request. Anything in doubt is a no, and is logged.
     """
 
     def __init__(self, registry: Registry, now: Callable[[], str]) -> None:
@@ -228,7 +249,6 @@ class Gate:
         self._now = now
         self._seen: object = ()
         self._promotions: dict[tuple[str, str, str], Promotion] = {}
-        self._weighed: dict[tuple[str, object], str] = {}
         self._verified: dict[tuple[str, object], bool] = {}
 
     def permits(self, purpose: str, model: str, engine: _Engine) -> bool:
@@ -244,13 +264,14 @@ class Gate:
                 return "not promoted for this purpose; see: selat model promote"
             if _parse(self._now()) > _parse(promotion.until):
                 return f"its promotion ended on {promotion.until[:10]}; examine it again"
-            weights = self._weigh(promotion.weights)
-            chat_template = self._weigh(promotion.chat_template)
-            if subject_of(engine, model, weights, chat_template).digest != promotion.subject:
+            weights, chat_template = promotion.weights, promotion.chat_template
+            now = subject_of(engine, model, weights.digest, chat_template.digest)
+            untouched = weights.untouched and chat_template.untouched
+            if not untouched or now.digest != promotion.subject:
                 return "the engine, its weights or its chat template are not those that were examined"
             if not self._holds(promotion):
                 return "its passport was examined in forms that have changed since"
-        except (LedgerBroken, NotFound, Misused) as error:
+        except (LedgerBroken, NotFound) as error:
             log.warning("no leave for %s at %s: %s", model, engine.name, error)
             return str(error)
         return ""
@@ -261,14 +282,6 @@ class Gate:
             found = self._registry.promotions()
             self._promotions = {(one.purpose, one.model, one.engine): one for one in found}
             self._seen = seen
-
-    def _weigh(self, path: str) -> str:
-        if not path:
-            return ""
-        key = (path, _stat(Path(path)))
-        if key not in self._weighed:
-            self._weighed[key] = digest_file(Path(path))
-        return self._weighed[key]
 
     def _holds(self, promotion: Promotion) -> bool:
         folder = self._registry.folder
@@ -302,6 +315,15 @@ def _stat(path: Path) -> object:
     except OSError:
         return None
     return stat.st_mtime_ns, stat.st_ino, stat.st_size
+
+
+def _seen(path: Path) -> tuple[int, ...]:
+    """Change time, inode and size: a program can set a file's time of writing, but not that of its change."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return ()
+    return stat.st_ctime_ns, stat.st_ino, stat.st_size
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -23,7 +23,7 @@ from selat.evals.store import Store
 from selat.evals.template import template_digest
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import Plan, evaluate, subject_of
-from selat.flows.promote import Gate, Judged, Registry, Wish, make_passport, promote
+from selat.flows.promote import Gate, Judged, Registry, Wish, make_passport, promote, weigh
 from selat.policy import DEFAULT, AuthorizationRequest, Decider, PolicySet
 from selat.testing.exam import is_right, right, wrong
 
@@ -62,7 +62,7 @@ class Bench:
     def promote(
         self, subject: Subject, bar: str = "tatabahasa lower bound >= 0.6", weights: Path | None = None
     ) -> Judged:
-        wish = Wish(subject, "chat", Bars(30, (read_bar("x", bar),), PINS), weights)
+        wish = Wish(subject, "chat", Bars(30, (read_bar("x", bar),), PINS), weigh(weights))
         passport = make_passport("P1", NOW, subject, self.store)
         return promote(wish, passport, self.registry, self.record)
 
@@ -144,11 +144,25 @@ def test_changed_weights_void_it_at_once(bench: Bench) -> None:
     assert bench.promote(subject, weights=weights).promoted
     gate = bench.gate()
     assert gate.permits("chat", "murid", engine())
+    was = weights.stat()
     weights.write_bytes(b"v" * 1000)
-    os.utime(weights, (1, 1))
+    os.utime(weights, ns=(was.st_atime_ns, was.st_mtime_ns))  # as one who would hide it
     assert "not those that were examined" in gate.why_not("chat", "murid", engine())
     weights.unlink()
     assert not gate.permits("chat", "murid", engine())
+
+
+def test_the_gate_reads_no_weights(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of many gigabytes must not be read while a caller waits."""
+    weights = bench.folder / "murid.gguf"
+    weights.write_bytes(b"w" * 1000)
+    bench.promote(examined(bench, weights=weights), weights=weights)
+
+    def unread(path: Path) -> str:
+        raise AssertionError("the gate read the weights")
+
+    monkeypatch.setattr("selat.flows.promote.digest_file", unread)
+    assert bench.gate().permits("chat", "murid", engine())
 
 
 def test_a_changed_form_voids_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
