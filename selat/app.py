@@ -41,6 +41,7 @@ from selat.home import Home, find_home, open_home
 from selat.identity import KEY_PREFIX, Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, quote
 from selat.ledger import Book, Journal, Place, prepare, read_bucket
+from selat.plugins import load_detectors
 from selat.policy import (
     DEFAULT,
     Decider,
@@ -136,7 +137,7 @@ class Platform:
 
     @cached_property
     def guard(self) -> Guard:
-        return Guard.load(self.home.cache)
+        return Guard.load(self.home.cache, load_detectors(self.settings.guard_detectors))
 
     @cached_property
     def decider(self) -> Decider:

@@ -36,6 +36,9 @@ class Settings:
     site_operator: str = _setting("self", "Who operates this machine.")  # type: ignore[assignment]
     site_hardware: str = _setting("cpu", "Vendor of the hardware that models run on here.")  # type: ignore[assignment]
     answer_engine: str = _setting("extractive", "Model that answers from documents.")  # type: ignore[assignment]
+    guard_detectors: str = _setting(
+        "", "Further detectors, by comma: `presidio`, `presidio=SPACY_PIPELINE`, `gliner=FOLDER`, or a plugin's."
+    )  # type: ignore[assignment]
     database: str = _setting(
         "",
         "URL of the database of keys and quotas, as postgresql+psycopg://HOST/NAME; else SQLite in the home.",

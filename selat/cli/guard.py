@@ -13,8 +13,7 @@ import typer
 
 from selat.cli.frame import JsonOption, say, show, show_json
 from selat.core.errors import Misused
-from selat.core.finding import Scan
-from selat.guard import FLAGS, KINDS, Guard, Mask
+from selat.guard import FLAGS, KINDS, Guard, Mask, scan_json
 from selat.guard.scoring import CORPUS, Score, read_corpus, score
 
 app = typer.Typer(no_args_is_help=True, help="Find and mask personal data.", add_completion=False)
@@ -147,17 +146,3 @@ def _rows(file: Path) -> Iterator[dict[str, object]]:
         if not isinstance(row, dict) or not isinstance(row.get("text"), str):
             raise Misused(f'line {number}: needs {{"id","text"}}')
         yield {"id": row.get("id", number), "text": row["text"]}
-
-
-def scan_json(found: Scan) -> dict[str, object]:
-    """A scan as `--json` and `POST /v1/guard/scan` give it: positions are characters of the text as given."""
-    findings = [
-        {"kind": f.kind, "start": f.start, "end": f.end, "confidence": round(f.confidence, 2)}
-        for f in found.findings
-    ]
-    return {
-        "findings": findings,
-        "flags": sorted(found.flags),
-        "personal": found.personal.name.lower(),
-        "ok": found.ok,
-    }

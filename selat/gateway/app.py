@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 
 from selat.core.errors import NotFound, SelatError, TooMany
-from selat.gateway import admin, completions, read
+from selat.gateway import admin, completions, read, scan
 from selat.gateway.door import Door
 from selat.gateway.errors import MethodNotAllowed, error_body, error_event
 from selat.gateway.http import Request
@@ -24,6 +24,7 @@ ANY = "*"
 
 ROUTES: dict[str, dict[str, Handler]] = {
     **{path: {"POST": completions.ask} for path in APIS},
+    "/v1/guard/scan": {"POST": scan.scan},
     "/v1/models": {"GET": read.models},
     "/v1/models/{id}": {"GET": read.model},
     "/v1/receipts/{id}": {"GET": read.receipt},

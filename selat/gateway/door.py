@@ -8,6 +8,7 @@ from typing import Protocol
 
 from selat.app import Platform
 from selat.core.caller import Caller
+from selat.core.finding import Scan
 from selat.flows.chat import Streamed, Whole
 from selat.gateway.metrics import Metrics
 from selat.wire import Ask
@@ -36,12 +37,15 @@ class Door:
     """What the handlers work with. `answer` leads every ask to the chat flow, documents models through `answer`.
 
     `receipt(id, tenant)` gives a receipt as JSON-able values or None; `ready()` lists what is not in order.
+    `scan_is_slow`: other makers' detectors take part, so even short texts are scanned in a thread.
     `passage(caller, document, n)` opens one passage, NotFound for one that the caller may not see.
     `house` is what the admin API shows and changes; no other handler touches it.
     """
 
     identify: Identify
     answer: Answer
+    scan: Callable[[str], Scan]
+    scan_is_slow: bool
     models: Callable[[], list[dict[str, object]]]
     receipt: Callable[[str, str], dict[str, object] | None]
     passage: Callable[[Caller, str, int], dict[str, object]]

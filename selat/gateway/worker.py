@@ -52,6 +52,8 @@ def build_door(platform: Platform, metrics: Metrics) -> Door:
     return Door(
         identify=platform.identify,
         answer=remembering(answering(platform.library, settings.answer_engine, desk), platform.recall),
+        scan=platform.guard.scan,
+        scan_is_slow=bool(platform.guard.detectors),
         models=lambda: cards(platform),
         receipt=lambda receipt_id, tenant: receipt(platform.book, receipt_id, tenant),
         passage=lambda caller, document, number: place(platform.library, caller, document, number),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise, repeat
+from typing import NamedTuple
 
 from selat.core.finding import Finding
 from selat.guard import facts
@@ -22,8 +22,7 @@ _DATE_HEAD = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d|(?:19|20)\d\d[-/
 _BEHIND = 48
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """Digits and where each stands. `cuts[k]` tells whether something stands between digits k-1 and k."""
 
     text: str
@@ -40,17 +39,16 @@ class Run:
 
     def groups(self, first: int, count: int) -> tuple[int, ...]:
         """Lengths of the groups that `count` digits from `first` are written in."""
-        starts = [k for k in range(first, first + count) if self.cuts[k]]
+        cuts = self.cuts
+        starts = [k for k in range(first, first + count) if cuts[k]]
         return tuple(b - a for a, b in pairwise((*starts, first + count)))
 
     def gaps(self, first: int, count: int) -> set[str]:
         """What stands between the groups, spaces stripped unless there is nothing else."""
-        found = set()
-        for k in range(first + 1, first + count):
-            if self.cuts[k]:
-                gap = self.text[self.places[k - 1] + 1 : self.places[k]]
-                found.add(gap.strip() or " ")
-        return found
+        text, places, cuts = self.text, self.places, self.cuts
+        return {
+            text[places[k - 1] + 1 : places[k]].strip() or " " for k in range(first + 1, first + count) if cuts[k]
+        }
 
 
 def find(text: str, ends: list[int]) -> Iterator[Finding]:

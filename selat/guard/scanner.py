@@ -133,7 +133,11 @@ class Guard:
 
     def _scan(self, text: str) -> Scan:
         if len(text) <= SEGMENT + MARGIN and not self.detectors:
-            return self.segment(text, 0, len(text), final=True)
+            if not text.isascii():
+                return self.segment(text, 0, len(text), final=True)
+            # The same without a segment's care for margins and twins: most texts of a chat are short and plain.
+            found, topics = self._find(text)
+            return Scan(tuple(found), frozenset(topics)) if found or topics else CLEAN
         findings: list[Finding] = []
         raised: set[str] = set()
         for start, end in segments(text):
@@ -176,6 +180,8 @@ class Guard:
     def _find(self, text: str) -> tuple[list[Finding], set[str]]:
         data = text.encode("utf-8", "surrogatepass")
         hits = self._engine.hits(data)
+        if not hits and len(data) == len(text):
+            return [], set()
         places: dict[int, list[int]] = {}
         if not text.isascii() and (sought := names_chinese.seek(text)):
             places[_CHINESE] = sought

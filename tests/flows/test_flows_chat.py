@@ -13,7 +13,7 @@ from chat_kit import Office, written
 
 from selat.core.caller import Site
 from selat.core.errors import EngineTimeout, EngineUnreachable, Forbidden, GuardFailed, LedgerUnavailable, NotFound
-from selat.core.finding import Scan
+from selat.core.finding import Finding, Scan
 from selat.core.label import parse_label
 from selat.flows.chat import Streamed, chat
 from selat.guard import Guard
@@ -123,6 +123,8 @@ def test_an_unregistered_purpose_is_refused_and_its_words_stay_out_of_the_leaf(
 class BrokenGuard:
     """A scanner that fails."""
 
+    detectors = ()
+
     def scan(self, text: str) -> Scan:
         raise GuardFailed("the detector broke")
 
@@ -134,6 +136,28 @@ def test_a_failed_scan_denies(office: Callable[..., Office]) -> None:
     with pytest.raises(Forbidden):
         asyncio.run(desk.answer(desk.ask("hai")))
     assert engine.calls == []
+
+
+class BrokenDetector:
+    """A further detector, such as an adapter whose model is gone."""
+
+    name = "broken"
+
+    def find(self, text: str) -> list[Finding]:
+        raise RuntimeError(text)
+
+
+def test_a_failing_further_detector_denies(
+    office: Callable[..., Office], caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = EchoEngine()
+    desk = office(engine)
+    broken = Guard(desk.desk.guard._engine, [BrokenDetector()])
+    object.__setattr__(desk.desk, "guard", broken)
+    with pytest.raises(Forbidden):
+        asyncio.run(desk.answer(desk.ask(f"hai {MYKAD}")))
+    assert engine.calls == []
+    assert MYKAD not in caplog.text
 
 
 def test_nothing_is_sent_while_the_ledger_cannot_be_written(office: Callable[..., Office]) -> None:

@@ -23,7 +23,8 @@ from selat.wire import Ask
 __all__ = ["Desk", "Streamed", "Whole", "chat"]
 
 THREADED_BYTES = 256 * 1024
-"""A larger body is scanned in a thread, so that one caller does not hold up the others."""
+"""A larger body is scanned in a thread, so that one caller does not hold up the others; so is every body where
+detectors of other makers take part, which are slow."""
 
 
 async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Streamed:
@@ -36,7 +37,7 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     if not engines:
         # The caller's word for a model is its own text: it is not repeated in the log or the ledger.
         raise NotFound(f"no such model; registered: {', '.join(desk.shelf.models())}. Add one: selat engine add")
-    if len(ask.body) > THREADED_BYTES:
+    if len(ask.body) > THREADED_BYTES or desk.guard.detectors:
         scans = await asyncio.to_thread(scan_texts, desk.guard, ask.document)
     else:
         scans = scan_texts(desk.guard, ask.document)

@@ -1,0 +1,46 @@
+"""What other packages add to Selat: detectors, found by their entry points and loaded only when switched on."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from selat.core.errors import HomeBroken, SelatError
+from selat.guard import Detector
+
+DETECTORS = "selat.detectors"
+"""The entry-point group: callables that return a `selat.guard.Detector`, given what stands after `=`
+in the setting, or nothing."""
+
+
+def load_detectors(setting: str) -> tuple[Detector, ...]:
+    """The detectors that setting `guard_detectors` names, in its order: `presidio, gliner=/models/gliner`.
+
+    One that is missing or does not load stops start-up: a house that asked for it must not run without it.
+    Raises: HomeBroken, naming the detector and what is installed.
+    """
+    wanted = [part.strip().partition("=") for part in setting.split(",") if part.strip()]
+    if not wanted:
+        return ()
+    installed = {point.name: point for point in entry_points(group=DETECTORS)}
+    return tuple(_load(name.strip(), option.strip(), installed) for name, _, option in wanted)
+
+
+def _load(name: str, option: str, installed: dict[str, EntryPoint]) -> Detector:
+    point = installed.get(name)
+    if point is None:
+        known = ", ".join(sorted(installed)) or "none"
+        raise HomeBroken(f"setting guard_detectors: no detector '{name}' is installed; installed: {known}")
+    try:
+        make = point.load()
+        made = make(option) if option else make()
+    except SelatError:
+        raise
+    except Exception as error:  # foreign code may raise anything; start-up ends either way
+        raise HomeBroken(
+            f"detector '{name}' of {point.value} does not load: {type(error).__name__}; install its extra, or take"
+            " it out of guard_detectors"
+        ) from error
+    if not isinstance(getattr(made, "name", None), str) or not callable(getattr(made, "find", None)):
+        raise HomeBroken(f"detector '{name}' of {point.value} has no `name` and `find`; see selat.guard.Detector")
+    detector: Detector = made
+    return detector

@@ -1,0 +1,82 @@
+"""`POST /v1/guard/scan` tells kinds and places, repeats no words, and holds up nobody."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+from doors_kit import Running
+
+from selat.core.errors import BadRequest
+from selat.core.finding import CLEAN, Scan
+from selat.gateway.scan import scan_body
+
+TEXT = "😀 ic saya 900101-14-5678, emel siti@contoh.my"
+
+
+def post(selat: Running, body: Any, **headers: str) -> httpx.Response:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {selat.key}"} | headers
+    return httpx.post(f"{selat.address}/v1/guard/scan", content=content, headers=headers, timeout=60)
+
+
+def test_kinds_and_places_come_back_without_words(selat: Running) -> None:
+    answer = post(selat, {"text": TEXT})
+    assert answer.status_code == 200
+    found = answer.json()
+    told = [(f["kind"], TEXT[f["start"] : f["end"]]) for f in found["findings"]]
+    assert told == [("MYKAD", "900101-14-5678"), ("EMAIL", "siti@contoh.my")]
+    assert (found["ok"], found["personal"]) == (True, "personal")
+    assert "900101" not in answer.text
+
+
+def test_many_texts_come_back_in_their_order(selat: Running) -> None:
+    results = post(selat, {"texts": ["hai", TEXT, ""]}).json()["results"]
+    assert [len(result["findings"]) for result in results] == [0, 2, 0]
+
+
+def test_without_a_key_nothing_is_scanned(selat: Running) -> None:
+    assert post(selat, {"text": TEXT}, Authorization="").status_code == 401
+
+
+def test_nothing_is_booked_for_a_scan(selat: Running) -> None:
+    before = len(selat.leaves())
+    post(selat, {"text": TEXT})
+    assert len(selat.leaves()) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"text": 5}', b'{"texts": "900101-14-5678"}', b"{}", b'{"text": "a", "texts": []}',
+     b'{"text": "\xff"}', b'{"text": "\\ud800"}x', b"[" * 100_000, b'{"text":' + b"[" * 100_000],
+)  # fmt: skip
+def test_a_bad_body_is_told_so_and_not_repeated(selat: Running, body: bytes) -> None:
+    answer = post(selat, body)
+    assert answer.status_code == 400
+    assert "900101" not in answer.text
+
+
+def test_a_body_over_the_limit_is_refused(selat: Running) -> None:
+    assert post(selat, {"text": "a" * 9_000_000}).status_code == 413
+
+
+def test_a_large_scan_holds_up_nobody(selat: Running) -> None:
+    large = threading.Thread(target=post, args=(selat, {"text": (TEXT + "\n") * 60_000}))
+    large.start()
+    slowest, asked = 0.0, 0
+    while large.is_alive():
+        began = time.monotonic()
+        assert httpx.get(f"{selat.address}/healthz").status_code == 200
+        slowest, asked = max(slowest, time.monotonic() - began), asked + 1
+    assert asked > 3
+    assert slowest < 1.0
+
+
+def test_a_failed_scan_is_said_to_have_failed() -> None:
+    assert json.loads(scan_body(lambda text: Scan(ok=False), b'{"text":"hai"}'))["ok"] is False
+    with pytest.raises(BadRequest):
+        scan_body(lambda text: CLEAN, b"nil")

@@ -1,0 +1,81 @@
+"""Detectors of other packages are found by entry point; a house that named one does not run without it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from selat.app import open_platform
+from selat.core.errors import HomeBroken
+from selat.plugins import load_detectors
+
+PLUGIN = """
+from selat.guard import KINDS
+from selat.core.finding import Finding
+
+class Staff:
+    name = "staff"
+    def __init__(self, word="S-"): self.word = word
+    def find(self, text):
+        at = text.find(self.word)
+        return [Finding(at, at + len(self.word) + 4, "PASSPORT", 0.9)] if at >= 0 else []
+
+def make(word="S-"):
+    return Staff(word)
+
+def breaks():
+    raise OSError("900101-14-5678")
+
+nothing = dict
+"""
+POINTS = (
+    "[selat.detectors]\nstaff = staff_plugin:make\nbreaks = staff_plugin:breaks\nnothing = staff_plugin:nothing\n"
+)
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A distribution as pip would install it, on a path of its own."""
+    site = tmp_path / "site"
+    info = site / "staff_plugin-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "staff_plugin.py").write_text(PLUGIN)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: staff-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(POINTS)
+    monkeypatch.syspath_prepend(site)
+    yield
+    sys.modules.pop("staff_plugin", None)
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_named_detector_takes_part_in_every_scan_of_the_house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "home.toml").write_text("version = 1\n")
+    monkeypatch.setenv("SELAT_GUARD_DETECTORS", "staff=STAFF-")
+    with open_platform(home) as platform:
+        kinds = [finding.kind for finding in platform.guard.scan("STAFF-1234, 900101-14-5678").findings]
+    assert kinds == ["PASSPORT", "MYKAD"]
+
+
+@pytest.mark.usefixtures("plugin")
+def test_detectors_come_in_the_order_of_the_setting() -> None:
+    assert [detector.name for detector in load_detectors("staff, staff=T-")] == ["staff", "staff"]
+
+
+@pytest.mark.usefixtures("plugin")
+@pytest.mark.parametrize("name", ["missing", "breaks", "nothing"])
+def test_a_detector_that_cannot_be_had_stops_the_start(name: str) -> None:
+    with pytest.raises(HomeBroken, match=name) as raised:
+        load_detectors(f"staff, {name}")
+    assert "900101" not in str(raised.value)
+
+
+def test_nothing_is_looked_for_when_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selat.plugins.entry_points", None)
+    assert load_detectors(" ") == ()
