@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from selat.app import open_platform
 from selat.core.errors import HomeBroken
-from selat.plugins import load_detectors
+from selat.plugins import DETECTORS, load_detectors
 
 PLUGIN = """
 from selat.guard import KINDS
@@ -79,3 +81,11 @@ def test_a_detector_that_cannot_be_had_stops_the_start(name: str) -> None:
 def test_nothing_is_looked_for_when_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("selat.plugins.entry_points", None)
     assert load_detectors(" ") == ()
+
+
+def test_our_own_entry_points_lead_to_what_is_there() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    points = project["entry-points"][DETECTORS]
+    assert set(points) == {"presidio", "gliner"} <= set(project["optional-dependencies"])
+    for name, target in points.items():
+        assert callable(EntryPoint(name, target, DETECTORS).load())
