@@ -9,7 +9,7 @@ import secrets
 import shutil
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -51,6 +51,8 @@ from selat.policy import (
     Quota,
     Recall,
     Reload,
+    RulePacks,
+    digest,
     load_packs,
     load_proved,
 )
@@ -153,9 +155,18 @@ class Platform:
         return load_proved(folder, self.home.cache / "proofs.json", allow_unproved=allowed)
 
     @cached_property
+    def rule_packs(self) -> RulePacks:
+        return load_packs()
+
+    @cached_property
+    def packs(self) -> Mapping[str, Mapping[str, str]]:
+        """The hashes of the rule packs that each profile switches on."""
+        return {profile: self.rule_packs.hashes(profile) for profile in self.rule_packs.profiles}
+
+    @cached_property
     def duties(self) -> Duties:
         """What the law asks of each tenant, by its profile."""
-        packs = load_packs()
+        packs = self.rule_packs
 
         def profile_of(tenant: str) -> str:
             return self.keys.tenant(tenant).profile
@@ -237,13 +248,23 @@ class Platform:
             router=self.router,
             reserve=metering(self.quota, read_prices(self.home.path / "prices.toml")),
             durable_first=self.settings.ledger_durable_before == "forward",
+            packs={profile: digest(hashes) for profile, hashes in self.packs.items()},
         )
 
     def local_caller(self, tenant: str = DEFAULT_TENANT) -> Caller:
         """Whoever works at the machine itself: may see all that the tenant holds. Raises: NotFound."""
         found = self.keys.tenant(tenant)
         purposes = frozenset(purpose.id for purpose in found.purposes)
-        return Caller(tenant, LOCAL_KEY, frozenset(ROLES), HIGHEST, purposes, found.prompt_label)
+        return Caller(
+            tenant,
+            LOCAL_KEY,
+            frozenset(ROLES),
+            HIGHEST,
+            purposes,
+            found.prompt_label,
+            profile=found.profile,
+            keeps_content=found.content_days > 0,
+        )
 
     def record(
         self, kind: str, facts: dict[str, object], tenant: str = DEFAULT_TENANT, by: str = LOCAL_KEY
@@ -267,6 +288,17 @@ class Platform:
     def duties_by(self, by: str) -> Duties:
         """The duties, what is done about them booked in the name of a key."""
         return replace(self.duties, record=partial(self.record, by=by))
+
+    def book_packs(self) -> None:
+        """Book which rule packs are in force, when they changed: entries name them by digest."""
+        told = self.home.cache / "packs.booked"
+        facts: dict[str, object] = {
+            profile: {"digest": digest(hashes), "packs": dict(hashes)} for profile, hashes in self.packs.items()
+        }
+        now_ = digest({profile: digest(hashes) for profile, hashes in self.packs.items()})
+        if not told.exists() or told.read_text("utf-8") != now_:
+            self.record("packs.in_force", {"profiles": facts})
+            told.write_text(now_, "utf-8")
 
     def create_key(self, wish: KeyWish, tenant: str = DEFAULT_TENANT) -> NewKey:
         """Make an API key and book it; without its entry there is no key."""
@@ -312,6 +344,7 @@ def furnish(home: Home) -> str | None:
     platform = Platform(home, "up")
     try:
         platform.keys.ensure_tenant(Tenant(DEFAULT_TENANT))
+        platform.book_packs()
         if platform.keys.list(DEFAULT_TENANT):
             return None
         roles = frozenset({"operator", "builder"})

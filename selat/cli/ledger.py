@@ -16,6 +16,7 @@ from selat.cli.place import ledger_at, ledger_of
 from selat.core.errors import LedgerBroken, Misused, NotFound
 from selat.flows.receipt import of_tenant
 from selat.home import create_home, find_home, open_home
+from selat.identity import Keys
 from selat.ledger import (
     DIMENSIONS,
     FORMATS,
@@ -237,5 +238,8 @@ def sequence_(home: HomeOption = None) -> None:
     settings = read_settings(place.path)
     every_s = settings.ledger_seal_every_ms / 1000
     ledger = ledger_of(place)
-    Keeping(ledger, settings.ledger_keep_days).start()
+    keys = Keys.open(settings.database or place.database)
+    Keeping(
+        ledger, settings.ledger_keep_days, lambda: {one.id: one.content_days for one in keys.tenants()}
+    ).start()
     sequence(ledger, place.keys / KEY, settings.ledger_origin, every_s)

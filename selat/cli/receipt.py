@@ -12,6 +12,7 @@ from selat.cli.place import ledger_at
 from selat.core.errors import Misused, NotFound
 from selat.flows.receipt import of_tenant
 from selat.ledger import Book, export
+from selat.policy import digest, load_packs
 
 app = typer.Typer(help="Carry the evidence about a request away, to be verified anywhere.", no_args_is_help=True)
 
@@ -36,7 +37,9 @@ def export_(
     book = Book(ledger_at(home))
     if tenant is not None and not of_tenant(book, book.find(receipt), tenant):
         raise NotFound("no such receipt: unknown, or not integrated yet (about a second)")
-    data = export(book, receipt, disclose=not withhold)
+    shelf = load_packs()
+    packs = {digest(hashes): hashes for hashes in map(shelf.hashes, shelf.profiles)}
+    data = export(book, receipt, disclose=not withhold, packs=packs)
     try:
         with output.open("xb") as file:
             file.write(data)

@@ -10,6 +10,7 @@ from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, show, show_json
 from selat.core.label import parse_label
 from selat.identity import Purpose, Tenant
+from selat.ledger import expire_content
 
 app = typer.Typer(help="Tenants, their labels and their purposes.", no_args_is_help=True)
 
@@ -66,10 +67,29 @@ def purpose(
     _show(changed, json_=json_)
 
 
+@app.command()
+def content(
+    name: TenantArgument,
+    days: Annotated[int, typer.Option("--days", min=0, help="So long; 0 keeps none, and erases what is kept.")],
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Have prompts and answers kept, encrypted in the vault, so that `selat subject` finds them by words."""
+    with open_platform(home) as platform:
+        changed = platform.changes().keep_content(name, days)
+        if days == 0:
+            expire_content(platform.place, name, 0)
+    _show(changed, json_=json_)
+
+
 def _show(one: Tenant, *, json_: bool) -> None:
     if json_:
         show_json(one.to_json())
         return
-    show(f"{one.id} ({one.profile}): documents {one.highest_label}, prompts {one.prompt_label}")
+    show(f"{one.id} ({one.profile}): documents {one.highest_label}, prompts {one.prompt_label}{_kept(one)}")
     for each in one.purposes:
         show(f"  {each.id}{' [passport]' if each.needs_passport else ''}: {each.name_ms} / {each.name_en}")
+
+
+def _kept(one: Tenant) -> str:
+    return f", words kept {one.content_days} days" if one.content_days else ""

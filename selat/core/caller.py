@@ -15,7 +15,8 @@ class Caller:
 
     `clearance` bounds what the caller may be shown; `purposes` are those its tenant has registered;
     `prompt_label` is what the tenant takes an unlabelled prompt to be; `passport_purposes` are those of its
-    purposes that only a model with a verified passport may serve.
+    purposes that only a model with a verified passport may serve; `profile` says which rule packs bind the tenant;
+    `keeps_content` that it has its prompts and answers kept.
     """
 
     tenant: str
@@ -25,6 +26,8 @@ class Caller:
     purposes: frozenset[str] = frozenset({"chat"})
     prompt_label: Label = LOWEST
     passport_purposes: frozenset[str] = frozenset()
+    profile: str = "sme"
+    keeps_content: bool = False
 
 
 @dataclass(frozen=True, slots=True)

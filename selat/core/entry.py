@@ -77,6 +77,7 @@ class Opening:
 
     `model` and `engine` are registered names, empty when the caller named an unknown one (the caller's own
     words never enter a leaf); `purpose` likewise is `unregistered` for one outside the tenant's register.
+    `packs` is the hex SHA-256 that stands for the rule packs in force for the tenant.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Opening:
     scan: Scan
     decision: Decision
     prompt: Commitment
+    packs: str = ""
 
     @property
     def kind(self) -> str:
@@ -113,7 +115,7 @@ class Opening:
             "label": self.label.to_json(),
             "scan": scan_json(self.scan),
             "decision": {"effect": self.decision.effect, "rules": list(self.decision.rules)},
-            "policy": basis_json(self.decision.basis),
+            "policy": basis_json(self.decision.basis) | {"packs": self.packs or "none"},
             "prompt": self.prompt.to_json(),
         }
 

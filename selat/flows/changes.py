@@ -91,6 +91,12 @@ class Changes:
         self._book("purpose.registered", {"purpose": wish.id, "needs_passport": wish.needs_passport}, tenant)
         return self.house.keys.tenant(tenant)
 
+    def keep_content(self, tenant: str, days: int) -> Tenant:
+        """Have prompts and answers kept for so many days; 0 for none. Raises: NotFound, Misused."""
+        self._open().keys.keep_content(tenant, days)
+        self._book("tenant.content", {"days": days}, tenant)
+        return self.house.keys.tenant(tenant)
+
     def set_limit(self, limit: Limit) -> Limit:
         """Raises: NotFound, Misused."""
         self._open().keys.tenant(limit.tenant)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from selat.core.errors import HomeBroken, Unavailable
 
-VERSION = 2
+VERSION = 3
 _LOCK = 7352001  # of PostgreSQL: workers that start together prepare one after the other
 BUSY_MS = 5000
 
@@ -26,6 +26,7 @@ tenants = sa.Table(
     sa.Column("highest_label", sa.String(200), nullable=False),
     sa.Column("prompt_label", sa.String(200), nullable=False),
     sa.Column("profile", sa.String(32), nullable=False),
+    sa.Column("content_days", sa.Integer, nullable=False),
     sa.Column("created", sa.String(32), nullable=False),
 )
 
@@ -114,7 +115,10 @@ def trouble(engine: sa.Engine) -> Iterator[None]:
 
 
 # What leads from schema N to N + 1, at index N - 1; each in SQL that both databases speak.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (("ALTER TABLE keys ADD COLUMN rotated_from VARCHAR(64)",),)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    ("ALTER TABLE keys ADD COLUMN rotated_from VARCHAR(64)",),
+    ("ALTER TABLE tenants ADD COLUMN content_days INTEGER NOT NULL DEFAULT 0",),
+)
 
 
 def prepare(engine: sa.Engine) -> None:

@@ -153,6 +153,11 @@ class Keys:
             tenants.add_purposes(connection, tenant, [purpose], stamp(self._now()))
         return purpose
 
+    def keep_content(self, tenant: str, days: int) -> None:
+        """Have prompts and answers kept for so many days; 0 keeps none. Raises: NotFound, Misused."""
+        with trouble(self.engine), writing(self.engine) as connection:
+            tenants.keep_content(connection, tenant, days)
+
     # Keys
 
     def create(self, tenant: str, wish: KeyWish) -> NewKey:
@@ -312,7 +317,15 @@ def _known(record: KeyRecord, tenant: Tenant) -> _Known:
     purposes = registered & record.scopes if record.scopes else registered
     strict = frozenset(purpose.id for purpose in tenant.purposes if purpose.needs_passport)
     caller = Caller(
-        tenant.id, record.id, record.roles, record.clearance, purposes, tenant.prompt_label, strict & purposes
+        tenant.id,
+        record.id,
+        record.roles,
+        record.clearance,
+        purposes,
+        tenant.prompt_label,
+        strict & purposes,
+        tenant.profile,
+        tenant.content_days > 0,
     )
     until = datetime.fromisoformat(record.expires).timestamp() if record.expires else float("inf")
     return _Known(caller, until)

@@ -224,6 +224,8 @@ class Tokens:
             purposes,
             tenant.prompt_label,
             strict,
+            tenant.profile,
+            tenant.content_days > 0,
         )
 
 

@@ -12,6 +12,7 @@ from selat.core.errors import Misused, NotFound
 from selat.core.label import CloudClass, Label, Official, PersonalKind, parse_label
 from selat.identity.database import count_change, purposes, tenants
 
+MOST_DAYS = 3660
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 
 
@@ -39,7 +40,8 @@ PROMPT_BY_DEFAULT = Label(jurisdictions=frozenset({"MY"}))
 class Tenant:
     """`highest_label` is what an unlabelled document takes, `prompt_label` what an unlabelled prompt is.
 
-    `profile` says which rules apply: agency, commercial, financial, ncii or sme.
+    `profile` says which rules apply: agency, commercial, financial, ncii or sme. Prompts and answers are kept for
+    `content_days`; 0 keeps none of them.
     """
 
     id: str
@@ -47,11 +49,13 @@ class Tenant:
     prompt_label: Label = PROMPT_BY_DEFAULT
     purposes: tuple[Purpose, ...] = DEFAULT_PURPOSES
     profile: str = "sme"
+    content_days: int = 0
 
     def to_json(self) -> dict[str, object]:
         return {
             "id": self.id,
             "profile": self.profile,
+            "content_days": self.content_days,
             "highest_label": str(self.highest_label),
             "prompt_label": str(self.prompt_label),
             "purposes": [
@@ -80,10 +84,20 @@ def insert(connection: sa.Connection, tenant: Tenant, now: str) -> None:
             highest_label=str(tenant.highest_label),
             prompt_label=str(tenant.prompt_label),
             profile=tenant.profile,
+            content_days=tenant.content_days,
             created=now,
         )
     )
     add_purposes(connection, tenant.id, tenant.purposes, now)
+
+
+def keep_content(connection: sa.Connection, tenant: str, days: int) -> None:
+    """Have a tenant's prompts and answers kept for so many days; 0 for none. Raises: NotFound, Misused."""
+    if not 0 <= days <= MOST_DAYS:
+        raise Misused(f"content days: 0 (keep none) to {MOST_DAYS}")
+    select(connection, tenant)
+    connection.execute(tenants.update().where(tenants.c.id == tenant).values(content_days=days))
+    count_change(connection)
 
 
 def add_purposes(connection: sa.Connection, tenant: str, added: Sequence[Purpose], now: str) -> None:
@@ -116,4 +130,5 @@ def select(connection: sa.Connection, tenant: str) -> Tenant:
         parse_label(row.prompt_label),
         tuple(Purpose(one.id, one.name_ms, one.name_en, one.needs_passport) for one in registered),
         row.profile,
+        row.content_days,
     )

@@ -13,7 +13,7 @@ from selat.ledger.query import DIMENSIONS, Asked, Question, Use, query, usage
 from selat.ledger.repair import Repairs, repair
 from selat.ledger.rotate import rotate
 from selat.ledger.sequencer import Sequencer
-from selat.ledger.subject import Erased, Held, Keeping, Subject, erase, expire, find
+from selat.ledger.subject import Erased, Held, Keeping, Subject, erase, expire, expire_content, find
 from selat.ledger.ticket import Ticket
 from selat.ledger.witness import Witness
 from selat.ledger.witness_server import witness_server
@@ -39,6 +39,7 @@ __all__ = [
     "check",
     "erase",
     "expire",
+    "expire_content",
     "export",
     "find",
     "load_signer",

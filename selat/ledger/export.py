@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 
 from selat.core.proof import parse_proof
@@ -10,6 +11,7 @@ from selat.ledger.facts import facts, policy_of
 from selat.verifier import Bundle, Disclosure, write_bundle
 
 CONTENT = ".text"
+_NO_PACKS: Mapping[str, Mapping[str, str]] = {}
 _PAGE = """# Verify this receipt / Sahkan resit ini
 
 Receipt / resit: {receipt}
@@ -47,7 +49,8 @@ Compare the key above with the one in the trust file that you got by the other r
 ## What decided / Apa yang memutuskan
 
 {policies}
-Ask the operator for the policy files with these SHA-256 digests; an entry cannot name others afterwards.
+Ask the operator for the policy files with these SHA-256 digests; an entry cannot name others afterwards. `packs`
+stands for the rule packs in force: SHA-256 of a line `ID HASH` for each; the entries `packs.in_force` list them.
 Minta fail dasar dengan cerna SHA-256 ini daripada pengendali.
 
 ## The files / Fail-fail
@@ -62,9 +65,11 @@ Minta fail dasar dengan cerna SHA-256 ini daripada pengendali.
 """
 
 
-def export(book: Book, *receipt_ids: str, disclose: bool = True) -> bytes:
+def export(
+    book: Book, *receipt_ids: str, disclose: bool = True, packs: Mapping[str, Mapping[str, str]] = _NO_PACKS
+) -> bytes:
     """The bundle of receipt ids, as a zip. `disclose` puts in the salts, and content where it is kept: only for
-    who may see the words.
+    who may see the words. `packs`: by digest as entries name it, the hash of each rule pack it stands for.
 
     Raises: NotFound, when there is no such receipt (yet); LedgerBroken.
     """
@@ -85,7 +90,7 @@ def export(book: Book, *receipt_ids: str, disclose: bool = True) -> bytes:
                     opened.append(Disclosure(leaf, name, value))
     trust = book.trust()
     key = next(line.split()[1] for line in trust.splitlines() if line.startswith("log "))
-    policies = "".join(sorted({_policy(leaf) for name, leaf in pages.items() if name.endswith(".json")}))
+    policies = "".join(sorted({_policy(leaf, packs) for name, leaf in pages.items() if name.endswith(".json")}))
     page = _PAGE.format(
         policies=policies or "No policy was asked for these entries.\n",
         receipt=", ".join(receipt_ids),
@@ -100,7 +105,9 @@ def export(book: Book, *receipt_ids: str, disclose: bool = True) -> bytes:
     return write_bundle(Bundle(proofs, trust, tuple(opened), pages))
 
 
-def _policy(leaf: bytes) -> str:
-    """Lines with what an entry names: digests of the policy set, of its schema, of what was proved of it."""
+def _policy(leaf: bytes, packs: Mapping[str, Mapping[str, str]]) -> str:
+    """Lines with what an entry names: digests of the policy set, its schema, what was proved of it, rule packs."""
     named = policy_of(leaf)
-    return "".join(f"- {key}: `{value}`\n" for key, value in sorted(named.items()))
+    lines = [f"- {key}: `{value}`" for key, value in sorted(named.items())]
+    lines += [f"  - {name} `{value}`" for name, value in sorted(packs.get(named.get("packs", ""), {}).items())]
+    return "".join(f"{line}\n" for line in lines)

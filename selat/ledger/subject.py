@@ -6,6 +6,7 @@ import hashlib
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from selat.ledger.intake import Intake
 from selat.ledger.journal import Journal
 from selat.ledger.place import Place, place_of
 from selat.ledger.query import Question, query
+from selat.ledger.words import holds
 
 EVERY_S = 3600.0
 log = logging.getLogger("selat.ledger")
@@ -74,8 +76,8 @@ def find(place: Path | Place, subject: Subject) -> list[Held]:
         if leaves and facts(book.leaf(leaves[0])).tenant == subject.tenant:
             found[receipt] = None
     if subject.words:
-        words = subject.words.encode()
-        found |= dict.fromkeys(row.receipt for row in vault.contents(subject.tenant) if words in row.value)
+        contents = vault.contents(subject.tenant)
+        found |= dict.fromkeys(row.receipt for row in contents if holds(row.value, subject.words))
     held = []
     for receipt in found:
         names = sorted({name for named in vault.of(receipt).values() for name in named})
@@ -115,18 +117,37 @@ def expire(place: Path | Place, days: int, tenant: str = "", by: str = "ledger")
     return count
 
 
-class Keeping(threading.Thread):
-    """Expires secrets older than `days`, now and every hour, as long as the process lives; 0 keeps them all."""
+def expire_content(place: Path | Place, tenant: str, days: int) -> int:
+    """Forget a tenant's prompts and answers older than `days` (0: all), not their salts; an entry says so."""
+    place, before = place_of(place), _time(datetime.now(UTC) - timedelta(days=days))
+    count = place.vault().expire_content(before, tenant)
+    if count:
+        change = Change("content.expired", "", "", tenant, "ledger", {"texts": count, "before": before})
+        _say(place.journal("subject"), change)
+    return count
 
-    def __init__(self, place: Path | Place, days: int) -> None:
+
+class Keeping(threading.Thread):
+    """Expires, now and every hour: secrets older than `days` (0 keeps them all), and content that tenants keep.
+
+    `content_days` gives, by tenant, how long content is kept; 0 for none, also for what was kept before.
+    """
+
+    def __init__(
+        self, place: Path | Place, days: int, content_days: Callable[[], Mapping[str, int]] = dict[str, int]
+    ) -> None:
         super().__init__(name="keeping", daemon=True)
-        self._place, self._days = place, days
+        self._place, self._days, self._content_days = place, days, content_days
 
     def run(self) -> None:
-        while self._days > 0:
+        while True:
             try:
-                count = expire(self._place, self._days)
-                log.info("ledger: %d secrets older than %d days erased", count, self._days)
+                if self._days > 0:
+                    count = expire(self._place, self._days)
+                    log.info("ledger: %d secrets older than %d days erased", count, self._days)
+                for tenant, days in self._content_days().items():
+                    if texts := expire_content(self._place, tenant, days):
+                        log.info("ledger: %d texts older than %d days erased", texts, days)
             except SelatError as error:
                 log.warning("ledger: expiry waits: %s", error)
             time.sleep(EVERY_S)

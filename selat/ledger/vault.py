@@ -128,6 +128,10 @@ class Vault:
             return self._erase("time < ? AND tenant = ?", [(before, tenant)])
         return self._erase("time < ?", [(before,)])
 
+    def expire_content(self, before: str, tenant: str) -> int:
+        """Erase the kept content, not the salts, of a tenant's entries with a time before `before` (RFC 3339)."""
+        return self._erase("time < ? AND tenant = ? AND name LIKE '%.text'", [(before, tenant)])
+
     def forget_tenant(self, tenant: str) -> int:
         """Erase a tenant's secrets and its key, so that no backup of the database opens for it any more."""
         with self._open() as database, database:

@@ -6,7 +6,8 @@ from selat.policy.explain import Explanation, explain
 from selat.policy.incidents import Incidents
 from selat.policy.instruments import Instruments
 from selat.policy.invariants import Invariant, Invariants, read_invariants
-from selat.policy.packs import load_packs
+from selat.policy.packs import Shelf as RulePacks
+from selat.policy.packs import digest, load_packs
 from selat.policy.proved import load_proved
 from selat.policy.quota import Quota
 from selat.policy.recall import Recall
@@ -30,6 +31,8 @@ __all__ = [
     "Quota",
     "Recall",
     "Reload",
+    "RulePacks",
+    "digest",
     "explain",
     "lay_out",
     "load_packs",

@@ -106,12 +106,21 @@ class Shelf:
             raise NotFound(f"no profile of that name; known: {', '.join(sorted(self.profiles))}")
         return [rule for name in self.profiles[profile] for rule in self.packs[name].rules]
 
+    def hashes(self, profile: str) -> dict[str, str]:
+        """The hash of each pack that a profile switches on, by its id."""
+        return {name: self.packs[name].hash for name in self.profiles[profile]}
+
     def rule(self, name: str) -> Rule:
         """Raises: NotFound."""
         for rule in self.rules():
             if rule.id == name:
                 return rule
         raise NotFound("no rule of that id; see: selat rules list")
+
+
+def digest(hashes: Mapping[str, str]) -> str:
+    """Hex SHA-256 that stands for packs and their contents: of a line `ID HASH` for each, sorted."""
+    return hashlib.sha256("".join(f"{id} {hash}\n" for id, hash in sorted(hashes.items())).encode()).hexdigest()
 
 
 def after(start: datetime, limit: str) -> datetime:

@@ -44,6 +44,7 @@ OPENING = Opening(
     scan=Scan((Finding(12, 26, "MYKAD"),)),
     decision=Redact(("redact-personal",), "personal data is masked", Basis("5f" * 32, "c1" * 32)),
     prompt=Commitment.to(PROMPT, PROMPT_SALT),
+    packs="7d" * 32,
 )
 CLOSING = Closing(
     id=_ID,
@@ -106,7 +107,7 @@ def renew(page: str) -> str:
     made = specimens()
 
     def replace(match: re.Match[str]) -> str:
-        return match[0].replace(match[2], made[match[1]])
+        return match[0].replace(match[2], made.get(match[1], match[2]))
 
     return BLOCK.sub(replace, page)
 

@@ -72,3 +72,21 @@ def test_a_slip_is_named(home: Home, words: tuple[str, ...], said: str) -> None:
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert done.stdout == ""
+
+
+def test_words_are_kept_only_on_a_tenants_wish(home: Home) -> None:
+    assert json.loads(selat(home, "tenant", "list", "--json").stdout)[0]["content_days"] == 0
+    assert selat(home, "tenant", "content", "default", "--days", "36500").returncode == 2
+    assert "words kept 30 days" in selat(home, "tenant", "content", "default", "--days", "30").stdout
+    (found,) = [
+        one for one in json.loads(selat(home, "tenant", "list", "--json").stdout) if one["id"] == "default"
+    ]
+    assert found["content_days"] == 30
+    assert "words kept" not in selat(home, "tenant", "content", "default", "--days", "0").stdout
+    assert b"tenant.content" in journals(home)
+
+
+def test_the_rule_packs_in_force_are_booked_once_until_they_change(home: Home) -> None:
+    furnish(home)
+    assert journals(home).count(b'"packs.in_force"') == 1
+    assert b'"financial":{"digest":' in journals(home)

@@ -50,7 +50,7 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     settle = desk.reserve(ask, way[0].engine.name)
     opening = _opening(desk, ask, scan, way[0])
     try:
-        ticket = desk.journal.append(canonical_leaf(opening.to_json()), {"prompt": opening.prompt.salt})
+        ticket = desk.journal.append(canonical_leaf(opening.to_json()), _secrets(ask, opening))
     except LedgerUnavailable:
         settle(None)
         raise
@@ -89,7 +89,7 @@ def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[st
 async def _refuse(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> NoReturn:
     """Book a denial durably, and raise it."""
     opening = _opening(desk, ask, scan, option)
-    ticket = desk.journal.append(canonical_leaf(opening.to_json()), {"prompt": opening.prompt.salt})
+    ticket = desk.journal.append(canonical_leaf(opening.to_json()), _secrets(ask, opening))
     desk.count(opening)
     await ticket
     raise Forbidden(option.decision.reason, rules=option.decision.rules, receipt=opening.id)
@@ -110,4 +110,12 @@ def _opening(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Openin
         scan=scan,
         decision=option.decision,
         prompt=Commitment.to(ask.body, desk.entropy(32)),
+        packs=desk.packs.get(ask.caller.profile, ""),
     )
+
+
+def _secrets(ask: Ask, opening: Opening) -> dict[str, bytes]:
+    """What goes beside the entry, never into it: the salt, and the words where the tenant has them kept."""
+    if ask.caller.keeps_content:
+        return {"prompt": opening.prompt.salt, "prompt.text": ask.body}
+    return {"prompt": opening.prompt.salt}

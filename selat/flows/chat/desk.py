@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -34,7 +34,7 @@ class Desk:
     `durable_first`: the opening entry is on disk before the prompt is sent; else before the answer's first byte.
     `router` orders the engines that policy allows, and keeps their breakers. `count` is told of each opening
     and closing, for metrics. `reserve` sets aside what an Ask may spend at an
-    engine, or raises TooMany.
+    engine, or raises TooMany. `packs` is, by profile, the digest of the rule packs in force.
     """
 
     guard: Guard
@@ -48,3 +48,4 @@ class Desk:
     router: Router
     reserve: Callable[[Ask, str], Settle] = lambda ask, engine: free
     durable_first: bool = True
+    packs: Mapping[str, str] = field(default_factory=dict)

@@ -25,6 +25,7 @@ from selat.wire import Ask, Events, read_answer, rewrite
 log = logging.getLogger("selat.chat")
 
 MAX_ANSWER_BYTES = 64 * 2**20
+MAX_KEPT_BYTES = 8 * 2**20
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
 
@@ -42,6 +43,28 @@ class Whole:
     opening: Opening
 
 
+class Kept(Committer):
+    """A Committer that keeps what it commits to, for a tenant that has content kept: up to 8 MiB, else none."""
+
+    __slots__ = ("_pieces", "_room")
+
+    def __init__(self, salt: bytes) -> None:
+        super().__init__(salt)
+        self._pieces: list[bytes] = []
+        self._room = MAX_KEPT_BYTES
+
+    def update(self, data: bytes) -> None:
+        super().update(data)
+        self._room -= len(data)
+        if self._room >= 0:
+            self._pieces.append(data)
+        else:
+            self._pieces.clear()
+
+    def text(self) -> dict[str, bytes]:
+        return {"answer.text": b"".join(self._pieces)} if self._room >= 0 else {}
+
+
 class Sent:
     """One request on its way: what was booked of it, what masks it, and the one place that books its end."""
 
@@ -53,7 +76,7 @@ class Sent:
         self.mask: Mask | None = None
         self.engine = ""
         self.answer: Answer | None = None
-        self.written = Committer(desk.entropy(32))
+        self.written = (Kept if ask.caller.keeps_content else Committer)(desk.entropy(32))
         self.scan = CLEAN
         self.usage = Usage()
         self._started = time.monotonic()
@@ -194,7 +217,10 @@ class Sent:
             first_ms=self._first_ms,
         )
         try:
-            self.desk.journal.append(canonical_leaf(closing.to_json()), {"answer": closing.answer.salt})
+            secrets = {"answer": closing.answer.salt}
+            if isinstance(self.written, Kept):
+                secrets |= self.written.text()
+            self.desk.journal.append(canonical_leaf(closing.to_json()), secrets)
         except LedgerUnavailable as error:
             # The opening is durable, so the missing closing shows as an orphan: never a gap.
             log.error("closing of %s not booked: %s", closing.id, error)

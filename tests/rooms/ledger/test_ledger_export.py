@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -99,6 +100,19 @@ def test_the_page_names_commands_for_us_and_for_others(bundle: Path) -> None:
     assert "selat ledger verify" in page
     assert "go build verify.go" in page
     assert f"- set: `{'5f' * 32}`" in page
+
+
+def test_the_page_names_every_rule_pack_behind_the_digest(house: House) -> None:
+    entry = {"v": 1, "kind": "opened", "id": "P1", "time": "2026-11-22T03:00:00Z", "tenant": "t1"}
+    house.write([canonical(entry | {"policy": {"packs": "7d" * 32, "set": "5f" * 32}})])
+    house.sequence()
+    data = export(
+        Book(house.folder), "P1", packs={"7d" * 32: {"pdpa": "aa" * 32}, "11" * 32: {"other": "bb" * 32}}
+    )
+    page = zipfile.ZipFile(io.BytesIO(data)).read("VERIFY.md").decode()
+    assert f"- packs: `{'7d' * 32}`\n" in page
+    assert f"  - pdpa `{'aa' * 32}`\n" in page
+    assert "other `" not in page
 
 
 def test_an_unknown_receipt_has_no_bundle(house: House) -> None:
