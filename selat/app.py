@@ -23,6 +23,7 @@ from selat.core.errors import HomeBroken
 from selat.core.label import HIGHEST
 from selat.engines import (
     Detected,
+    Engine,
     EngineFile,
     ExtractiveEngine,
     Router,
@@ -57,8 +58,10 @@ from selat.policy import (
     load_proved,
 )
 from selat.settings import Settings, read_settings
+from selat.wire import Ask
 
 if TYPE_CHECKING:
+    from selat.flows.promote import Gate
     from selat.identity.oidc import Tokens
 
 DEFAULT_TENANT = "default"
@@ -228,6 +231,18 @@ class Platform:
         return context
 
     @cached_property
+    def gate(self) -> Gate:
+        """Which models were promoted for which purposes."""
+        # Brings numpy: only a gateway that serves a purpose that needs passports pays for it.
+        from selat.flows.promote import Gate, Registry
+
+        return Gate(Registry(self.home.path / "passports", self.home.keys / "passport.key"), now)
+
+    def passported(self, ask: Ask, engine: Engine) -> bool:
+        """Whether a promotion lets this model serve the ask's purpose at this engine, as they are now."""
+        return self.gate.permits(ask.purpose, ask.model, engine)
+
+    @cached_property
     def router(self) -> Router:
         return Router(self.shelf.weight, time.monotonic)
 
@@ -246,6 +261,7 @@ class Platform:
             fresh_id=fresh_id,
             count=count,
             router=self.router,
+            passported=self.passported,
             reserve=metering(self.quota, read_prices(self.home.path / "prices.toml")),
             durable_first=self.settings.ledger_durable_before == "forward",
             packs={profile: digest(hashes) for profile, hashes in self.packs.items()},

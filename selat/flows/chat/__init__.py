@@ -42,7 +42,7 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     else:
         scans = scan_texts(desk.guard, ask.document)
     scan = merge(scans.values())
-    options = decide_all(desk.decider, ask, scan, engines)
+    options = decide_all(desk.decider, ask, scan, engines, desk.passported)
     way = route(desk.router, ask, options, scans)
     if not way:
         await _refuse(desk, ask, scan, options.denied[0])

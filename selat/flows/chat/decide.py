@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -80,8 +80,11 @@ def merge(scans: Iterable[Scan]) -> Scan:
     )
 
 
-def decide_all(decider: Decider, ask: Ask, scan: Scan, engines: Sequence[E]) -> Options[E]:
-    """The decision for each engine that runs the model."""
+def decide_all(
+    decider: Decider, ask: Ask, scan: Scan, engines: Sequence[E], passported: Callable[[Ask, E], bool]
+) -> Options[E]:
+    """The decision for each engine that runs the model. Only a purpose that needs a passport asks for one."""
+    needed = ask.purpose in ask.caller.passport_purposes
     action = "embed" if ask.api.name == "embeddings" else "infer"
     options = []
     for engine in engines:
@@ -93,7 +96,8 @@ def decide_all(decider: Decider, ask: Ask, scan: Scan, engines: Sequence[E]) -> 
             ask.purpose,
             ask.label,
             scan,
-            passport_needed=ask.purpose in ask.caller.passport_purposes,
+            passport=needed and passported(ask, engine),
+            passport_needed=needed,
         )
         options.append(Option(engine, decider.decide(request)))
     return Options(

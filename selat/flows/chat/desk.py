@@ -33,8 +33,9 @@ class Desk:
 
     `durable_first`: the opening entry is on disk before the prompt is sent; else before the answer's first byte.
     `router` orders the engines that policy allows, and keeps their breakers. `count` is told of each opening
-    and closing, for metrics. `reserve` sets aside what an Ask may spend at an
-    engine, or raises TooMany. `packs` is, by profile, the digest of the rule packs in force.
+    and closing, for metrics. `passported` tells whether a model was promoted for the ask's purpose. `reserve`
+    sets aside what an Ask may spend at an engine, or raises TooMany. `packs` is, by profile, the digest of the
+    rule packs in force.
     """
 
     guard: Guard
@@ -46,6 +47,7 @@ class Desk:
     fresh_id: Callable[[], str]
     count: Callable[[Opening | Closing], None]
     router: Router
+    passported: Callable[[Ask, Engine], bool] = lambda ask, engine: False
     reserve: Callable[[Ask, str], Settle] = lambda ask, engine: free
     durable_first: bool = True
     packs: Mapping[str, str] = field(default_factory=dict)
