@@ -6,10 +6,11 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chat_kit import Office, written
+from chat_kit import CALLER, Office, written
 
 from selat.core.caller import Site
 from selat.core.errors import EngineTimeout, EngineUnreachable, Forbidden, GuardFailed, LedgerUnavailable, NotFound
@@ -18,6 +19,7 @@ from selat.core.label import parse_label
 from selat.flows.chat import Streamed, chat
 from selat.guard import Guard
 from selat.testing import EchoEngine
+from selat.wire import Ask
 
 MYKAD = "900101-14-5678"
 PROMPT = f"Sila semak pemohon dengan MyKad {MYKAD} hari ini"
@@ -328,3 +330,29 @@ def test_no_other_engine_is_asked_once_a_first_byte_has_come(office: Callable[..
     with pytest.raises(EngineUnreachable):
         asyncio.run(desk.answer(desk.ask("hai hai", stream=True)))
     assert spare.calls == []
+
+
+@pytest.mark.parametrize("promoted", [False, True])
+def test_a_purpose_that_needs_a_passport_is_served_by_promoted_models_only(
+    office: Callable[..., Office], promoted: bool
+) -> None:
+    engine = EchoEngine()
+    desk = office(engine)
+    asked: list[tuple[str, str]] = []
+
+    def passported(ask: Ask, at: object) -> bool:
+        asked.append((ask.purpose, ask.model))
+        return promoted
+
+    object.__setattr__(desk.desk, "passported", passported)
+    caller = replace(CALLER, passport_purposes=frozenset({"chat"}))
+    ask = replace(desk.ask("hai"), caller=caller)
+    if promoted:
+        asyncio.run(desk.answer(ask))
+    else:
+        with pytest.raises(Forbidden):
+            asyncio.run(desk.answer(ask))
+    assert len(engine.calls) == promoted
+    assert asked == [("chat", "echo")]
+    asyncio.run(desk.answer(desk.ask("hai")))
+    assert len(asked) == 1
