@@ -2,8 +2,20 @@
 
 from selat.guard.kinds import FLAGS, KINDS, Kind
 from selat.guard.mask import Mask, Restorer
+from selat.guard.redactor import StreamRedactor
 from selat.guard.scanner import Detector, Guard
 from selat.guard.stream import StreamScanner
 from selat.guard.told import scan_json
 
-__all__ = ["FLAGS", "KINDS", "Detector", "Guard", "Kind", "Mask", "Restorer", "StreamScanner", "scan_json"]
+__all__ = [
+    "FLAGS",
+    "KINDS",
+    "Detector",
+    "Guard",
+    "Kind",
+    "Mask",
+    "Restorer",
+    "StreamRedactor",
+    "StreamScanner",
+    "scan_json",
+]
