@@ -108,6 +108,6 @@ def export(
 def _policy(leaf: bytes, packs: Mapping[str, Mapping[str, str]]) -> str:
     """Lines with what an entry names: digests of the policy set, its schema, what was proved of it, rule packs."""
     named = policy_of(leaf)
-    lines = [f"- {key}: `{value}`" for key, value in sorted(named.items())]
+    lines = [f"- {key}: `{value}`" for key, value in sorted(named.items(), reverse=True)]
     lines += [f"  - {name} `{value}`" for name, value in sorted(packs.get(named.get("packs", ""), {}).items())]
     return "".join(f"{line}\n" for line in lines)

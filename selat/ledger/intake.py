@@ -65,6 +65,8 @@ class Intake:
             raise LedgerBroken(f"journal {name}: {error.strerror}") from error
         whole = start.offset + len(data) >= size
         records, end, rest = frame.scan(data, start)
+        # Zeros are room that the writer made and did not come to fill.
+        rest = len(data[len(data) - rest :].rstrip(b"\0")) if rest else 0
         return Part(name, start, end, records, rest if whole else 0, final and whole)
 
     def place(self, name: str, start: Cursor, count: int) -> Cursor:

@@ -263,3 +263,27 @@ def test_a_log_gets_no_name_that_a_note_could_not_carry(tmp_path: Path, origin: 
     with pytest.raises(LedgerBroken, match="ledger_origin"):
         prepare(tmp_path / "ledger", tmp_path / "keys" / "ledger.key", origin)
     assert not (tmp_path / "keys").exists()
+
+
+def test_room_that_a_killed_writer_left_is_no_damage(house: House) -> None:
+    journal = Journal(house.folder, "w")
+    journal.start()
+    journal.append(leaf(0)).wait(10)
+    (path,) = (house.folder / "journals").glob("*.journal")
+    left = path.read_bytes()
+    assert left.endswith(bytes(200 * 1024)), "room was made ahead"
+    journal.close()
+    assert not path.read_bytes().endswith(b"\0"), "and cut off at the end"
+    path.write_bytes(left)
+    assert [note.kind for note in check(house.folder).notes] == ["waiting"]
+    assert house.sequence() == 1
+    assert list((house.folder / "journals").rglob("*.journal")) == []
+
+
+def test_damage_in_the_middle_of_the_room_is_named(house: House) -> None:
+    house.write([leaf(0)])
+    (path,) = (house.folder / "journals").glob("*.journal")
+    path.write_bytes(path.read_bytes() + bytes(100) + b"x" + bytes(100))
+    assert {note.kind: note.what for note in check(house.folder).notes}["torn"].endswith(
+        "101 bytes at its end are no whole record"
+    )
