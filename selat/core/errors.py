@@ -69,14 +69,19 @@ class NotFound(CallerError):
 
 
 class TooMany(CallerError):
-    """Over a quota. `retry_after_s` is whole seconds until the window that is full ends."""
+    """Over a quota. `retry_after_s` is whole seconds until the window that is full ends.
+
+    `limit` is the id of the limit, as an entry names it; `receipt` is the id of the `refused` entry.
+    """
 
     status = 429
     code = "quota_exceeded"
 
-    def __init__(self, message: str, *, retry_after_s: int) -> None:
+    def __init__(self, message: str, *, retry_after_s: int, limit: str = "", receipt: str | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.limit = limit
+        self.receipt = receipt
 
 
 class TooLarge(CallerError):

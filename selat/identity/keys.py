@@ -27,6 +27,7 @@ log = logging.getLogger("selat.identity")
 WATCH_EVERY_S = 0.25
 USES_EVERY_S = 30.0
 CACHE_LIMIT = 65536
+SCOPES_LENGTH = 200
 NOT_ACCEPTED = "the API key is missing, wrong or no longer valid"
 
 
@@ -180,6 +181,10 @@ class Keys:
         )
         with trouble(self.engine), writing(self.engine) as connection:
             registered = {purpose.id for purpose in tenants.select(connection, tenant).purposes}
+            if len(" ".join(wish.scopes)) > SCOPES_LENGTH:
+                raise Misused(
+                    f"scope: at most {SCOPES_LENGTH} letters in all; without scopes a key has all purposes"
+                )
             if not wish.scopes <= registered:
                 raise Misused(f"scope: not a purpose of the tenant; registered: {', '.join(sorted(registered))}")
             connection.execute(keys.insert().values(**_row(record), hash=digest(secret)))

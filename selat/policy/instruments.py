@@ -15,6 +15,7 @@ from selat.policy.store import instruments, reading, writing
 
 KINDS = ("tia", "dpia", "risk-assessment", "audit", "contract", "consent", "approval")
 GROUNDS = ("", "1A", "1B", "2(a)", "2(b)", "2(c)", "2(d)", "2(e)", "2(f)", "2(g)", "2(h)")
+MOST_PLACES = 60  # what the column holds
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _PLACE = re.compile(r"[A-Z]{2}\Z")
 
@@ -145,6 +146,8 @@ def _check(one: Instrument) -> None:
         raise Misused("destinations: a ground is for named places; give them, as in SG")
     if not all(_PLACE.match(place) for place in one.destinations):
         raise Misused("destinations: two capital letters each, as in SG")
+    if len(one.destinations) > MOST_PLACES:
+        raise Misused(f"destinations: at most {MOST_PLACES}; record a second instrument for the others")
     if one.hash and not re.fullmatch(r"[0-9a-f]{64}", one.hash):
         raise Misused("hash: the hex SHA-256 of the document, 64 characters")
     if one.ends is not None and one.ends <= one.starts:

@@ -35,6 +35,11 @@ class Limit:
     unit: str
     amount: int
 
+    @property
+    def id(self) -> str:
+        """As entries name it among the rules of a refusal."""
+        return f"quota:{self.scope}/{self.period}/{self.unit}"
+
     def to_json(self) -> dict[str, object]:
         return {
             "tenant": self.tenant,
@@ -183,6 +188,7 @@ class Quota:
             f"the limit of {_amount(limit)} per {limit.period} for this {kind} is reached (this request needs "
             f"{number} {limit.unit}); it begins anew at {instant(end)}. An operator can raise it: selat quota set",
             retry_after_s=max(1, int(end - self._now_s()) + 1),
+            limit=limit.id,
         )
 
     def settle(self, reservation: Reservation, amounts: Mapping[str, int]) -> None:

@@ -118,6 +118,9 @@ def test_a_full_quota_is_429_with_what_and_when_on_every_worker(
     assert refused[0].code == "quota_exceeded"
     assert 0 < int(refused[0].response.headers["retry-after"]) <= 86_401
     assert [one.used for one in platform.quota.usage("hemat")] == [5]
+    entry = governed.leaves_of(refused[0].response.headers["selat-receipt"], "refused")
+    assert entry["decision"] == {"effect": "deny", "rules": ["quota:tenant/day/requests"]}
+    assert "apa khabar" not in json.dumps(entry)
 
 
 def test_a_revoked_key_ends_on_every_worker_within_a_second(

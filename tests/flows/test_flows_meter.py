@@ -45,7 +45,7 @@ def limits(quota: Quota, **amounts: int) -> None:
         quota.set(Limit("default", "tenant", "month", unit, amount))
 
 
-def test_over_its_quota_a_request_reaches_neither_engine_nor_ledger(
+def test_over_its_quota_a_request_reaches_no_engine_and_the_book_says_why(
     tmp_path: Path, guard: Guard, quota: Quota
 ) -> None:
     engine = EchoEngine()
@@ -55,7 +55,10 @@ def test_over_its_quota_a_request_reaches_neither_engine_nor_ledger(
     with pytest.raises(TooMany, match="1 requests per month"):
         asyncio.run(office.answer(office.ask("dua")))
     assert len(engine.calls) == 1
-    assert [leaf["kind"] for leaf in office.leaves()] == ["opened", "closed"]
+    assert [leaf["kind"] for leaf in office.leaves()] == ["opened", "closed", "refused"]
+    refused = office.leaves()[-1]
+    assert refused["decision"] == {"effect": "deny", "rules": ["quota:tenant/month/requests"]}
+    assert "dua" not in str(refused)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import NoReturn
 
+from selat.core.decision import Deny
 from selat.core.entry import Commitment, Opening
-from selat.core.errors import Forbidden, LedgerUnavailable, NotFound
+from selat.core.errors import Forbidden, LedgerUnavailable, NotFound, TooMany
 from selat.core.finding import Scan
 from selat.engines import Engine, Router, affinity_key
 from selat.flows.chat.decide import Option, Options, decide_all, merge, scan_texts
@@ -45,9 +45,16 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     options = decide_all(desk.decider, ask, scan, engines, desk.passported)
     way = route(desk.router, ask, options, scans)
     if not way:
-        await _refuse(desk, ask, scan, options.denied[0])
-    # Over its quota, a request is neither sent nor booked: nothing was done with the prompt.
-    settle = desk.reserve(ask, way[0].engine.name)
+        denied = options.denied[0]
+        receipt = await _refused(desk, ask, scan, denied)
+        raise Forbidden(denied.decision.reason, rules=denied.decision.rules, receipt=receipt)
+    try:
+        settle = desk.reserve(ask, way[0].engine.name)
+    except TooMany as full:
+        # The full limit's id stands where a policy's would: the book shows why nothing was sent.
+        decision = Deny((full.limit,), str(full), way[0].decision.basis)
+        full.receipt = await _refused(desk, ask, scan, Option(way[0].engine, decision))
+        raise
     opening = _opening(desk, ask, scan, way[0])
     try:
         ticket = desk.journal.append(canonical_leaf(opening.to_json()), _secrets(ask, opening))
@@ -86,13 +93,13 @@ def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[st
     return way or [*options.permitted, *options.masked][:1]
 
 
-async def _refuse(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> NoReturn:
-    """Book a denial durably, and raise it."""
+async def _refused(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> str:
+    """Book a denial durably; its id."""
     opening = _opening(desk, ask, scan, option)
     ticket = desk.journal.append(canonical_leaf(opening.to_json()), _secrets(ask, opening))
     desk.count(opening)
     await ticket
-    raise Forbidden(option.decision.reason, rules=option.decision.rules, receipt=opening.id)
+    return opening.id
 
 
 def _opening(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Opening:

@@ -151,7 +151,7 @@ class NewInstrument(Asked):
     ends: date | None = None
     hash: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
     ground: Literal["", "1A", "1B", "2(a)", "2(b)", "2(c)", "2(d)", "2(e)", "2(f)", "2(g)", "2(h)"] = ""
-    destinations: Annotated[tuple[Country, ...], Meta(max_length=250)] = ()
+    destinations: Annotated[tuple[Country, ...], Meta(max_length=60)] = ()
 
 
 def rules(visit: Visit) -> object:

@@ -19,7 +19,7 @@ LabelText = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=200,
+        max_length=150,
         pattern=_PRINTABLE,
         description="official/cloud/personal/JURISDICTIONS",
         examples=["terhad/internal/none/MY"],
