@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from selat.core.errors import HomeBroken, Unavailable
 
 metadata = sa.MetaData()
+VERSION = 2
 _LOCK = 7352002  # of PostgreSQL: workers that start together prepare one after the other
 
 instruments = sa.Table(
@@ -78,6 +79,13 @@ quota_state = sa.Table(
     sa.Column("changes", sa.BigInteger, nullable=False),
 )
 
+policy_state = sa.Table(
+    "policy_state",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("schema_version", sa.Integer, nullable=False),
+)
+
 answer_labels = sa.Table(
     "answer_labels",
     metadata,
@@ -119,11 +127,34 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
+# What leads from schema N to N + 1, at index N - 1; each in SQL that both databases speak. New tables need no
+# step: they are made where they are missing. The first schema had no version, and no table `answer_labels`.
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((),)
+
+
 def prepare(engine: sa.Engine) -> None:
-    """Make the tables where they are missing. Raises: HomeBroken, Unavailable."""
+    """Make the tables where they are missing, and bring older ones up to date, all or nothing.
+
+    Raises: HomeBroken, for a database that a newer Selat made; Unavailable.
+    """
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        fresh = not sa.inspect(connection).has_table(quota_state.name)
         metadata.create_all(connection)
+        found = connection.execute(sa.select(policy_state.c.schema_version)).scalar()
+        if found is None:
+            found = VERSION if fresh else 1
+            connection.execute(policy_state.insert().values(id=1, schema_version=found))
+        if found > VERSION:
+            raise HomeBroken(
+                f"policy: the database has schema {found}, this Selat knows {VERSION}; "
+                "run the newer Selat that made it"
+            )
+        for steps in MIGRATIONS[found - 1 :]:
+            for step in steps:
+                connection.exec_driver_sql(step)
+        if found < VERSION:
+            connection.execute(policy_state.update().values(schema_version=VERSION))
         if connection.execute(sa.select(quota_state.c.id)).first() is None:
             connection.execute(quota_state.insert().values(id=1, changes=0))

@@ -89,6 +89,7 @@ FREE = {
         "POST",
         "/v1/chat/completions",
     ): "a collection is asked in test_answers_from_our_collection_reach_nobody_else",
+    ("POST", "/v1/guard/scan"): "scans what is sent, looks nothing up",
     ("GET", "/healthz"): "holds nothing of a tenant",
     ("GET", "/readyz"): "holds nothing of a tenant",
     ("GET", "/metrics"): "counts, without tenants",
@@ -136,6 +137,7 @@ COMMAND_LISTS: dict[str, list[str]] = {
 }
 COMMANDS_FREE = {
     "tenant create": "makes a tenant",
+    "tenant content": "names the tenant itself",
     "tenant purpose": "names the tenant itself",
     "key create": "makes, in the tenant named",
     "quota set": "makes, in the tenant named",

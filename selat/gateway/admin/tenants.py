@@ -30,10 +30,11 @@ class TenantPurpose(Told):
 
 
 class TenantCard(Told):
-    """A tenant."""
+    """A tenant. Prompts and answers are kept for `content_days`; 0 keeps none."""
 
     id: str
     profile: str
+    content_days: int
     highest_label: str
     prompt_label: str
     purposes: list[TenantPurpose]
