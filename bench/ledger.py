@@ -95,6 +95,7 @@ async def _append(folder: Path, concurrency: int, total: int) -> dict[str, float
         "per_s": count / wall,
         "per_core_s": count / cpu,
         "p50_ms": statistics.median(times) * 1e3,
+        "p99_ms": sorted(times)[count * 99 // 100] * 1e3,
         "cpu_us": cpu / count * 1e6,
         "cpu_added_us": cpu / count * 1e6 - bare,
     }
