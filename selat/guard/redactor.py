@@ -14,6 +14,9 @@ AHEAD = 96
 LEAST, STEP, LONGEST = 16, 256, 16_384
 """What is held is looked at anew at the end of a word after so many characters, and of a very long word after so many;
 so many held make what has been found go as it stands."""
+RARELY = 768
+"""The longer what is held, the more must come before it is looked at anew, an eighth of it up to so many characters:
+looking at all of it for every word would cost its square."""
 
 
 class StreamRedactor:
@@ -54,10 +57,12 @@ class StreamRedactor:
 
     def _next(self) -> int | None:
         """The end of a word soon after the last, or of the next piece of a very long one; None until it has come."""
-        for stop in range(self._seen + LEAST, min(len(self._text), self._seen + STEP) + 1):
+        rarely = min((self._seen - self._gone) // 8, RARELY)
+        least, step = self._seen + max(LEAST, rarely), self._seen + max(STEP, rarely)
+        for stop in range(least, min(len(self._text), step) + 1):
             if self._text[stop - 1].isspace():
                 return stop
-        return self._seen + STEP if len(self._text) >= self._seen + STEP else None
+        return step if len(self._text) >= step else None
 
     def _release(self, stop: int) -> str:
         if stop - self._gone <= BEHIND:
