@@ -11,10 +11,10 @@ BEHIND = 64
 """Characters always held: a name or number may turn out to have begun so far back, as `siti nurhaliza` at `binti`."""
 AHEAD = 96
 """Characters that must follow a finding before it goes: so far may an address or a name still grow."""
-LEAST, STEP, LONGEST = 16, 256, 16_384
+LEAST, STEP, LONGEST = 16, 256, 12_288
 """What is held is looked at anew at the end of a word after so many characters, and of a very long word after so many;
 so many held make what has been found go as it stands."""
-RARELY = 768
+RARELY = LONGEST // 8
 """The longer what is held, the more must come before it is looked at anew, an eighth of it up to so many characters:
 looking at all of it for every word would cost its square."""
 
