@@ -114,7 +114,7 @@ class Opening:
             "site": self.site.to_json() if self.site else None,
             "label": self.label.to_json(),
             "scan": scan_json(self.scan),
-            "decision": {"effect": self.decision.effect, "rules": list(self.decision.rules)},
+            "decision": decision_json(self.decision),
             "policy": basis_json(self.decision.basis) | {"packs": self.packs or "none"},
             "prompt": self.prompt.to_json(),
         }
@@ -143,7 +143,7 @@ class Rerouting:
             "tenant": self.tenant,
             "engine": self.engine,
             "site": self.site.to_json(),
-            "decision": {"effect": self.decision.effect, "rules": list(self.decision.rules)},
+            "decision": decision_json(self.decision),
             "policy": basis_json(self.decision.basis),
         }
 
@@ -216,6 +216,10 @@ class Change:
                 "facts": self.facts,
             }
         )
+
+
+def decision_json(decision: Decision) -> dict[str, object]:
+    return {"effect": decision.effect, "rules": list(decision.rules)}
 
 
 def basis_json(basis: Basis) -> dict[str, object]:

@@ -17,6 +17,7 @@ from selat.engines import Engine, Router, affinity_key
 from selat.flows.chat.decide import Option, Options, decide_all, merge, scan_texts
 from selat.flows.chat.desk import Desk, canonical_leaf
 from selat.flows.chat.sent import Sent, Shape, Streamed, Whole, outcome_of
+from selat.ledger import Ticket
 from selat.policy import UNREGISTERED
 from selat.wire import Ask
 
@@ -57,11 +58,10 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
         raise
     opening = _opening(desk, ask, scan, way[0])
     try:
-        ticket = desk.journal.append(canonical_leaf(opening.to_json()), _secrets(ask, opening))
+        ticket = _book(desk, ask, opening)
     except LedgerUnavailable:
         settle(None)
         raise
-    desk.count(opening)
     sent = Sent(desk, ask, opening, settle)
     try:
         if desk.durable_first:
@@ -96,10 +96,15 @@ def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[st
 async def _refused(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> str:
     """Book a denial durably; its id."""
     opening = _opening(desk, ask, scan, option)
+    await _book(desk, ask, opening)
+    return opening.id
+
+
+def _book(desk: Desk, ask: Ask, opening: Opening) -> Ticket:
+    """Append an opening or a refusal to the journal and count it; the ticket tells when it is durable."""
     ticket = desk.journal.append(canonical_leaf(opening.to_json()), _secrets(ask, opening))
     desk.count(opening)
-    await ticket
-    return opening.id
+    return ticket
 
 
 def _opening(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Opening:
