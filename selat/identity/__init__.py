@@ -1,6 +1,5 @@
 """Turns a credential into a Caller: tenants, their purposes, and API keys that are stored hashed."""
 
-from selat.identity.database import open_engine
 from selat.identity.keys import KeyRecord, Keys, KeyWish, NewKey
 from selat.identity.secret import PREFIX as KEY_PREFIX
 from selat.identity.secret import new_secret
@@ -16,5 +15,4 @@ __all__ = [
     "Purpose",
     "Tenant",
     "new_secret",
-    "open_engine",
 ]

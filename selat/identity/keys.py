@@ -15,12 +15,13 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from selat.core.caller import ROLES, Caller
-from selat.core.errors import Misused, NotFound, Unauthenticated
+from selat.core.errors import HomeBroken, Misused, NotFound, Unauthenticated, Unavailable
 from selat.core.label import LOWEST, Label, parse_label
 from selat.identity import database, tenants
-from selat.identity.database import count_change, identity_state, keys, trouble, writing
+from selat.identity.database import count_change, identity_state, keys, reading, trouble, writing
 from selat.identity.secret import LENGTH, PREFIX, digest, new_id, new_secret
 from selat.identity.tenants import Purpose, Tenant
+from selat.tables import open_engine
 
 log = logging.getLogger("selat.identity")
 
@@ -101,7 +102,7 @@ class Keys:
     """The keys and tenants in one database. One instance may serve many threads."""
 
     def __init__(self, engine: sa.Engine, now: Callable[[], datetime] = utc_now) -> None:
-        database.prepare(engine)
+        database.TABLES.prepare(engine)
         self.engine = engine
         self._now = now
         self._known: dict[bytes, _Known | None] = {}
@@ -115,7 +116,7 @@ class Keys:
     @classmethod
     def open(cls, where: Path | str) -> Keys:
         """The keys in a SQLite file, made if missing, or at a database URL. Raises: HomeBroken, Unavailable."""
-        return cls(database.open_engine(where))
+        return cls(open_engine(where))
 
     def close(self) -> None:
         self.flush_uses()
@@ -129,7 +130,7 @@ class Keys:
 
     def ensure_tenant(self, tenant: Tenant) -> bool:
         """Make the tenant if it is not there; True if it was made. One that is there is left as it is."""
-        with trouble(self.engine), writing(self.engine) as connection:
+        with writing(self.engine) as connection:
             found = connection.execute(
                 sa.select(database.tenants.c.id).where(database.tenants.c.id == tenant.id)
             ).first()
@@ -139,24 +140,24 @@ class Keys:
 
     def tenant(self, tenant: str) -> Tenant:
         """Raises: NotFound."""
-        with trouble(self.engine), self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             return tenants.select(connection, tenant)
 
     def tenants(self) -> list[Tenant]:
-        with trouble(self.engine), self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             names = connection.execute(sa.select(database.tenants.c.id).order_by(database.tenants.c.id))
             return [tenants.select(connection, name) for (name,) in names.all()]
 
     def register_purpose(self, tenant: str, purpose: Purpose) -> Purpose:
         """Add a purpose to the tenant's register, or replace the one of that id. Raises: NotFound, Misused."""
-        with trouble(self.engine), writing(self.engine) as connection:
+        with writing(self.engine) as connection:
             tenants.select(connection, tenant)
             tenants.add_purposes(connection, tenant, [purpose], stamp(self._now()))
         return purpose
 
     def keep_content(self, tenant: str, days: int) -> None:
         """Have prompts and answers kept for so many days; 0 keeps none. Raises: NotFound, Misused."""
-        with trouble(self.engine), writing(self.engine) as connection:
+        with writing(self.engine) as connection:
             tenants.keep_content(connection, tenant, days)
 
     # Keys
@@ -179,7 +180,7 @@ class Keys:
             stamp(wish.expires) if wish.expires else None,
             rotated_from=wish.rotated_from,
         )
-        with trouble(self.engine), writing(self.engine) as connection:
+        with writing(self.engine) as connection:
             registered = {purpose.id for purpose in tenants.select(connection, tenant).purposes}
             if len(" ".join(wish.scopes)) > SCOPES_LENGTH:
                 raise Misused(
@@ -194,7 +195,7 @@ class Keys:
     def list(self, tenant: str) -> list[KeyRecord]:
         """The tenant's keys, oldest first, the revoked ones too."""
         self.flush_uses()
-        with trouble(self.engine), self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             rows = connection.execute(
                 sa.select(keys).where(keys.c.tenant == tenant).order_by(keys.c.created, keys.c.id)
             )
@@ -205,7 +206,7 @@ class Keys:
 
         Raises: NotFound, the same for a missing key and for another tenant's.
         """
-        with trouble(self.engine), writing(self.engine) as connection:
+        with writing(self.engine) as connection:
             mine = sa.and_(keys.c.id == key, keys.c.tenant == tenant)
             row = connection.execute(sa.select(keys).where(mine)).first()
             if row is None:
@@ -226,7 +227,7 @@ class Keys:
 
         Raises: NotFound; Misused for a key that is revoked.
         """
-        with trouble(self.engine), self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             row = connection.execute(sa.select(keys).where(keys.c.id == key, keys.c.tenant == tenant)).first()
         if row is None:
             raise NotFound("no such key; see: selat key list")
@@ -259,7 +260,7 @@ class Keys:
         return known.caller
 
     def _find(self, hashed: bytes) -> _Known | None:
-        with trouble(self.engine), self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             row = connection.execute(sa.select(keys).where(keys.c.hash == hashed)).first()
             known = None
             if row is not None and row.revoked is None and hmac.compare_digest(row.hash, hashed):
@@ -313,7 +314,7 @@ class Keys:
         try:
             with writing(self.engine) as connection:
                 connection.execute(keys.update().where(keys.c.id.in_(list(uses))).values(last_used=moment))
-        except sa.exc.SQLAlchemyError as error:
+        except (HomeBroken, Unavailable) as error:
             log.warning("when keys were last used could not be written (%s)", type(error).__name__)
 
 

@@ -116,7 +116,7 @@ class Incidents:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`rules_of` gives the rules that bind a tenant, by its profile."""
-        store.prepare(engine)
+        store.TABLES.prepare(engine)
         self._engine = engine
         self._rules_of = rules_of
         self._now = now

@@ -72,7 +72,7 @@ class Instruments:
     """The instruments of all tenants in one database."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        store.prepare(engine)
+        store.TABLES.prepare(engine)
         self._engine = engine
 
     def record(self, instrument: Instrument) -> Instrument:

@@ -103,7 +103,7 @@ class Quota:
     """
 
     def __init__(self, engine: sa.Engine, now_s: Callable[[], float] = time.time) -> None:
-        store.prepare(engine)
+        store.TABLES.prepare(engine)
         self._engine = engine
         self._now_s = now_s
         self._limits: Mapping[str, Sequence[Limit]] = {}

@@ -33,7 +33,7 @@ class Recall:
 
     def __init__(self, engine: sa.Engine, key: bytes, now_s: Callable[[], float] = time.time) -> None:
         """`key`, 32 bytes, keeps digests from being tried out by whoever holds the database alone."""
-        store.prepare(engine)
+        store.TABLES.prepare(engine)
         self._engine = engine
         self._key = key
         self._now_s = now_s

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from selat.core.errors import HomeBroken, Unavailable
+from selat.tables import Tables
 
 metadata = sa.MetaData()
-VERSION = 2
-_LOCK = 7352002  # of PostgreSQL: workers that start together prepare one after the other
 
 instruments = sa.Table(
     "instruments",
@@ -95,66 +89,12 @@ answer_labels = sa.Table(
 )
 
 
-@contextmanager
-def trouble(engine: sa.Engine) -> Iterator[None]:
-    """Turns the database's errors into ours: a damaged file is HomeBroken, a busy or absent one Unavailable."""
-    where = engine.url.database or engine.url.host or "database"
-    try:
-        yield
-    except OperationalError as error:
-        raise Unavailable(
-            f"policy: the database {where} cannot be used now ({type(error.orig).__name__}: locked, full, "
-            "not writable or not there); check the disk, its permissions and that the server runs"
-        ) from error
-    except IntegrityError:
-        raise
-    except DatabaseError as error:
-        raise HomeBroken(
-            f"policy: {where} is not a sound database ({type(error.orig).__name__}); restore it from a backup"
-        ) from error
+def _first_rows(connection: sa.Connection) -> None:
+    if connection.execute(sa.select(quota_state.c.id)).first() is None:
+        connection.execute(quota_state.insert().values(id=1, changes=0))
 
 
-@contextmanager
-def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that holds SQLite's write lock from its first statement; PostgreSQL locks rows."""
-    with trouble(engine), engine.execution_options(writing=True).begin() as connection:
-        yield connection
-
-
-@contextmanager
-def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
-    with trouble(engine), engine.connect() as connection:
-        yield connection
-
-
-# What leads from schema N to N + 1, at index N - 1; each in SQL that both databases speak. New tables need no
-# step: they are made where they are missing. The first schema had no version, and no table `answer_labels`.
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((),)
-
-
-def prepare(engine: sa.Engine) -> None:
-    """Make the tables where they are missing, and bring older ones up to date, all or nothing.
-
-    Raises: HomeBroken, for a database that a newer Selat made; Unavailable.
-    """
-    with writing(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        fresh = not sa.inspect(connection).has_table(quota_state.name)
-        metadata.create_all(connection)
-        found = connection.execute(sa.select(policy_state.c.schema_version)).scalar()
-        if found is None:
-            found = VERSION if fresh else 1
-            connection.execute(policy_state.insert().values(id=1, schema_version=found))
-        if found > VERSION:
-            raise HomeBroken(
-                f"policy: the database has schema {found}, this Selat knows {VERSION}; "
-                "run the newer Selat that made it"
-            )
-        for steps in MIGRATIONS[found - 1 :]:
-            for step in steps:
-                connection.exec_driver_sql(step)
-        if found < VERSION:
-            connection.execute(policy_state.update().values(schema_version=VERSION))
-        if connection.execute(sa.select(quota_state.c.id)).first() is None:
-            connection.execute(quota_state.insert().values(id=1, changes=0))
+# A step leads from schema N to N + 1; tables that are new need none. The first schema had no version, and no table
+# `answer_labels`.
+TABLES = Tables("policy", metadata, policy_state, lock=7352002, steps=((),), fill=_first_rows)
+trouble, writing, reading = TABLES.trouble, TABLES.writing, TABLES.reading

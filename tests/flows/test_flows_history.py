@@ -17,8 +17,8 @@ from selat.core.label import LOWEST, Label, parse_label
 from selat.flows.chat import Streamed, Whole, chat
 from selat.flows.history import Answer, remembering
 from selat.guard import Guard
-from selat.identity import open_engine
 from selat.policy import Recall
+from selat.tables import open_engine
 from selat.testing import EchoEngine
 from selat.wire import Ask
 

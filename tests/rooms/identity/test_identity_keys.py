@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from selat.core.errors import HomeBroken, Misused, NotFound, SelatError, Unauthenticated
 from selat.core.label import LOWEST, parse_label
-from selat.identity import Keys, KeyWish, Purpose, Tenant, new_secret, open_engine
+from selat.identity import Keys, KeyWish, Purpose, Tenant, new_secret
 from selat.identity.keys import NOT_ACCEPTED
+from selat.tables import open_engine
 
 
 @pytest.fixture

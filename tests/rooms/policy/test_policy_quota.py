@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selat.core.errors import Misused, TooMany, Unavailable
-from selat.identity import open_engine
 from selat.policy.periods import MALAYSIA, PERIODS, window
 from selat.policy.quota import NOTHING, Limit, Quota, Spender
+from selat.tables import open_engine
 
 NOW = datetime(2026, 11, 22, 12, 0, 30, tzinfo=MALAYSIA).timestamp()
 ME = Spender("default", "key_1", "chat")
@@ -154,7 +154,7 @@ def test_threads_never_pass_a_limit(engine: sa.Engine) -> None:
 WORK = """
 import sys
 from selat.core.errors import TooMany
-from selat.identity import open_engine
+from selat.tables import open_engine
 from selat.policy.quota import Quota, Spender
 quota = Quota(open_engine(sys.argv[1]), lambda: float(sys.argv[2]))
 granted = 0

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selat.core.errors import Misused, NotFound, PolicyBroken
-from selat.identity import open_engine
 from selat.policy import DEFAULT, PolicySet
 from selat.policy.due import running
 from selat.policy.incidents import Incident, Incidents, Step, duties
 from selat.policy.instruments import Instrument, Instruments, expiry
 from selat.policy.notices import NOTICES, draft, facts_from
 from selat.policy.packs import PACKS, after, load_packs
+from selat.tables import open_engine
 
 SHELF = load_packs()
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)

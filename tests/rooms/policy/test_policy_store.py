@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from selat.core.errors import HomeBroken, SelatError, Unavailable
 from selat.core.label import parse_label
 from selat.policy import Incidents, Instruments, Quota, Recall, store
+from selat.tables import Step, open_engine
 
 FIRST_SCHEMA = (Path(__file__).parent / "policy-schema-1.sql").read_text()
 
@@ -35,56 +37,66 @@ def test_a_database_of_the_first_schema_is_brought_up_to_date(database: str, tmp
         for statement in FIRST_SCHEMA.split(";\n"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
-    store.prepare(engine)
-    assert version(engine) == store.VERSION
+    store.TABLES.prepare(engine)
+    assert version(engine) == store.TABLES.version
     assert [one.amount for one in Quota(engine).limits("default")] == [5000]
     assert Instruments(engine).get("default", "TIA-OLD").destinations == {"SG"}
     assert Incidents(engine, lambda tenant: ()).get("default", "inc_old").title == "from before"
     recall = Recall(engine, b"k" * 32)
     recall.keep("default", ["a long enough answer to be known again"], parse_label("sulit"))
     fresh = engine_of(str(tmp_path / "fresh.db"))
-    store.prepare(fresh)
+    store.TABLES.prepare(fresh)
     assert columns(engine) == columns(fresh), "an upgraded database is as a fresh one"
-    store.prepare(engine)
-    assert version(engine) == version(fresh) == store.VERSION == len(store.MIGRATIONS) + 1
+    store.TABLES.prepare(engine)
+    assert version(engine) == version(fresh) == store.TABLES.version
     engine.dispose()
     fresh.dispose()
 
 
 def test_a_database_of_a_newer_selat_is_refused(database: str) -> None:
     engine = engine_of(database)
-    store.prepare(engine)
+    store.TABLES.prepare(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE policy_state SET schema_version = 99")
     with pytest.raises(HomeBroken, match="schema 99"):
-        store.prepare(engine)
+        store.TABLES.prepare(engine)
     engine.dispose()
 
 
-def test_a_step_that_fails_leaves_the_database_as_it_was(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from selat.identity import open_engine
-
+def test_a_step_that_fails_leaves_the_database_as_it_was(database: str) -> None:
     engine = open_engine(database)
-    store.prepare(engine)
-    monkeypatch.setattr(store, "VERSION", store.VERSION + 1)
-    bad = ("ALTER TABLE incidents ADD COLUMN extra VARCHAR(8)", "ALTER TABLE nothing ADD COLUMN x VARCHAR(8)")
-    monkeypatch.setattr(store, "MIGRATIONS", (*store.MIGRATIONS, bad))
+    store.TABLES.prepare(engine)
+    bad = (
+        Step("incidents", "ALTER TABLE incidents ADD COLUMN extra VARCHAR(8)"),
+        Step("incidents", "ALTER TABLE incidents DROP COLUMN never_there"),
+    )
     with pytest.raises((HomeBroken, Unavailable)):
-        store.prepare(engine)
+        replace(store.TABLES, steps=(*store.TABLES.steps, bad)).prepare(engine)
     assert "extra" not in columns(engine)["incidents"]
-    assert version(engine) == store.VERSION - 1
+    assert version(engine) == store.TABLES.version
+    engine.dispose()
+
+
+def test_a_step_is_left_out_where_its_table_is_only_now_made(database: str) -> None:
+    engine = open_engine(database)
+    store.TABLES.prepare(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE answer_labels")
+    late = (Step("answer_labels", "ALTER TABLE answer_labels ADD COLUMN day INTEGER"),)  # it would be there twice
+    newer = replace(store.TABLES, steps=(*store.TABLES.steps, late))
+    newer.prepare(engine)
+    assert version(engine) == newer.version
+    assert columns(engine)["answer_labels"] == ["day", "digest", "label"]
     engine.dispose()
 
 
 def test_workers_may_prepare_one_database_at_once(database: str) -> None:
-    from selat.identity import open_engine
-
     engines = [open_engine(database) for _ in range(4)]
     failed: list[Exception] = []
 
     def work(engine: sa.Engine) -> None:
         try:
-            store.prepare(engine)
+            store.TABLES.prepare(engine)
         except SelatError as error:
             failed.append(error)
 
