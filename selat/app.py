@@ -37,11 +37,13 @@ from selat.flows.changes import Changes
 from selat.flows.chat import Desk
 from selat.flows.duties import Duties
 from selat.flows.meter import metering, read_prices
+from selat.flows.shelve import Shelving
 from selat.guard import Guard
 from selat.home import Home, find_home, open_home
 from selat.identity import KEY_PREFIX, Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, quote
 from selat.ledger import Book, Journal, Place, prepare, read_bucket
+from selat.models import ModelStore
 from selat.plugins import load_detectors
 from selat.policy import (
     DEFAULT,
@@ -213,6 +215,15 @@ class Platform:
         settings = self.settings
         site = Site(settings.site_jurisdiction, settings.site_operator, hardware=settings.site_hardware)
         return load_engines(self.home.engines, makers(quote), (ExtractiveEngine(quote, site),))
+
+    @cached_property
+    def models(self) -> ModelStore:
+        """The models that this home holds."""
+        return ModelStore(self.home.models)
+
+    def shelving(self, by: str = LOCAL_KEY) -> Shelving:
+        """How models come and go, booked in the name of a key."""
+        return Shelving(self.models, partial(self.record, by=by), now)
 
     @cached_property
     def tls(self) -> ssl.SSLContext | None:

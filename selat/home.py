@@ -41,6 +41,10 @@ class Home:
         return self.path / "policy"
 
     @property
+    def models(self) -> Path:
+        return self.path / "models"
+
+    @property
     def engines(self) -> Path:
         return self.path / "engines.toml"
 

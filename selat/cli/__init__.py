@@ -28,7 +28,7 @@ COMMANDS = {
     "knowledge": "Documents: list, remove, and score how well they answer.",
     "index": "The full-text index: status, rebuild, measure.",
     "eval": "Local evals: packs, runs, results, comparisons.",
-    "model": "Models: promotion to a purpose, passports.",
+    "model": "Models: the shelf, promotion to a purpose, passports.",
     "guard": "Find and mask personal data.",
     "quota": "Limits of requests, tokens and ringgit.",
     "rules": "Duties of law and guides, and which clocks are running.",

@@ -11,7 +11,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 HomeOption = Annotated[
     Path | None,
@@ -47,5 +55,20 @@ def progress(title: str, total: int | None) -> Iterator[Progress]:
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_talk, disable=not _talk.is_terminal, transient=True) as bar:
+        bar.add_task(title, total=total)
+        yield bar
+
+
+@contextmanager
+def byte_progress(title: str, total: int, *, quiet: bool = False) -> Iterator[Progress]:
+    """A progress bar of bytes with their rate and the time left; silent where `quiet` or stderr is no terminal.
+
+    The caller advances task 0.
+    """
+    columns = (
+        *(TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True)),
+        *(TransferSpeedColumn(), TimeRemainingColumn()),
+    )
+    with Progress(*columns, console=_talk, disable=quiet or not _talk.is_terminal, transient=True) as bar:
         bar.add_task(title, total=total)
         yield bar

@@ -1,4 +1,4 @@
-"""`selat model`: promote a model to a purpose, or learn why not; show its passport."""
+"""`selat model`: the shelf of models; promote one to a purpose, or learn why not; show its passport."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from selat.app import Platform, fresh_id, now, open_platform
+from selat.cli import shelf
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import NotFound
 from selat.evals.bars import read_bars
@@ -19,7 +20,8 @@ from selat.flows.evaluate import choose_engine, subject_of
 from selat.flows.promote import Gate, Registry, Wish, make_passport, show_passport, weigh
 from selat.flows.promote import promote as promote_flow
 
-app = typer.Typer(help="Models: promotion to a purpose, passports.", no_args_is_help=True)
+app = typer.Typer(help="Models: the shelf, promotion to a purpose, passports.", no_args_is_help=True)
+shelf.enlist(app)
 
 NameArgument = Annotated[str, typer.Argument(help="The model, by its public name.")]
 EngineOption = Annotated[str, typer.Option(help="Which of the model's engines; else the first.")]

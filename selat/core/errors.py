@@ -18,6 +18,9 @@
     ├── GuardFailed              the scanner could not scan: never the same as "nothing found"
     ├── PolicyBroken             a policy set could not be loaded or proved
     ├── LedgerBroken             stored evidence does not verify
+    ├── ModelRefused        422  a model may not be taken in: its format, licence or digest
+    ├── ModelBroken              stored files of a model are not what its record says
+    ├── SourceFailed        502  where a model was to come from did not give it
     ├── DocumentUnreadable       a document cannot be parsed; the reason is for its owner
     ├── HomeBroken               the home directory is damaged or of another version
     └── HomeBusy                 another `selat up` holds this home
@@ -130,6 +133,20 @@ class PolicyBroken(SelatError):
 
 class LedgerBroken(SelatError):
     code = "ledger_broken"
+
+
+class ModelRefused(SelatError):
+    status = 422
+    code = "model_refused"
+
+
+class ModelBroken(SelatError):
+    code = "model_broken"
+
+
+class SourceFailed(SelatError):
+    status = 502
+    code = "source_failed"
 
 
 class DocumentUnreadable(SelatError):

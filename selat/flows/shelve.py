@@ -1,0 +1,112 @@
+"""shelve: a model comes onto the shelf or leaves it; what came, from where and under what licence is booked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from selat.models import Freed, Lineage, Model, ModelFile, ModelStore, check_content, file_format, revision_of
+from selat.models.folder import Found, look
+from selat.models.store import KEEP_LOOSE_S, Damage
+
+
+class Record(Protocol):
+    """Book a change to the house and wait until it is durable; its receipt id. Raises: LedgerUnavailable."""
+
+    def __call__(self, kind: str, facts: dict[str, object]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is said of a model by whoever brings it."""
+
+    name: str
+    revision: str = ""
+    licence: str = ""
+    vendor: str = ""
+    country: str = ""
+    lineage: Lineage = field(default_factory=Lineage)
+
+
+def _quiet(size_bytes: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelving:
+    """The store, the book and the clock. Each method makes one change and books it before it shows."""
+
+    store: ModelStore
+    record: Record
+    now: Callable[[], str]
+
+    def add(self, path: Path, claim: Claim, told: Callable[[int], None] = _quiet) -> tuple[Model, Found]:
+        """Take in a folder or a file of this machine; the model, and what was found there. `told` hears of bytes.
+
+        Raises: Misused, BadRequest, ModelRefused, Unavailable; LedgerUnavailable, and then there is no model.
+        """
+        found = look(path)
+        with self.store.taking() as blobs:
+            files = []
+            for inside, file in found.files.items():
+                check_content(inside, file)
+                digest, size = blobs.take(file)
+                files.append(ModelFile(inside, digest, size))
+                told(size)
+            return self.put(described(claim, tuple(files), "folder")), found
+
+    def put(self, model: Model) -> Model:
+        """Book a model whose files are in the store, and set it on the shelf; call it inside `store.taking`."""
+        receipt = self.record("model.added", facts_of(model))
+        return self.store.put(replace(model, added=self.now(), receipt=receipt))
+
+    def remove(self, name: str, revision: str = "") -> Model:
+        """Raises: NotFound, LedgerUnavailable."""
+        model = self.store.model(name, revision)
+        self.record("model.removed", {"model": model.name, "revision": model.revision})
+        self.store.remove(model)
+        return model
+
+    def verify(self, model: Model, told: Callable[[int], None] = _quiet) -> list[Damage]:
+        """Read every byte again; damage is booked, with the files' digests."""
+        damaged = self.store.verify(model, told)
+        if damaged:
+            states = {one.path: one.state for one in damaged}
+            files = {file.digest: states[file.path] for file in model.files if file.path in states}
+            self.record("model.damaged", {"model": model.name, "revision": model.revision, "files": files})
+        return damaged
+
+    def gc(self, keep_loose_s: float = KEEP_LOOSE_S) -> Freed:
+        """Clear away files of no model. Raises: HomeBusy, ModelBroken."""
+        return self.store.gc(keep_loose_s)
+
+
+def described(claim: Claim, files: tuple[ModelFile, ...], source: str) -> Model:
+    """A record of these files; their own digest is the revision where the source has none."""
+    return Model(
+        name=claim.name,
+        revision=claim.revision or revision_of(files),
+        files=files,
+        format=file_format(files),
+        licence=claim.licence,
+        vendor=claim.vendor,
+        country=claim.country,
+        lineage=claim.lineage,
+        source=source,
+    )
+
+
+def facts_of(model: Model) -> dict[str, object]:
+    """What the book says of a model that came."""
+    return {
+        "model": model.name,
+        "revision": model.revision,
+        "files": {file.path: file.digest for file in model.files if file.path.endswith((".gguf", ".safetensors"))},
+        "content": revision_of(model.files),
+        "size_bytes": model.size_bytes,
+        "licence": model.licence,
+        "source": model.source,
+        "state": model.state,
+    }
