@@ -64,6 +64,11 @@ class Home:
     def metrics(self) -> Path:
         return self.run / "metrics"
 
+    def forget_counters(self) -> None:
+        """Drop what gateway processes of an earlier run left: all counters then begin at once."""
+        for left in self.metrics.glob("*.json"):
+            left.unlink(missing_ok=True)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the home for one `selat up`. Raises: HomeBusy, with the process that holds it."""

@@ -41,6 +41,7 @@ def up(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     at = create_home(find_home(home))
     with at.held():
+        at.forget_counters()
         settings = read_settings(at.path)
         secret = furnish(at)
         listening = bind(host or settings.host, settings.port if port is None else port)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from selat.core.caller import Site
+from selat.core.timing import Timing
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
@@ -20,7 +21,8 @@ class Call:
 
     An engine puts its own prefix in the place of `/v1`. `stream` says that events are wanted as they come.
     `tenant` is whose turn it is in the queue of a busy engine, where `background` work (an eval, a batch)
-    lets people go first; neither is ever sent.
+    lets people go first; neither is ever sent. `trace` is a W3C `traceparent` to send
+    along, `timing` is told how long the call waited for its connection.
     """
 
     path: str
@@ -28,6 +30,8 @@ class Call:
     stream: bool
     tenant: str = ""
     background: bool = False
+    trace: str = ""
+    timing: Timing | None = field(default=None, repr=False, compare=False)
 
 
 class Answer(Protocol):

@@ -59,7 +59,8 @@ class OpenAIEngine:
         head = self._heads.get(call.path)
         if head is None:
             head = self._head_for(call.path)
-        answer = await self._pool.exchange(b"%b%d\r\n\r\n" % (head, len(call.body)), call)
+        trace = b"traceparent: %b\r\n" % call.trace.encode("ascii") if call.trace else b""
+        answer = await self._pool.exchange(b"%b%d\r\n%b\r\n" % (head, len(call.body), trace), call)
         if 300 <= answer.status < 400:
             await answer.close()
             raise EngineGarbage(

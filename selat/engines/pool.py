@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -79,7 +80,7 @@ class Pool:
         # The dead connection gives its place back only when the loop says so; the fresh one may be one too many
         # for that moment.
         self._open += 1
-        return await self._on(await self._connect(), head, call)
+        return await self._on(await self._connect(call), head, call)
 
     async def _on(self, connection: Connection, head: bytes, call: Call) -> HttpAnswer:
         self._busy.add(connection)
@@ -148,10 +149,10 @@ class Pool:
                     return connection
             if self._open < self._capacity.max_connections:
                 self._open += 1
-                return await self._connect()
+                return await self._connect(call)
             granted = await self._wait(call)
             if granted is None:
-                return await self._connect()
+                return await self._connect(call)
             if not granted.closing:
                 return granted
 
@@ -164,6 +165,7 @@ class Pool:
             )
         waiter: asyncio.Future[Connection | None] = self._running.create_future()
         self._waiting.push(call.tenant, waiter, call.background)
+        since = time.monotonic()
         try:
             async with asyncio.timeout(self.timeouts.queue_s):
                 return await waiter
@@ -178,6 +180,8 @@ class Pool:
             raise
         finally:
             self._waiting.discard(call.tenant, waiter)
+            if call.timing is not None:
+                call.timing.queued_s += time.monotonic() - since
 
     def _hand_back(self, waiter: asyncio.Future[Connection | None]) -> None:
         """A waiter that leaves may have been served in the same moment: pass on what it was given."""
@@ -188,11 +192,12 @@ class Pool:
             elif not connection.closing:
                 self.freed(connection)
 
-    async def _connect(self) -> Connection:
+    async def _connect(self, call: Call) -> Connection:
         """A fresh connection in a place already counted. Raises: EngineUnreachable, EngineTimeout."""
         loop, where, limit_s = self._running, self._address, self.timeouts.connect_s
         made: Callable[[], Connection] = lambda: Connection(self, loop)  # noqa: E731
         connection: Connection | None = None
+        since = time.monotonic()
         try:
             async with asyncio.timeout(limit_s):
                 _, connection = await loop.create_connection(made, where.host, where.port, ssl=where.tls)
@@ -210,6 +215,8 @@ class Pool:
                 f"engine '{self.engine}': cannot connect ({_reason(error)}); is it running? selat engine list"
             ) from error
         finally:
+            if call.timing is not None:
+                call.timing.connect_s += time.monotonic() - since
             if connection is None or connection.gone:
                 self._give_place()
         if connection.gone:

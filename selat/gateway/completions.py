@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from selat.core.caller import Caller
 from selat.core.errors import SelatError, Unauthenticated
 from selat.core.label import Label, parse_label
@@ -32,6 +34,7 @@ async def ask(door: Door, request: Request) -> None:
     label = prompt_label(caller, request)
     body = await request.body(door.limits.body_bytes, door.limits.body_s)
     asked = read_ask(APIS[request.path], caller, body, purpose, label)
+    asked.timing.arrived, asked.timing.read = request.arrived, time.monotonic()
     reply = await door.answer(asked)
     if isinstance(reply, Whole):
         await request.respond(reply.status, reply.body, reply.content_type.encode(), _headers(reply))

@@ -41,7 +41,8 @@ class HeadTooLarge(CallerError):
 class Request:
     """One request: method, path and headers at once, the body when it is asked for; and its one response.
 
-    A caller who hangs up cancels the task that works on its request.
+    A caller who hangs up cancels the task that works on its request. `arrived`, on the monotonic clock, is when
+    its head was whole.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Request:
         "_pieces",
         "_size_bytes",
         "_waiter",
+        "arrived",
         "chunks_known",
         "complete",
         "ended",
@@ -65,6 +67,7 @@ class Request:
         self._pieces: list[bytes] = []
         self._size_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
+        self.arrived = 0.0
         self.chunks_known = True
         self.complete = False
         self.method = ""
@@ -262,6 +265,7 @@ class Connection(asyncio.Protocol):
         assert request is not None
         self._in_head, self._head_bytes = False, 0
         self.waiting_since = None
+        request.arrived = time.monotonic()
         request.method = self._parser.get_method().decode("ascii")
         request.keep_alive = self._parser.should_keep_alive() and not self._draining
         request.chunks_known = self._parser.get_http_version() != "1.0"

@@ -1,37 +1,74 @@
-"""Counters of the data plane as Prometheus text, summed over the worker processes; no content, no tenant."""
+"""Counters and histograms of the data plane as Prometheus text, summed over the worker processes; no content."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from selat.core.entry import Closing, Opening
+from selat.core.timing import Timing
 
 HELP = {
     "selat_requests_total": "Requests decided, by endpoint and effect of the decision.",
     "selat_findings_total": "Personal or secret data found, by kind and direction.",
     "selat_answers_total": "Requests ended, by outcome.",
+    "selat_answers_open": "Requests let through whose answer has not ended.",
     "selat_tokens_total": "Tokens, by direction.",
-    "selat_answer_seconds": "Time from decision to the end of the answer.",
-    "selat_first_byte_seconds": "Time from decision to the first byte of the answer.",
-    "selat_engine_breaker_open": "Workers that let an engine rest after failures.",
+    "selat_phase_seconds": "Time by phase of a request: see docs/howto/watch.md.",
     "selat_refused_total": "Requests turned away before a decision, by error code.",
+    "selat_engine_calls_total": "Calls to engines, by engine and outcome; `left` failed before a first byte.",
+    "selat_engine_in_flight": "Calls to an engine that have not ended.",
+    "selat_engine_waiting": "Calls that wait for a free connection to an engine.",
+    "selat_engine_breaker_open": "Workers that let an engine rest after failures.",
+    "selat_engine_breaker_state": "Workers by the state of their circuit breaker for an engine.",
+    "selat_engine_breaker_trips_total": "Times that a breaker opened for an engine.",
+    "selat_ledger_waiting": "Entries that wait to be made durable.",
+    "selat_ledger_lag_seconds": "Age of the oldest entry looked at that no checkpoint covers yet.",
+    "selat_workers": "Gateway processes that report.",
+    "process_cpu_seconds_total": "User and system time of the gateway processes.",
+    "process_resident_memory_bytes": "Memory of the gateway processes.",
+    "process_open_fds": "Open file descriptors of the gateway processes.",
 }
-FOLD_AT = 4096
-BUCKETS_S = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+LOCAL = frozenset({"selat_tenant_requests_total", "selat_tenant_tokens_total"})
+"""Families that stay in the home, for `selat top`: /metrics asks for no key, and shows no tenant."""
+
+LARGEST = frozenset({"selat_ledger_lag_seconds"})
+"""Gauges of which the workers' largest is told, where others are summed."""
+
+PHASES = ("read", "scan", "decide", "book", "queue", "connect", "first_token", "between_tokens", "total")
+BUCKETS_S = (
+    *(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
+)
+FOLD_AT = 512
+"""Small, so that adding up never holds the loop for longer than about a millisecond."""
+
+_FAMILY = "selat_phase_seconds"
+_LASTING = ("_total", "_bucket", "_sum", "_count")
 
 
 class Metrics:
-    """One worker's counters, by sample name with its labels: `selat_answers_total{outcome="complete"}`."""
+    """One worker's counters, by sample name with its labels: `selat_answers_total{outcome="complete"}`.
 
-    def __init__(self) -> None:
-        self._samples: dict[str, float] = {}
+    `earlier` are the samples that a worker of this name left when it was killed: its counters go on from
+    there, since a sum that shrinks would look like a restart of all of them.
+    """
+
+    def __init__(self, earlier: Mapping[str, float] | None = None) -> None:
+        self._samples = {name: value for name, value in (earlier or {}).items() if _lasts(name)}
         self._entries: list[Opening | Closing] = []
+        self._timings: list[Timing] = []
+        self._gaps = [0] * (len(BUCKETS_S) + 1)
+        self._gaps_s = 0.0
+        self._open = 0
+        self.last_id = ""
 
     def count(self, entry: Opening | Closing) -> None:
         """Remember an entry; it is added up later, away from the request."""
@@ -39,16 +76,26 @@ class Metrics:
         if len(self._entries) >= FOLD_AT:
             self.fold()
 
+    def timed(self, timing: Timing, opening: Opening, closing: Closing | None) -> None:
+        """Remember how long the parts of a request took."""
+        self._timings.append(timing)
+
+    def gap(self, seconds: float) -> None:
+        """Count the time between two pieces of a stream, at once: there may be very many."""
+        self._gaps[bisect_left(BUCKETS_S, seconds)] += 1
+        self._gaps_s += seconds
+
     def add(self, sample: str, value: float = 1) -> None:
         self._samples[sample] = self._samples.get(sample, 0) + value
 
     @property
     def samples(self) -> dict[str, float]:
+        """All there is to tell now, gauges included."""
         self.fold()
-        return self._samples
+        return {**self._samples, "selat_answers_open": float(self._open)}
 
     def fold(self) -> None:
-        """Add up the entries remembered since the last time: each kind of sample is added to once."""
+        """Add up what was remembered since the last time: each kind of sample is added to once."""
         entries, self._entries = self._entries, []
         closings = [entry for entry in entries if isinstance(entry, Closing)]
         openings = [entry for entry in entries if isinstance(entry, Opening)]
@@ -56,30 +103,78 @@ class Metrics:
             self.add(f'selat_requests_total{{api="{api}",effect="{effect}"}}', number)
         for outcome, number in Counter(one.outcome for one in closings).items():
             self.add(f'selat_answers_total{{outcome="{outcome}"}}', number)
-        if closings:
-            self.add('selat_tokens_total{direction="in"}', sum(one.usage.prompt for one in closings))
-            self.add('selat_tokens_total{direction="out"}', sum(one.usage.completion for one in closings))
+        self._open += sum(one.kind == "opened" for one in openings) - len(closings)
+        self._tokens(closings)
         self._findings(openings, "in")
         self._findings(closings, "out")
-        self._observe("selat_answer_seconds", [one.duration_ms for one in closings])
-        self._observe("selat_first_byte_seconds", [one.first_ms for one in closings if one.first_ms is not None])
+        for tenant, number in Counter(one.tenant for one in openings).items():
+            self.add(f'selat_tenant_requests_total{{tenant="{tenant}"}}', number)
+        if openings:
+            self.last_id = openings[-1].id
+        self._fold_timings()
+
+    def _tokens(self, closings: Sequence[Closing]) -> None:
+        taken = sum(one.usage.prompt for one in closings)
+        given = sum(one.usage.completion for one in closings)
+        if closings:
+            self.add('selat_tokens_total{direction="in"}', taken)
+            self.add('selat_tokens_total{direction="out"}', given)
+        spent: Counter[str] = Counter()
+        for one in closings:
+            spent[one.tenant] += one.usage.prompt + one.usage.completion
+        for tenant, number in spent.items():
+            self.add(f'selat_tenant_tokens_total{{tenant="{tenant}"}}', number)
 
     def _findings(self, entries: Sequence[Opening | Closing], direction: str) -> None:
         found = Counter(finding.kind for entry in entries for finding in entry.scan.findings)
         for kind, number in found.items():
             self.add(f'selat_findings_total{{kind="{kind}",direction="{direction}"}}', number)
 
-    def _observe(self, name: str, milliseconds: list[int]) -> None:
-        if not milliseconds:
+    def _fold_timings(self) -> None:
+        timings, self._timings = self._timings, []
+        if timings:
+            self._observe("read", [t.read - t.arrived for t in timings if t.arrived])
+            self._observe("scan", [t.scanned - t.begun for t in timings])
+            self._observe("decide", [t.decided - t.scanned for t in timings])
+            self._observe("book", [t.booked - t.decided for t in timings if t.booked])
+            self._observe("queue", [t.queued_s for t in timings if t.queued_s])
+            self._observe("connect", [t.connect_s for t in timings if t.connect_s])
+            self._observe("first_token", [t.first - t.booked for t in timings if t.first])
+            self._observe("total", [t.ended - (t.arrived or t.begun) for t in timings])
+        for engine, number in Counter(engine for t in timings for engine in t.left).items():
+            self.add(f'selat_engine_calls_total{{engine="{engine}",outcome="left"}}', number)
+        for (engine, outcome), number in Counter((t.engine, t.outcome) for t in timings if t.engine).items():
+            self.add(f'selat_engine_calls_total{{engine="{engine}",outcome="{outcome}"}}', number)
+        gaps, self._gaps = self._gaps, [0] * len(self._gaps)
+        gaps_s, self._gaps_s = self._gaps_s, 0.0
+        self._add_histogram("between_tokens", list(accumulate(gaps)), gaps_s)
+
+    def _observe(self, phase: str, seconds: list[float]) -> None:
+        seconds.sort()
+        within = [bisect_right(seconds, bound) for bound in BUCKETS_S]
+        self._add_histogram(phase, [*within, len(seconds)], sum(seconds))
+
+    def _add_histogram(self, phase: str, within: list[int], sum_s: float) -> None:
+        """Add values of a phase: how many are within each bound, the last of them all."""
+        if not within[-1]:
             return
-        milliseconds.sort()
-        for bound in BUCKETS_S:
-            within = bisect_right(milliseconds, bound * 1000)
-            if within:
-                self.add(f'{name}_bucket{{le="{bound}"}}', within)
-        self.add(f'{name}_bucket{{le="+Inf"}}', len(milliseconds))
-        self.add(f"{name}_sum", sum(milliseconds) / 1000)
-        self.add(f"{name}_count", len(milliseconds))
+        # Also bounds that hold nothing yet: a histogram whose bounds come and go cannot be summed.
+        for bound, number in zip((*BUCKETS_S, math.inf), within, strict=True):
+            le = "+Inf" if bound == math.inf else f"{bound:g}"
+            self.add(f'{_FAMILY}_bucket{{phase="{phase}",le="{le}"}}', number)
+        self.add(f'{_FAMILY}_sum{{phase="{phase}"}}', sum_s)
+        self.add(f'{_FAMILY}_count{{phase="{phase}"}}', within[-1])
+
+
+def of_process() -> dict[str, float]:
+    """What this process uses of the machine; empty where /proc does not say."""
+    used = os.times()
+    found = {"process_cpu_seconds_total": used.user + used.system, "selat_workers": 1.0}
+    with contextlib.suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        found["process_resident_memory_bytes"] = float(pages * os.sysconf("SC_PAGE_SIZE"))
+        found["process_open_fds"] = float(len(os.listdir("/proc/self/fd")))
+    return found
 
 
 def save(samples: Mapping[str, float], path: Path) -> None:
@@ -90,40 +185,52 @@ def save(samples: Mapping[str, float], path: Path) -> None:
         os.replace(temporary, path)
 
 
-def load(folder: Path, but: Path) -> list[dict[str, float]]:
+def load(path: Path) -> dict[str, float]:
+    """What a worker left; empty when it left nothing that can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(path.read_text())
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def load_others(folder: Path, but: Path) -> list[dict[str, float]]:
     """What the other workers left in `folder`."""
-    left = []
-    for path in folder.glob("*.json"):
-        if path != but:
-            with contextlib.suppress(OSError, ValueError):
-                left.append(json.loads(path.read_text()))
-    return left
+    return [load(path) for path in folder.glob("*.json") if path != but]
 
 
-def render(snapshots: Iterable[Mapping[str, float]]) -> bytes:
-    """Prometheus text exposition format 0.0.4, samples summed."""
-    total: dict[str, float] = {}
+def total(snapshots: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Samples of several workers as those of one."""
+    summed: dict[str, float] = {}
     for snapshot in snapshots:
         for sample, value in snapshot.items():
-            total[sample] = total.get(sample, 0) + value
+            before = summed.get(sample, 0)
+            summed[sample] = max(before, value) if sample in LARGEST else before + value
+    return summed
+
+
+def render(samples: Mapping[str, float]) -> bytes:
+    """Prometheus text exposition format 0.0.4, without the families that stay in the home."""
+    by_family: dict[str, list[str]] = {}
+    for sample in samples:
+        by_family.setdefault(_family(sample), []).append(sample)
     lines: list[str] = []
     for name, text in HELP.items():
-        own = [sample for sample in total if _family(sample) == name]
-        if not own:
-            continue
-        lines.append(f"# HELP {name} {text}")
-        lines.append(f"# TYPE {name} {_kind(name)}")
-        lines.extend(f"{sample} {total[sample]:g}" for sample in own)
+        if own := by_family.get(name):
+            lines.append(f"# HELP {name} {text}")
+            lines.append(f"# TYPE {name} {_kind(name)}")
+            lines.extend(f"{sample} {samples[sample]:.10g}" for sample in own)
     return ("\n".join(lines) + "\n").encode()
 
 
 def _kind(name: str) -> str:
-    return "histogram" if name.endswith("_seconds") else "counter" if name.endswith("_total") else "gauge"
+    return "histogram" if name == _FAMILY else "counter" if name.endswith("_total") else "gauge"
 
 
 def _family(sample: str) -> str:
     name = sample.partition("{")[0]
-    for suffix in ("_bucket", "_sum", "_count"):
-        if name.endswith("_seconds" + suffix):
-            return name.removesuffix(suffix)
-    return name
+    return _FAMILY if name.startswith(_FAMILY) else name
+
+
+def _lasts(sample: str) -> bool:
+    name = sample.partition("{")[0]
+    return name.endswith(_LASTING) and not name.startswith("process_")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 from selat.app import Platform
@@ -15,7 +16,8 @@ from selat.flows.history import remembering
 from selat.flows.receipt import receipt
 from selat.gateway.app import Gateway
 from selat.gateway.door import Door, Limits
-from selat.gateway.metrics import Metrics, load, render, save
+from selat.gateway.gauges import Lag, gauges
+from selat.gateway.metrics import Metrics, load, load_others, render, save, total
 from selat.gateway.server import serve
 
 SAVE_EVERY_S = 1.0
@@ -24,14 +26,15 @@ POLICY_EVERY_S = 1.0
 
 async def work(platform: Platform, listening: socket.socket) -> None:
     """Serve until told to stop, or until the supervisor is gone."""
-    metrics = Metrics()
-    door = build_door(platform, metrics)
+    metrics = Metrics(load(_saved(platform)))
+    lag = Lag(platform)
+    door = build_door(platform, metrics, lag)
     # What is built by now stays for good: kept out of every collection, which then comes less often.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     loop = asyncio.get_running_loop()
     chores = [
-        loop.create_task(_save(platform, metrics)),
+        loop.create_task(_save(platform, metrics, lag)),
         loop.create_task(_watch_policies(platform)),
         loop.create_task(platform.watch_engines()),
     ]
@@ -45,10 +48,10 @@ async def work(platform: Platform, listening: socket.socket) -> None:
         _saved(platform).unlink(missing_ok=True)
 
 
-def build_door(platform: Platform, metrics: Metrics) -> Door:
+def build_door(platform: Platform, metrics: Metrics, lag: Lag) -> Door:
     """Everything the handlers need, built now: a broken home stops the worker before it serves."""
     settings = platform.settings
-    desk = platform.desk(metrics.count)
+    desk = replace(platform.desk(metrics.count), timed=metrics.timed, gap=metrics.gap)
     return Door(
         identify=platform.identify,
         answer=remembering(answering(platform.library, settings.answer_engine, desk), platform.recall),
@@ -59,9 +62,7 @@ def build_door(platform: Platform, metrics: Metrics) -> Door:
         passage=lambda caller, document, number: place(platform.library, caller, document, number),
         ready=lambda: problems(platform),
         metrics=metrics,
-        render_metrics=lambda: render(
-            [_samples(platform, metrics), *load(platform.home.metrics, _saved(platform))]
-        ),
+        render_metrics=lambda: _render(platform, metrics, lag),
         limits=Limits(settings.body_limit_bytes, settings.body_timeout_s, settings.head_timeout_s),
         house=platform,
     )
@@ -89,25 +90,27 @@ def problems(platform: Platform) -> list[str]:
     return found
 
 
-def _samples(platform: Platform, metrics: Metrics) -> dict[str, float]:
-    """What was counted, and how many workers have each engine's breaker open now."""
-    states = platform.router.states().items()
-    return {
-        **metrics.samples,
-        **{
-            f'selat_engine_breaker_open{{engine="{name}"}}': float(view.state != "closed") for name, view in states
-        },
-    }
+def _render(platform: Platform, metrics: Metrics, lag: Lag) -> bytes:
+    """All workers' samples. Ours are saved first: whichever worker is asked next, none has counted backwards."""
+    own = _report(platform, metrics, lag)
+    return render(total([own, *load_others(platform.home.metrics, _saved(platform))]))
+
+
+def _report(platform: Platform, metrics: Metrics, lag: Lag) -> dict[str, float]:
+    samples = total([metrics.samples, gauges(platform), {"selat_ledger_lag_seconds": lag.seconds}])
+    save(samples, _saved(platform))
+    return samples
 
 
 def _saved(platform: Platform) -> Path:
     return platform.home.metrics / f"{platform.worker}.json"
 
 
-async def _save(platform: Platform, metrics: Metrics) -> None:
+async def _save(platform: Platform, metrics: Metrics, lag: Lag) -> None:
     while True:
         await asyncio.sleep(SAVE_EVERY_S)
-        save(_samples(platform, metrics), _saved(platform))
+        _report(platform, metrics, lag)
+        await asyncio.to_thread(lag.look, metrics.last_id)
 
 
 async def _watch_policies(platform: Platform) -> None:

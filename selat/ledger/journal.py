@@ -85,6 +85,11 @@ class Journal:
         """Why entries are refused now; None while they are taken."""
         return self._down
 
+    @property
+    def waiting(self) -> int:
+        """Entries that wait for the writer."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Make what was appended durable and stop; later appends raise LedgerUnavailable."""
         if not self._writer.is_alive():

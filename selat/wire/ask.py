@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from selat.core.caller import Caller
 from selat.core.errors import BadRequest
 from selat.core.label import Label
+from selat.core.timing import Timing
 from selat.wire import messages, responses
 from selat.wire.fields import Known, known_fields
 from selat.wire.shaper import Shaper
@@ -86,7 +87,7 @@ class Ask:
     `label` is what the prompt is said to be, before scanning. `body` are the caller's own bytes, which the
     ledger commits to; `document` is their decoded JSON object, which is scanned and goes to the engine. Of
     another protocol `document` is the chat completion made of it, and `shaper` makes the caller's answer of
-    the engine's.
+    the engine's. `timing` is told when each step was done.
     """
 
     caller: Caller
@@ -98,6 +99,7 @@ class Ask:
     document: dict[str, object]
     stream: bool
     shaper: Shaper | None = None
+    timing: Timing = field(default_factory=Timing, repr=False, compare=False)
 
 
 def decode(body: bytes) -> dict[str, object]:

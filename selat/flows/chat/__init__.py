@@ -7,6 +7,7 @@ leaves, and the closing entry is written by a plain call for whatever reason the
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 from selat.core.decision import Deny
@@ -34,6 +35,8 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     `shape` turns a whole answer's bytes into those the caller gets, before they are committed to.
     Raises: NotFound before anything is read; Forbidden, LedgerUnavailable and EngineError once it is booked.
     """
+    timing = ask.timing
+    timing.begun = time.monotonic()
     engines = desk.shelf.lookup(ask.model)
     if not engines:
         # The caller's word for a model is its own text: it is not repeated in the log or the ledger.
@@ -43,6 +46,7 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     else:
         scans = scan_texts(desk.guard, ask.document)
     scan = merge(scans.values())
+    timing.scanned = time.monotonic()
     options = decide_all(desk.decider, ask, scan, engines, desk.passported)
     way = route(desk.router, ask, options, scans)
     if not way:
@@ -57,6 +61,7 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
         full.receipt = await _refused(desk, ask, scan, Option(way[0].engine, decision))
         raise
     opening = _opening(desk, ask, scan, way[0])
+    timing.decided = time.monotonic()
     try:
         ticket = _book(desk, ask, opening)
     except LedgerUnavailable:
@@ -66,6 +71,7 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     try:
         if desk.durable_first:
             await ticket
+        timing.booked = time.monotonic()
         await sent.send(way, scans)
         if not desk.durable_first:
             await ticket
@@ -96,7 +102,10 @@ def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[st
 async def _refused(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> str:
     """Book a denial durably; its id."""
     opening = _opening(desk, ask, scan, option)
+    ask.timing.decided = time.monotonic()
     await _book(desk, ask, opening)
+    ask.timing.booked = ask.timing.ended = time.monotonic()
+    desk.timed(ask.timing, opening, None)
     return opening.id
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from selat.core.entry import Closing, Opening
+from selat.core.timing import Timing
 from selat.engines import Engine, Router
 from selat.flows.meter import Settle, free
 from selat.guard import Guard
@@ -33,9 +34,10 @@ class Desk:
 
     `durable_first`: the opening entry is on disk before the prompt is sent; else before the answer's first byte.
     `router` orders the engines that policy allows, and keeps their breakers. `count` is told of each opening
-    and closing, for metrics. `passported` tells whether a model was promoted for the ask's purpose. `reserve`
-    sets aside what an Ask may spend at an engine, or raises TooMany. `packs` is, by profile, the digest of the
-    rule packs in force.
+    and closing, for metrics; `timed` of the Timing of each ask that ended (without a Closing: it was refused),
+    and `gap` of the seconds between two pieces of a stream. `passported` tells whether a model was promoted for
+    the ask's purpose. `reserve` sets aside what an Ask may spend at an engine, or raises TooMany. `packs` is, by
+    profile, the digest of the rule packs in force.
     """
 
     guard: Guard
@@ -47,6 +49,8 @@ class Desk:
     fresh_id: Callable[[], str]
     count: Callable[[Opening | Closing], None]
     router: Router
+    timed: Callable[[Timing, Opening, Closing | None], None] = lambda timing, opening, closing: None
+    gap: Callable[[float], None] = lambda seconds: None
     passported: Callable[[Ask, Engine], bool] = lambda ask, engine: False
     reserve: Callable[[Ask, str], Settle] = lambda ask, engine: free
     durable_first: bool = True

@@ -104,7 +104,7 @@ class Sent:
         Each further try needs the retry budget, and an entry of its own that is durable before it goes.
         Raises: EngineError, the last try's.
         """
-        router = self.desk.router
+        router, trace = self.desk.router, self.ask.timing.trace
         for number, option in enumerate(way):
             last = number + 1 == len(way)
             if number:
@@ -115,6 +115,8 @@ class Sent:
                 self.outgoing(scans, option.engine),
                 self.ask.stream,
                 self.opening.tenant,
+                trace="" if trace is None else trace.sending(option.engine.name, self.ask.model),
+                timing=self.ask.timing,
             )
             self.engine = option.engine.name
             router.begin(self.engine)
@@ -122,12 +124,17 @@ class Sent:
                 self.answer = await option.engine.send(call)
                 if not overloaded(self.answer.status) or last or not router.may_retry():
                     return
+                if trace is not None:
+                    trace.failed(str(self.answer.status))
                 _background(self.answer.close())
                 self.answer = None
-            except EngineError:
+            except EngineError as error:
+                if trace is not None:
+                    trace.failed(error.code)
                 if last or not router.may_retry():
                     raise
             router.end(self.engine, False)
+            self.ask.timing.left += (self.engine,)
             self.engine = ""
 
     async def _rebook(self, option: Option[Engine]) -> None:
@@ -192,6 +199,7 @@ class Sent:
 
     def arrived(self) -> None:
         if self._first_ms is None:
+            self.ask.timing.first = time.monotonic()
             self._first_ms = self._elapsed_ms()
 
     def label(self) -> Label:
@@ -226,6 +234,9 @@ class Sent:
             log.error("closing of %s not booked: %s", closing.id, error)
         self.settle(None if self.answer is None else self.usage)
         self.desk.count(closing)
+        timing = self.ask.timing
+        timing.ended, timing.engine, timing.outcome = time.monotonic(), self.engine, outcome
+        self.desk.timed(timing, self.opening, closing)
         if self.engine:
             self.desk.router.end(
                 self.engine, {"complete": not overloaded(status), "cancelled": None}.get(outcome, False)
@@ -264,9 +275,15 @@ class Streamed:
         sent = self._sent
         shaper = sent.ask.shaper
         assert sent.answer is not None
+        gap, last = sent.desk.gap, 0.0
         try:
             async for chunk in sent.answer.chunks():
-                sent.arrived()
+                now = time.monotonic()
+                if last:
+                    gap(now - last)
+                else:
+                    sent.arrived()
+                last = now
                 out = self._events.feed(chunk)
                 if shaper is not None:
                     out = shaper.feed(out)

@@ -1,0 +1,52 @@
+"""When each part of a request was done: what histograms and spans are made from; never booked, no content."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Trace(Protocol):
+    """A request's spans, where tracing is on.
+
+    `sending` begins the span of a try at an engine and gives the `traceparent` to send along; `failed` ends it
+    before another is tried, with our error's code or the status that came.
+    """
+
+    def sending(self, engine: str, model: str) -> str: ...
+    def failed(self, reason: str) -> None: ...
+
+
+class Timing:
+    """One request's. Moments are seconds of `time.monotonic`, spans of time seconds; 0.0 is what did not happen.
+
+    `arrived`: its head was whole. `read`: caller known, body read. `begun`, `scanned`, `decided`, `booked`: the
+    chat flow's steps (`decided` with its quota set aside, `booked` on disk where that is waited for). `first`:
+    the first byte of the answer. `ended`: the closing was booked. `queued_s`, `connect_s`: waits for a free
+    connection and for a fresh one. `engine` was asked last, with this `outcome` (as a Closing's); those `left`
+    failed before a first byte.
+    """
+
+    __slots__ = (
+        "arrived",
+        "begun",
+        "booked",
+        "connect_s",
+        "decided",
+        "ended",
+        "engine",
+        "first",
+        "left",
+        "outcome",
+        "queued_s",
+        "read",
+        "scanned",
+        "trace",
+    )
+
+    def __init__(self) -> None:
+        self.arrived = self.read = self.begun = self.scanned = self.decided = 0.0
+        self.booked = self.first = self.ended = 0.0
+        self.queued_s = self.connect_s = 0.0
+        self.engine = self.outcome = ""
+        self.left: tuple[str, ...] = ()
+        self.trace: Trace | None = None

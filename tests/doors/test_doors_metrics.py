@@ -1,0 +1,161 @@
+"""What /metrics tells: whole over several workers, never backwards, histograms that add up, no tenant."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doors_kit import Running, children, kill
+from prometheus_client.parser import text_string_to_metric_families
+
+from selat.core.timing import Timing
+from selat.gateway.metrics import BUCKETS_S, Metrics, load, render, save, total
+
+SAY = [{"role": "user", "content": "apa khabar"}]
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def text_of(selat: Running) -> str:
+    with urllib.request.urlopen(f"{selat.address}/metrics") as reply:
+        return str(reply.read().decode())
+
+
+def scraped(text: str) -> Samples:
+    """As Prometheus itself reads it."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def counted(samples: Samples, name: str, **labels: str) -> float:
+    return sum(
+        value for (own, held), value in samples.items() if own == name and labels.items() <= dict(held).items()
+    )
+
+
+def ask(selat: Running, model: str = "echo", stream: bool = False) -> None:
+    client = selat.client()
+    reply = client.chat.completions.create(model=model, messages=SAY, stream=stream)  # type: ignore[call-overload]
+    if stream:
+        for _ in reply:
+            pass
+
+
+def until(true: Callable[[], bool], within_s: float = 15.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def three(fresh: Callable[..., Running]) -> Running:
+    return fresh("--workers", "3")
+
+
+def test_every_workers_counts_are_in_every_scrape_and_a_killed_one_takes_none_with_it(three: Running) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: ask(three), range(40)))
+    before = scraped(text_of(three))
+
+    def done(samples: Samples) -> float:
+        return counted(samples, "selat_answers_total", outcome="complete")
+
+    until(lambda: done(scraped(text_of(three))) >= 41)
+    last: Samples = {}
+    for _ in range(30):  # whichever worker answers
+        now = scraped(text_of(three))
+        for key, value in last.items():
+            if key[0].endswith(("_total", "_bucket", "_count")) and not key[0].startswith("process_"):
+                assert now.get(key, 0) >= value, key
+        last = now
+    assert counted(last, "selat_workers") == 3
+    assert counted(last, "selat_requests_total", api="chat.completions") >= 41 >= counted(before, "selat_workers")
+    time.sleep(1.1)  # what a worker has counted is saved once a second
+    kill(children(three.process)["gateway-0"])
+    until(lambda: counted(scraped(text_of(three)), "selat_workers") == 3 and len(children(three.process)) == 4)
+    assert done(scraped(text_of(three))) >= 41
+
+
+def test_each_phase_has_a_histogram_that_adds_up(selat: Running) -> None:
+    ask(selat)
+    ask(selat, "slow:0.05", stream=True)
+    samples = scraped(text_of(selat))
+    for phase in ("read", "scan", "decide", "book", "connect", "first_token", "between_tokens", "total"):
+        count = counted(samples, "selat_phase_seconds_count", phase=phase)
+        assert count >= 1, phase
+        buckets = sorted(
+            (float(dict(held)["le"]), value)
+            for (name, held), value in samples.items()
+            if name == "selat_phase_seconds_bucket" and dict(held)["phase"] == phase
+        )
+        values = [value for _, value in buckets]
+        assert len(buckets) == len(BUCKETS_S) + 1
+        assert values == sorted(values)
+        assert values[-1] == count
+    slow = counted(samples, "selat_phase_seconds_bucket", phase="first_token", le="300")
+    fast = counted(samples, "selat_phase_seconds_bucket", phase="first_token", le="0.025")
+    assert slow > fast
+
+
+def test_engines_show_calls_load_and_breakers(selat: Running) -> None:
+    ask(selat)
+    samples = scraped(text_of(selat))
+    assert counted(samples, "selat_engine_calls_total", engine="dekat", outcome="complete") >= 1
+    assert ("selat_engine_in_flight", (("engine", "dekat"),)) in samples
+    assert ("selat_engine_waiting", (("engine", "dekat"),)) in samples
+    assert counted(samples, "selat_engine_breaker_state", engine="dekat") == 1
+
+
+def test_no_tenant_is_told_without_a_key(selat: Running) -> None:
+    ask(selat)
+    text = text_of(selat)
+    assert "tenant" not in text
+    left = selat.home / "run" / "metrics" / "gateway-0.json"
+    until(lambda: 'selat_tenant_requests_total{tenant="default"}' in load(left))
+
+
+def test_what_a_killed_worker_left_is_where_the_next_begins(tmp_path: Path) -> None:
+    first = Metrics()
+    first.add('selat_refused_total{code="x"}', 3)
+    save({**first.samples, "selat_ledger_waiting": 7.0}, tmp_path / "w.json")
+    again = Metrics(load(tmp_path / "w.json"))
+    again.add('selat_refused_total{code="x"}')
+    assert again.samples['selat_refused_total{code="x"}'] == 4
+    assert "selat_ledger_waiting" not in again.samples
+    (tmp_path / "w.json").write_text('{"half')
+    assert load(tmp_path / "w.json") == {}
+
+
+def test_gauges_are_summed_but_a_lag_is_the_largest() -> None:
+    lag, waiting = "selat_ledger_lag_seconds", "selat_ledger_waiting"
+    assert total([{lag: 1.0, waiting: 2.0}, {lag: 3.0, waiting: 5.0}]) == {lag: 3.0, waiting: 7.0}
+
+
+def test_a_gap_and_a_phase_fall_into_the_bucket_that_holds_them() -> None:
+    metrics = Metrics()
+    timing = Timing()
+    timing.begun, timing.scanned, timing.decided, timing.ended = 10.0, 10.5, 10.5, 11.0
+    metrics.timed(timing, *_nothing())
+    for seconds in (0.001, 0.0011, 400.0):
+        metrics.gap(seconds)
+    samples = scraped(render(metrics.samples).decode())
+
+    def within(phase: str, le: str) -> float:
+        return counted(samples, "selat_phase_seconds_bucket", phase=phase, le=le)
+
+    assert [within("between_tokens", le) for le in ("0.0005", "0.001", "0.0025", "300", "+Inf")] == [0, 1, 2, 2, 3]
+    assert (within("scan", "0.25"), within("scan", "0.5")) == (0, 1)
+    assert counted(samples, "selat_phase_seconds_sum", phase="total") == 1.0
+    assert counted(samples, "selat_phase_seconds_count", phase="connect") == 0
+
+
+def _nothing() -> Any:
+    return None, None
