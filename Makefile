@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up install test test-clients interop verifier lint bench lock map clean
+.PHONY: up install test test-clients test-ray interop verifier lint bench lock map clean
 
 up: install  ## install, then run the main job
 	$(BIN)/selat up
@@ -30,6 +30,11 @@ test-clients: $(VENV)/.installed-dev  ## clients that people use, Python and Nod
 	-.make/clients/bin/python -m pip install --quiet --disable-pip-version-check --group clients
 	-npm install --silent --no-audit --no-fund --prefix .make/node openai @anthropic-ai/sdk
 	$(BIN)/python -m pytest tests/doors/test_doors_clients.py -rs
+
+# Ray is large, so it lies apart: the pools' tests and an exam on a cluster of two workers.
+test-ray: $(VENV)/.installed-dev  ## the same work on Ray as here
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .make/ray "ray>=2.40"
+	PYTHONPATH=.make/ray $(BIN)/python -m pytest tests/rooms/jobs tests/doors/test_cli_eval.py -k "ray" -rs
 
 # Independent verifiers, for tests/interop: Go from PyPI, golang.org/x/mod from Debian; an S3 server and a
 # certified OpenID provider (tests/rooms/identity) from npm.

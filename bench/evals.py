@@ -109,7 +109,7 @@ def kept(home: Path, path: Path, count: int) -> dict[str, float]:
         "with open_platform(Path(sys.argv[1])) as p:\n"
         " s=Store(p.home.path/'evals'/'evals.db');e=choose_engine(p.shelf,'murid')\n"
         " pack=find_pack(sys.argv[2]);plan=planned(fresh_id(),now,subject_of(e,'murid'),[pack],Terms())\n"
-        " put=putting(p.desk(),p.local_caller(),plan.run.subject);t=time.perf_counter()\n"
+        " put=opened(putting(p.desk(),p.local_caller(),plan.run.subject));t=time.perf_counter()\n"
         " r,x=asyncio.run(evaluate(plan,put,s));assert r.asked==0\n"
         " print(len(x)/(time.perf_counter()-t));s.close()\n"
     )

@@ -9,8 +9,8 @@ import secrets
 import shutil
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -63,6 +63,8 @@ from selat.settings import Settings, read_settings
 from selat.wire import Ask
 
 if TYPE_CHECKING:
+    from selat.evals import Reply, Sample
+    from selat.evals.run import Subject
     from selat.flows.promote import Gate
     from selat.identity.oidc import Tokens
 
@@ -350,6 +352,19 @@ def open_platform(home: Path | None, worker: str = "cli") -> Iterator[Platform]:
         yield platform
     finally:
         platform.close()
+
+
+@asynccontextmanager
+async def examiner(home: Path, subject: Subject) -> AsyncIterator[Callable[[Sample], Awaitable[Reply]]]:
+    """How samples are put to a subject from a process that has no platform yet: a pool's worker opens this."""
+    from selat.flows.evaluate import patient, putting
+
+    with open_platform(home, "eval") as platform:
+        try:
+            yield patient(putting(platform.desk(), platform.local_caller(), subject))
+        finally:
+            for engine in platform.shelf.engines:
+                await engine.close()
 
 
 def detect_engines(ports: Sequence[int] = ()) -> list[Detected]:

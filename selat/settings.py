@@ -60,6 +60,9 @@ class Settings:
     ledger_tiles_region: str = _setting("us-east-1", "Region that requests to it are signed for.")  # type: ignore[assignment]
     ledger_origin: str = _setting("", "Name of a new log, like ledger.example.my; else selat.local/ and chance.")  # type: ignore[assignment]
     ledger_keep_days: int = _setting(0, "Days that salts are kept; then they are erased. 0 keeps them.")  # type: ignore[assignment]
+    jobs_pool: str = _setting(
+        "local", "Where long work is done: `local`, `processes:NUMBER`, `ray`, `ray:auto` or `ray://HOST:PORT`."
+    )  # type: ignore[assignment]
     ledger_seal_every_ms: int = _setting(1000, "Longest wait between an entry and its checkpoint.")  # type: ignore[assignment]
 
 

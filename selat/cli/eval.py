@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from selat.app import Platform, fresh_id, now, open_platform
+from selat.app import Platform, examiner, fresh_id, now, open_platform
 from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
 from selat.core.errors import Misused
-from selat.evals import FIRST_TOKEN, GENERATION, Estimate, Pack, compare, find_pack, shipped, templates
+from selat.evals import (
+    FIRST_TOKEN,
+    GENERATION,
+    Estimate,
+    Pack,
+    Reply,
+    Sample,
+    compare,
+    find_pack,
+    shipped,
+    templates,
+)
 from selat.evals.external import load_external
 from selat.evals.report import LANGUAGES, Account, html, markdown
 from selat.evals.run import COMPLETE, Budget, Run
@@ -31,17 +42,22 @@ from selat.flows.evaluate import (
     Terms,
     choose_engine,
     evaluate,
+    opened,
     planned,
     putting,
     resumed,
     subject_of,
 )
+from selat.jobs import Here, Open, choose_pool
 
 app = typer.Typer(help="Local evals: packs, runs, results, comparisons.", no_args_is_help=True)
 
 AtOnce = Annotated[int, typer.Option("--at-once", min=1, max=512, help="Samples under way at the same time.")]
 MaxTokens = Annotated[int, typer.Option(help="Stop after about that many tokens, in and out; 0: no limit.")]
 Minutes = Annotated[float, typer.Option(help="Stop after that many minutes; 0: no limit.")]
+PoolOption = Annotated[
+    str, typer.Option("--pool", help="Where samples are put: local, processes:N, ray; else setting jobs_pool.")
+]
 RunArgument = Annotated[str, typer.Argument(help="A run's id, the beginning of one, or: last.")]
 
 
@@ -104,6 +120,7 @@ def run(
     max_samples: Annotated[int, typer.Option(help="Ask no more than that many; 0: no limit.")] = 0,
     max_tokens: MaxTokens = 0,
     minutes: Minutes = 0.0,
+    pool: PoolOption = "",
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -116,7 +133,7 @@ def run(
     with open_platform(home) as platform:
         chosen = choose_engine(platform.shelf, model, engine)
         subject = subject_of(chosen, model, digest_file(weights), digest_file(chat_template))
-        _sit(platform, planned(fresh_id(), now, subject, packs, terms), json_)
+        _sit(platform, planned(fresh_id(), now, subject, packs, terms), pool, json_)
 
 
 @app.command()
@@ -125,6 +142,7 @@ def resume(
     at_once: AtOnce = 8,
     max_tokens: MaxTokens = 0,
     minutes: Minutes = 0.0,
+    pool: PoolOption = "",
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -137,7 +155,7 @@ def resume(
         chosen = choose_engine(platform.shelf, was.model, was.engine)
         if subject_of(chosen, was.model, was.weights, was.chat_template) != was:
             raise Misused("the engine's entry is not what it was in this run; start a new run")
-        _sit(platform, plan, json_)
+        _sit(platform, plan, pool, json_)
 
 
 @app.command("show")
@@ -254,20 +272,20 @@ def _store(platform: Platform) -> Iterator[Store]:
         store.close()
 
 
-def _sit(platform: Platform, plan: Plan, json_: bool) -> None:
-    caller = platform.local_caller()
-    put = putting(platform.desk(), caller, plan.run.subject)
+def _sit(platform: Platform, plan: Plan, pool_name: str, json_: bool) -> None:
+    pool, subject = choose_pool(pool_name or platform.settings.jobs_pool), plan.run.subject
+    opening: Open[Sample, Reply] = partial(examiner, platform.home.path, subject)
+    if isinstance(pool, Here):  # this process has a platform already
+        opening = opened(putting(platform.desk(), platform.local_caller(), subject))
     packs = ", ".join(pack.name for pack in plan.packs)
     say(f"run {plan.run.id}: {plan.run.subject.model} @ {plan.run.subject.engine} sits {packs}")
     with _store(platform) as store, progress(packs, None) as bar:
-        started = time.monotonic()
 
         def tell(at: Progress) -> None:
-            rate = (at.done - at.cached) / max(time.monotonic() - started, 1e-6)
-            task = bar.tasks[0].id
-            bar.update(task, completed=at.done, total=at.total, description=f"{packs} {rate:.1f}/s")
+            said = f"{packs} {at.per_s:.1f}/s"  # the bar shows what is left
+            bar.update(bar.tasks[0].id, completed=at.done, total=at.total, description=said)
 
-        ended, _ = asyncio.run(evaluate(replace(plan, tell=tell), put, store))
+        ended, _ = asyncio.run(evaluate(replace(plan, tell=tell), opening, store, pool))
         summaries = _summaries(store, ended)
     facts: dict[str, object] = {
         "run": ended.id,

@@ -37,6 +37,16 @@ class SelatError(Exception):
     status = 500
     code = "internal_error"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross from worker processes; pickle's own way cannot make one with keywords of its own.
+        return _revived, (type(self), self.args, self.__dict__)
+
+
+def _revived(kind: type[SelatError], args: tuple[object, ...], state: dict[str, object]) -> SelatError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class CallerError(SelatError):
     status = 400

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import msgspec
 
 from selat.core.caller import Caller
-from selat.core.errors import EngineError, Forbidden, Misused, NotFound, SelatError
+from selat.core.errors import EngineError, Forbidden, Misused, NotFound
 from selat.evals import GENERATION, Pack, Reply, Sample, Scored, ToolUse, samples, score, template_digest
 from selat.evals.run import COMPLETE, PARTIAL, Budget, Exam, Run, Subject
 from selat.evals.store import Store
 from selat.evals.template import DEFAULT
 from selat.flows.chat import Desk, Whole, chat
+from selat.jobs import Done, Here, Open, Pool
 from selat.wire import APIS, read_ask
 
 log = logging.getLogger("selat.evaluate")
@@ -33,12 +35,23 @@ Put = Callable[[Sample], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is. `done` counts answered samples, those kept from before among them."""
+    """How far a run is, `seconds` after it began. `done` counts answered samples, those kept from before too."""
 
     done: int
     total: int
     cached: int
     failed: int
+    seconds: float = 0.0
+
+    @property
+    def per_s(self) -> float:
+        """Samples answered a second in this sitting."""
+        return (self.done - self.cached) / self.seconds if self.seconds else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the end at this rate; None before the first answer."""
+        return (self.total - self.done) / self.per_s if self.per_s else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +224,36 @@ def read_reply(body: bytes, engine: str) -> Reply:
     )
 
 
+def patient(put: Put) -> Put:
+    """A put that tries three times before it raises EngineError."""
+
+    async def tried(sample: Sample) -> Reply:
+        for attempt in range(1, _TRIES):
+            try:
+                return await put(sample)
+            except EngineError as error:
+                log.info("sample %s of %s, try %d: %s", sample.item.id, sample.pack, attempt, error)
+                await asyncio.sleep(_WAIT_S * 2 ** (attempt - 1))
+        return await put(sample)
+
+    return tried
+
+
+def opened(put: Put) -> Open[Sample, Reply]:
+    """A put of this process as a pool of this process takes it."""
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Put]:
+        yield patient(put)
+
+    return opening
+
+
 @dataclass(slots=True)
 class _Sitting:
     """One run under way: what was answered, what it cost, and why it stopped early, if it did."""
 
     plan: Plan
-    put: Put
     store: Store
     total: int
     answered: dict[str, Reply]
@@ -228,42 +265,38 @@ class _Sitting:
     in_a_row: int = 0
     stopped: str = ""
 
-    async def sit(self, todo: Sequence[Sample]) -> None:
-        waiting = iter(todo)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.plan.budget.at_once, len(todo))):
-                group.create_task(self._work(waiting))
+    async def sit(self, todo: Sequence[Sample], opening: Open[Sample, Reply], pool: Pool) -> None:
+        work = pool.work(opening, self._drawn(todo), self.plan.budget.at_once)
+        async with aclosing(work) as told:
+            async for one in told:
+                self._take(one)
 
-    async def _work(self, waiting: Iterator[Sample]) -> None:
-        for sample in waiting:
+    def _drawn(self, todo: Sequence[Sample]) -> Iterator[Sample]:
+        for sample in todo:
             if self._spent():
                 return
             self.asked += 1
-            reply = await self._ask(sample)
-            if reply is None:
-                continue
-            self.store.keep(self.plan.run.subject.digest, {sample.digest: reply})
-            self.answered[sample.digest] = reply
-            self.tokens += reply.prompt_tokens + reply.completion_tokens
-            self.plan.tell(Progress(len(self.answered), self.total, self.cached, self.failed))
+            yield sample
 
-    async def _ask(self, sample: Sample) -> Reply | None:
-        """A reply, or None after three tries: a sample without a reply is missing, never wrong."""
-        for attempt in range(_TRIES):
-            try:
-                reply = await self.put(sample)
-            except EngineError as error:
-                log.info("sample %s of %s, try %d: %s", sample.item.id, sample.pack, attempt + 1, error)
-                if attempt + 1 < _TRIES:
-                    await asyncio.sleep(_WAIT_S * 2**attempt)
-            else:
-                self.in_a_row = 0
-                return reply
-        self.failed += 1
-        self.in_a_row += 1
-        if self.in_a_row >= _FAILURES_IN_A_ROW:
-            self.stopped = "failures"
-        return None
+    def _take(self, one: Done[Sample, Reply]) -> None:
+        """Keep a reply at once; a sample without one is missing, never wrong."""
+        if one.result is None:
+            if not isinstance(one.error, EngineError):
+                raise one.error or AssertionError("a piece has a result or an error")
+            self.failed += 1
+            self.in_a_row += 1
+            if self.in_a_row >= _FAILURES_IN_A_ROW:
+                self.stopped = "failures"
+            return
+        self.in_a_row = 0
+        self.store.keep(self.plan.run.subject.digest, {one.piece.digest: one.result})
+        self.answered[one.piece.digest] = one.result
+        self.tokens += one.result.prompt_tokens + one.result.completion_tokens
+        self.tell()
+
+    def tell(self) -> None:
+        seconds = time.monotonic() - self.started
+        self.plan.tell(Progress(len(self.answered), self.total, self.cached, self.failed, seconds))
 
     def _spent(self) -> bool:
         budget = self.plan.budget
@@ -276,8 +309,10 @@ class _Sitting:
         return bool(self.stopped)
 
 
-async def evaluate(plan: Plan, put: Put, store: Store) -> tuple[Run, list[Scored]]:
-    """Sit the plan's packs, asking only what is not kept already; the run as it ended, and its scores.
+async def evaluate(
+    plan: Plan, opening: Open[Sample, Reply], store: Store, pool: Pool | None = None
+) -> tuple[Run, list[Scored]]:
+    """Sit the plan's packs in a pool, asking only what is not kept already; the run as it ended, and its scores.
 
     A run that was killed goes on when it is planned again with the same run: kept samples are not asked.
     Raises: LedgerUnavailable and TooMany at once; what was answered until then is kept.
@@ -292,13 +327,11 @@ async def evaluate(plan: Plan, put: Put, store: Store) -> tuple[Run, list[Scored
     run = replace(run, total=len(wanted), state="running")
     store.save(run, plan.packs)
     kept = store.replies(run.subject.digest, list({sample.digest for sample in wanted}))
-    sitting = _Sitting(plan, put, store, len(wanted), dict(kept), len(kept))
-    plan.tell(Progress(len(kept), len(wanted), len(kept), 0))
+    sitting = _Sitting(plan, store, len(wanted), dict(kept), len(kept))
+    sitting.tell()
     todo = {sample.digest: sample for sample in wanted if sample.digest not in kept}
-    try:
-        await sitting.sit(list(todo.values()))
-    except* SelatError as group:
-        raise group.exceptions[0] from None
+    if todo:
+        await sitting.sit(list(todo.values()), opening, pool or Here())
     scored = [_scored(sample, sitting.answered) for sample in wanted if sample.digest in sitting.answered]
     run = replace(
         run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,18 @@ import pytest
 
 from selat.app import furnish
 from selat.evals import Pack, find_pack
+from selat.evals.store import Store
 from selat.home import create_home
 from selat.testing import Upstream
 from selat.testing.exam import is_right, register
 
-MODELS = {"murid": "exam:0.8", "murid-lain": "exam:0.5,b", "lambat": "exam:1,c,0.05"}
+MODELS = {
+    "murid": "exam:0.8",
+    "murid-2": "exam:0.8",
+    "murid-3": "exam:0.8",
+    "murid-lain": "exam:0.5,b",
+    "lambat": "exam:1,c,0.05",
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +91,28 @@ def test_an_exam_is_sat_shown_and_compared(home: Path, pack: Pack) -> None:
     assert "McNemar p" in said
     assert f"{score['mean']:.1%}" in selat(home, "show", first["run"]["id"]).stdout
     assert [row["state"] for row in result(home, "list", "--runs")] == ["complete", "complete"]
+
+
+_NO_RAY = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="no Ray here: make test-ray")
+
+
+@pytest.mark.parametrize(
+    ("pool", "model"), [("processes:2", "murid-2"), pytest.param("ray:2", "murid-3", marks=_NO_RAY)]
+)
+def test_every_pool_gives_the_same_scores_decided_and_booked(
+    home: Path, upstream: Upstream, pack: Pack, pool: str, model: str
+) -> None:
+    before = len(upstream.received)
+    found = result(home, "run", "--model", model, "--pack", "tatabahasa", "--pool", pool)
+    assert (found["run"]["state"], found["run"]["asked"]) == ("complete", len(pack.items))
+    assert len(upstream.received) - before == len(pack.items), "each sample is asked once"
+    known = result(home, "run", "--model", "murid", "--pack", "tatabahasa")
+    assert found["results"] == known["results"]
+    with closing(Store(home / "evals" / "evals.db")) as store:
+        scored = store.scored(found["run"]["id"])
+        replies = store.replies(found["run"]["subject"], [one.sample for one in scored])
+    book = b"".join(path.read_bytes() for path in (home / "ledger").rglob("*") if path.is_file())
+    assert all(reply.receipt.encode() in book for reply in replies.values())
 
 
 def test_a_run_and_its_end_are_in_the_ledger(home: Path) -> None:

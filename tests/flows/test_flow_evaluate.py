@@ -24,6 +24,7 @@ from selat.flows.evaluate import (
     Terms,
     choose_engine,
     evaluate,
+    opened,
     planned,
     putting,
     read_reply,
@@ -72,7 +73,7 @@ class Hall:
         return planned(run_id, lambda: "2026-11-22T00:00:00Z", subject, packs, terms or Terms())
 
     async def sit(self, plan: Plan, caller: Caller = EXAMINER) -> tuple[Run, list[Scored]]:
-        return await evaluate(plan, putting(self.office.desk, caller, plan.run.subject), self.store)
+        return await evaluate(plan, opened(putting(self.office.desk, caller, plan.run.subject)), self.store)
 
 
 @pytest.fixture

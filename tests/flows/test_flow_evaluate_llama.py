@@ -19,7 +19,7 @@ from selat.evals.run import COMPLETE, Budget, Run
 from selat.evals.store import Store
 from selat.evals.summary import Summary, summarise
 from selat.evals.weigh import digest_file
-from selat.flows.evaluate import Terms, evaluate, planned, putting, subject_of
+from selat.flows.evaluate import Terms, evaluate, opened, planned, putting, subject_of
 from selat.guard import Guard
 
 pytest.importorskip("gguf", reason="needs the gguf package to write a model")
@@ -55,7 +55,7 @@ def sat(folder: Path, llama: Llama, scoring: str) -> tuple[Run, list[Scored], Su
 
     async def once() -> tuple[Run, list[Scored]]:
         try:
-            return await evaluate(plan, putting(office.desk, EXAMINER, subject), store)
+            return await evaluate(plan, opened(putting(office.desk, EXAMINER, subject)), store)
         finally:
             await engine.close()
 

@@ -22,7 +22,7 @@ from selat.evals.run import Budget, Exam, Run, Subject
 from selat.evals.store import Store
 from selat.evals.template import template_digest
 from selat.evals.weigh import digest_file
-from selat.flows.evaluate import Plan, evaluate, subject_of
+from selat.flows.evaluate import Plan, evaluate, opened, subject_of
 from selat.flows.promote import Gate, Judged, Registry, Wish, make_passport, promote, weigh
 from selat.policy import DEFAULT, AuthorizationRequest, Decider, PolicySet
 from selat.testing.exam import is_right, right, wrong
@@ -53,7 +53,7 @@ class Bench:
             item = sample.item
             return right(item) if is_right(item, accuracy) else wrong(item)
 
-        await evaluate(Plan(run, (pack,), Budget(), lambda: NOW), put, self.store)
+        await evaluate(Plan(run, (pack,), Budget(), lambda: NOW), opened(put), self.store)
 
     def record(self, kind: str, facts: dict[str, object]) -> str:
         self.booked.append((kind, facts))
