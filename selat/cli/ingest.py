@@ -12,6 +12,7 @@ from selat.app import DEFAULT_TENANT, Platform, open_platform
 from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
 from selat.core.label import parse_label
 from selat.flows.ingest import Intake, Report, found, ingest
+from selat.jobs import choose_pool
 
 app = typer.Typer(add_completion=False)
 
@@ -27,6 +28,9 @@ def run(
     sync: Annotated[bool, typer.Option("--sync", help="Take out what is no longer in PATHS.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Keep on: look for changes (implies --sync).")] = False,
     every_s: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between looks with --watch.")] = 5.0,
+    pool: Annotated[
+        str, typer.Option(help="Where files are read: local, processes:N, ray; else setting jobs_pool.")
+    ] = "",
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -38,22 +42,23 @@ def run(
     with open_platform(home) as platform:
         given = parse_label(label) if label else platform.keys.tenant(tenant).highest_label
         intake = Intake(tenant, collection, given, language, id_field, bool(label), sync or watch)
-        report = _once(platform, paths, intake)
+        report = _once(platform, paths, intake, pool)
         _tell(report, collection, json_)
         while watch:
             time.sleep(every_s)
-            report = _once(platform, paths, intake)
+            report = _once(platform, paths, intake, pool)
             if report.added or report.removed or report.failed:
                 _tell(report, collection, json_)
     if report.failed and not report.added and not report.unchanged:
         raise typer.Exit(1)
 
 
-def _once(platform: Platform, paths: list[Path], intake: Intake) -> Report:
+def _once(platform: Platform, paths: list[Path], intake: Intake, pool: str) -> Report:
     """One pass over the paths, booked when it changed anything; each removal leaves a tombstone of its own."""
     total = sum(1 for _ in found(paths))
     with progress("ingest", total if total > 1 else None) as bar:
-        report = ingest(platform.library, paths, intake, lambda document: bar.advance(bar.task_ids[0]))
+        chosen = choose_pool(pool or platform.settings.jobs_pool)
+        report = ingest(platform.library, paths, intake, lambda document: bar.advance(bar.task_ids[0]), chosen)
     if report.added or report.failed:
         facts: dict[str, object] = {
             "collection": intake.collection,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from selat.core.errors import BadRequest, DocumentUnreadable, Misused
 from selat.core.label import Label, parse_label
 from selat.core.passage import Source
+from selat.jobs import Here, Pool
 from selat.knowledge import (
     PARSE_VERSION,
     SUFFIXES,
@@ -57,31 +61,66 @@ class Report:
     kept: list[str] = field(default_factory=list)
 
 
-def ingest(library: Library, paths: Iterable[Path], intake: Intake, done: Callable[[str], None]) -> Report:
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A file that is to be read, for a pool's worker: `digest` is of its content and of what is made of it."""
+
+    path: Path
+    identity: str
+    digest: str
+    intake: Intake
+
+
+def ingest(
+    library: Library, paths: Iterable[Path], intake: Intake, done: Callable[[str], None], pool: Pool | None = None
+) -> Report:
     """Read files and folders into the library; `done` hears each document's id as it is finished.
 
-    A document that cannot be read is recorded with its reason and the rest goes on. What was there
-    unchanged is skipped, so a run that was killed goes on where it was.
+    Files are read by the workers of a pool, as many at once as there are cores, and shelved here. A document that
+    cannot be read is recorded with its reason and the rest goes on. What was there unchanged is skipped, so a run
+    that was killed goes on where it was. Not to be called from a running event loop.
     Raises: Misused, for a path that does not exist.
     """
     report = Report()
     paths = list(paths)
     seen: set[str] = set()
-    with library.writing() as shelf, Child() as child:
-        for path, identity in found(paths):
-            if path.suffix.lower() in ROWS:
-                documents: Iterable[Document] = _rows(path, intake)
-            else:
-                documents = _file(path, identity, intake, shelf, child)
-            for document in documents:
-                _put(shelf, intake, document, report)
-                seen.add(document.source.document)
-                done(document.source.document)
+    with library.writing() as shelf:
+
+        def put(document: Document) -> None:
+            _put(shelf, intake, document, report)
+            seen.add(document.source.document)
+            done(document.source.document)
+
+        asyncio.run(_read(_papers(paths, intake, shelf, put), pool or Here(), put))
         if intake.sync:
             report.removed = _gone(library, paths, intake, seen)
             for identity in report.removed:
                 shelf.remove(intake.tenant, intake.collection, identity)
     return report
+
+
+async def _read(papers: Iterator[Paper], pool: Pool, put: Callable[[Document], None]) -> None:
+    async with aclosing(pool.work(reading, papers, os.cpu_count() or 1)) as told:
+        async for one in told:
+            if one.result is None:
+                raise one.error or AssertionError("a piece has a result or an error")
+            put(one.result)
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[Callable[[Paper], Awaitable[Document]]]:
+    """How a worker reads papers: each in a parsing process, of which there are as many as papers under way."""
+    with ExitStack() as stack:
+        free: list[Child] = []
+
+        async def read(paper: Paper) -> Document:
+            child = free.pop() if free else stack.enter_context(Child())
+            try:
+                return await asyncio.to_thread(_document_of, paper, child)
+            finally:
+                free.append(child)
+
+        yield read
 
 
 def _gone(library: Library, paths: Iterable[Path], intake: Intake, seen: set[str]) -> list[str]:
@@ -127,35 +166,46 @@ def _put(shelf: Shelf, intake: Intake, document: Document, report: Report) -> No
         report.added.append(identity)
 
 
-def _file(path: Path, identity: str, intake: Intake, shelf: Shelf, child: Child) -> Iterator[Document]:
-    """The document of one file. An unchanged one is not parsed again."""
-    source = Source(identity, path.stem, path.name, language=intake.language)
-    try:
-        digest = _digest(path.read_bytes(), intake)
-    except OSError as error:
-        yield Document(
-            source, intake.label, "", (), str(path.resolve()), f"the file cannot be opened: {error.strerror}"
-        )
-        return
-    known = shelf.holds(intake.tenant, intake.collection, identity, digest)
-    if known:
-        yield known
-        return
+def _papers(
+    paths: Iterable[Path], intake: Intake, shelf: Shelf, put: Callable[[Document], None]
+) -> Iterator[Paper]:
+    """The files that have to be parsed, in order; rows, unchanged and unreadable files are put at once."""
+    for path, identity in found(paths):
+        if path.suffix.lower() in ROWS:
+            for document in _rows(path, intake):
+                put(document)
+            continue
+        try:
+            digest = _digest(path.read_bytes(), intake)
+        except OSError as error:
+            source = Source(identity, path.stem, path.name, language=intake.language)
+            reason = f"the file cannot be opened: {error.strerror}"
+            put(Document(source, intake.label, "", (), str(path.resolve()), reason))
+            continue
+        if known := shelf.holds(intake.tenant, intake.collection, identity, digest):
+            put(known)
+        else:
+            yield Paper(path, identity, digest, intake)
+
+
+def _document_of(paper: Paper, child: Child) -> Document:
+    """What a file holds, or why it cannot be read."""
+    path, intake = paper.path, paper.intake
     try:
         parsed = child.parse(path)
         label = _label(parsed, intake)
     except (DocumentUnreadable, BadRequest) as error:
-        yield Document(source, intake.label, digest, (), str(path.resolve()), str(error))
-        return
+        source = Source(paper.identity, path.stem, path.name, language=intake.language)
+        return Document(source, intake.label, paper.digest, (), str(path.resolve()), str(error))
     facts = parsed.facts
     source = Source(
-        identity,
+        paper.identity,
         facts.get("title") or path.stem,
         facts.get("origin") or path.name,
         facts.get("dated", ""),
         intake.language or facts.get("language", ""),
     )
-    yield _document(source, parsed, label, digest, path)
+    return _document(source, parsed, label, paper.digest, path)
 
 
 def _rows(path: Path, intake: Intake) -> Iterator[Document]:
