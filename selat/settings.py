@@ -16,6 +16,14 @@ PREFIX = "SELAT_"
 _NOT_SETTINGS = frozenset({"SELAT_HOME", "SELAT_DEBUG", "SELAT_SHARED_DATA"})
 
 
+CHOICES = {
+    "ledger_durable_before": ("forward", "answer"),
+    "log_format": ("auto", "json", "text"),
+    "log_level": ("debug", "info", "warning", "error"),
+    "policy_unproved": ("refuse", "allow"),
+}
+
+
 def _setting(default: str | int | float | bool, meaning: str) -> object:
     return field(default=default, metadata={"meaning": meaning})
 
@@ -32,6 +40,11 @@ class Settings:
     body_limit_bytes: int = _setting(8_388_608, "Largest request body.")  # type: ignore[assignment]
     head_timeout_s: float = _setting(15.0, "Longest wait for a request's head.")  # type: ignore[assignment]
     body_timeout_s: float = _setting(60.0, "Longest wait for a request's body.")  # type: ignore[assignment]
+    log_format: str = _setting("auto", "`json`, `text`, or `auto`: text on a terminal, else JSON lines.")  # type: ignore[assignment]
+    log_level: str = _setting("info", "Least level that is logged: `debug`, `info`, `warning` or `error`.")  # type: ignore[assignment]
+    log_requests: float = _setting(
+        0.0, "Share of requests that get a line of their own in the log, 0 to 1. Failures always get one."
+    )  # type: ignore[assignment]
     site_jurisdiction: str = _setting("MY", "Where this machine stands, ISO 3166-1 alpha-2.")  # type: ignore[assignment]
     site_operator: str = _setting("self", "Who operates this machine.")  # type: ignore[assignment]
     site_hardware: str = _setting("cpu", "Vendor of the hardware that models run on here.")  # type: ignore[assignment]
@@ -89,10 +102,11 @@ def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> S
             raise HomeBroken(f"unknown setting '{name}'; known: {', '.join(known)}")
         values[name] = _typed(name, value, type(known[name].default))
     settings = Settings(**values)  # type: ignore[arg-type]
-    if settings.ledger_durable_before not in ("forward", "answer"):
-        raise HomeBroken("setting ledger_durable_before: write 'forward' or 'answer'")
-    if settings.policy_unproved not in ("refuse", "allow"):
-        raise HomeBroken("setting policy_unproved: write 'refuse' or 'allow'")
+    for name, allowed in CHOICES.items():
+        if getattr(settings, name) not in allowed:
+            raise HomeBroken(f"setting {name}: write {' or '.join(repr(one) for one in allowed)}")
+    if not 0 <= settings.log_requests <= 1:
+        raise HomeBroken("setting log_requests: write a share from 0 to 1")
     return settings
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.cli.place import ledger_at, ledger_of
 from selat.core.errors import LedgerBroken, Misused, NotFound
 from selat.flows.receipt import of_tenant
+from selat.gateway.logs import begin
 from selat.home import create_home, find_home, open_home
 from selat.identity import Keys
 from selat.ledger import (
@@ -233,9 +233,9 @@ def reindex_(home: HomeOption = None, json_: JsonOption = False) -> None:
 @app.command(hidden=True, name="sequence")
 def sequence_(home: HomeOption = None) -> None:
     """Integrate the journals and sign checkpoints until told to stop; run by `selat up`."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     place = create_home(find_home(home))
     settings = read_settings(place.path)
+    begin(settings)
     every_s = settings.ledger_seal_every_ms / 1000
     ledger = ledger_of(place)
     keys = Keys.open(settings.database or place.database)

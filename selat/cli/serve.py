@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import uvloop
 
 from selat.app import open_platform
 from selat.cli.frame import HomeOption
+from selat.gateway.logs import begin
 from selat.gateway.worker import work
 
 app = typer.Typer(help="One gateway worker, started by `selat up`.")
@@ -23,9 +23,8 @@ def serve(
     home: HomeOption = None,
 ) -> None:
     """Serve until told to stop; started by `selat up`, not by people."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     listening = socket.socket(fileno=fd)
     listening.setblocking(False)
     with open_platform(home, worker) as platform:
+        begin(platform.settings)
         uvloop.run(work(platform, listening))

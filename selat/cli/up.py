@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from selat.cli.frame import HomeOption, JsonOption, say, show_json
 from selat.cli.welcome import first_question, peer, wait_until_ready, what_next
 from selat.core.errors import Unavailable
 from selat.core.proof import verify
+from selat.gateway.logs import begin
 from selat.home import create_home, find_home
 from selat.kits import guides
 from selat.ledger import Book
@@ -38,11 +38,11 @@ def up(
     json_: JsonOption = False,
 ) -> None:
     """Start Selat: home, ledger, gateway, sample documents, a first question; then serve until Ctrl-C."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     at = create_home(find_home(home))
     with at.held():
         at.forget_counters()
         settings = read_settings(at.path)
+        begin(settings)
         secret = furnish(at)
         listening = bind(host or settings.host, settings.port if port is None else port)
         certificate = at.path / settings.tls_certificate_file if settings.tls_certificate_file else None

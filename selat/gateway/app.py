@@ -11,6 +11,7 @@ from selat.gateway import admin, completions, read, scan
 from selat.gateway.door import Door
 from selat.gateway.errors import MethodNotAllowed, error_body, error_event
 from selat.gateway.http import Request
+from selat.gateway.logs import Access
 from selat.wire import APIS
 
 log = logging.getLogger("selat.gateway")
@@ -41,23 +42,27 @@ class Gateway:
 
     def __init__(self, door: Door) -> None:
         self._door = door
+        self._access: Access | None = door.access if door.access.share else None
 
     async def __call__(self, request: Request) -> None:
         try:
             await self._handler(request)(self._door, request)
         except SelatError as error:
+            if error.status >= 500:
+                self._door.access.failed(error)
             await self._fail(request, error)
         except Exception as error:  # noqa: BLE001 - the last line of defence for the process
             # Where it broke, without the message: a foreign exception's text may repeat the prompt.
             place = traceback.extract_tb(error.__traceback__)[-1]
             log.error("request failed: %s at %s:%d", type(error).__name__, place.name, place.lineno or 0)
             await self._fail(request, SelatError("internal error"))
+        finally:
+            if self._access is not None:
+                route = request.path if request.path in ROUTES else collection(request.path)
+                self._access.ended(request, route if route in ROUTES else "none")
 
     def _handler(self, request: Request) -> Handler:
-        verbs = ROUTES.get(request.path)
-        if verbs is None:
-            # An id may hold slashes (`org/model`), so everything after the collection is the id.
-            verbs = ROUTES.get("/".join(request.path.split("/", 3)[:3]) + "/{id}")
+        verbs = ROUTES.get(request.path) or ROUTES.get(collection(request.path))
         if verbs is None:
             raise NotFound("no such endpoint; see GET /v1/models and the README")
         handler = verbs.get(request.method) or verbs.get(ANY)
@@ -67,12 +72,13 @@ class Gateway:
 
     async def _fail(self, request: Request, error: SelatError) -> None:
         self._door.metrics.add(f'selat_refused_total{{code="{error.code}"}}')
+        request.receipt = getattr(error, "receipt", None) or request.receipt
         if request.started:
             await request.write(error_event(error, request.path))
             return
         extra = []
-        if receipt := getattr(error, "receipt", None):
-            extra.append((b"selat-receipt", receipt.encode()))
+        if request.receipt:
+            extra.append((b"selat-receipt", request.receipt.encode()))
         if isinstance(error, TooMany):
             extra.append((b"retry-after", str(error.retry_after_s).encode()))
         if isinstance(error, MethodNotAllowed):
@@ -80,3 +86,8 @@ class Gateway:
         if error.status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
         await request.respond(error.status, error_body(error, request.path), extra=extra)
+
+
+def collection(path: str) -> str:
+    """The route of one thing of a collection. Its id may hold slashes (`org/model`), so all that follows is it."""
+    return "/".join(path.split("/", 3)[:3]) + "/{id}"

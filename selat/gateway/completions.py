@@ -34,12 +34,14 @@ async def ask(door: Door, request: Request) -> None:
     label = prompt_label(caller, request)
     body = await request.body(door.limits.body_bytes, door.limits.body_s)
     asked = read_ask(APIS[request.path], caller, body, purpose, label)
+    request.asked = asked
     asked.timing.arrived, asked.timing.read = request.arrived, time.monotonic()
     reply = await door.answer(asked)
+    request.receipt = reply.opening.id
     if isinstance(reply, Whole):
         await request.respond(reply.status, reply.body, reply.content_type.encode(), _headers(reply))
     else:
-        await _stream(request, reply, asked.shaper)
+        await _stream(door, request, reply, asked.shaper)
 
 
 def prompt_label(caller: Caller, request: Request) -> Label:
@@ -51,7 +53,7 @@ def prompt_label(caller: Caller, request: Request) -> Label:
     return caller.prompt_label.join(parse_label(header)) if header else caller.prompt_label
 
 
-async def _stream(request: Request, reply: Streamed, shaper: Shaper | None) -> None:
+async def _stream(door: Door, request: Request, reply: Streamed, shaper: Shaper | None) -> None:
     try:
         await request.start(
             reply.status, reply.content_type.encode(), (*_headers(reply), (b"cache-control", b"no-cache"))
@@ -60,6 +62,7 @@ async def _stream(request: Request, reply: Streamed, shaper: Shaper | None) -> N
             await request.write(chunk, more=True)
         await request.write(b"")
     except SelatError as error:
+        door.access.failed(error)
         event = error_event(error) if shaper is None else shaper.fail(error.status, inner(error_object(error)))
         await request.write(event)
     finally:

@@ -10,6 +10,7 @@ from selat.app import Platform
 from selat.core.caller import Caller
 from selat.core.finding import Scan
 from selat.flows.chat import Streamed, Whole
+from selat.gateway.logs import Access
 from selat.gateway.metrics import Metrics
 from selat.wire import Ask
 
@@ -51,6 +52,7 @@ class Door:
     passage: Callable[[Caller, str, int], dict[str, object]]
     ready: Callable[[], list[str]]
     metrics: Metrics
+    access: Access
     render_metrics: Callable[[], bytes]
     limits: Limits
     house: Platform

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import secrets
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -16,6 +18,8 @@ import msgspec
 
 from selat.core.errors import BadRequest, CallerError, SelatError, TooLarge
 from selat.gateway.errors import error_body
+from selat.gateway.logs import CURRENT
+from selat.wire import Ask
 
 JSON = b"application/json"
 MAX_HEAD_BYTES = 64 * 1024
@@ -25,6 +29,8 @@ MAX_PIPELINED = 16
 
 Extra = Iterable[tuple[bytes, bytes]]
 _STATUS = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
+_PROCESS = secrets.token_hex(4)
+_numbers = itertools.count(1)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -42,7 +48,8 @@ class Request:
     """One request: method, path and headers at once, the body when it is asked for; and its one response.
 
     A caller who hangs up cancels the task that works on its request. `arrived`, on the monotonic clock, is when
-    its head was whole.
+    its head was whole. `id` names it in the log and to the caller; it is ours, never the caller's word. For the
+    log it keeps the `status` told, what was `asked` and the `receipt`'s id, once there are such.
     """
 
     __slots__ = (
@@ -51,15 +58,19 @@ class Request:
         "_size_bytes",
         "_waiter",
         "arrived",
+        "asked",
         "chunks_known",
         "complete",
         "ended",
         "headers",
+        "id",
         "keep_alive",
         "method",
         "path",
         "query",
+        "receipt",
         "started",
+        "status",
     )
 
     def __init__(self, connection: Connection) -> None:
@@ -68,12 +79,16 @@ class Request:
         self._size_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
         self.arrived = 0.0
+        self.asked: Ask | None = None
         self.chunks_known = True
         self.complete = False
         self.method = ""
         self.path = ""
         self.query = ""
+        self.receipt = ""
+        self.status = 0
         self.headers: dict[bytes, bytes] = {}
+        self.id = f"{_PROCESS}{next(_numbers):08x}"
         self.keep_alive = True
         self.started = False
         self.ended = False
@@ -135,11 +150,14 @@ class Request:
         await self.respond(status, msgspec.json.encode(value))
 
     def head(self, status: int, content_type: bytes, extra: Extra, framing: bytes) -> bytes:
-        self.started = True
+        self.started, self.status = True, status
         if not self.complete:
             # What is left of the body is not read, so nothing can follow on this connection.
             self.keep_alive = False
-        lines = [_STATUS[status], b"date: ", _date(), b"\r\ncontent-type: ", content_type, b"\r\n", framing]
+        lines = [
+            *(_STATUS[status], b"date: ", _date(), b"\r\nx-request-id: ", self.id.encode()),
+            *(b"\r\ncontent-type: ", content_type, b"\r\n", framing),
+        ]
         for name, value in extra:
             lines += (name, b": ", value, b"\r\n")
         lines.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
@@ -292,6 +310,7 @@ class Connection(asyncio.Protocol):
             self.task = self._loop.create_task(self._work(request))
 
     async def _work(self, request: Request) -> None:
+        CURRENT.set(request.id)
         try:
             await self._handle(request)
         except asyncio.CancelledError:

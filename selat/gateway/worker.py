@@ -17,6 +17,7 @@ from selat.flows.receipt import receipt
 from selat.gateway.app import Gateway
 from selat.gateway.door import Door, Limits
 from selat.gateway.gauges import Lag, gauges
+from selat.gateway.logs import Access
 from selat.gateway.metrics import Metrics, load, load_others, render, save, total
 from selat.gateway.server import serve
 
@@ -62,6 +63,7 @@ def build_door(platform: Platform, metrics: Metrics, lag: Lag) -> Door:
         passage=lambda caller, document, number: place(platform.library, caller, document, number),
         ready=lambda: problems(platform),
         metrics=metrics,
+        access=Access(settings.log_requests),
         render_metrics=lambda: _render(platform, metrics, lag),
         limits=Limits(settings.body_limit_bytes, settings.body_timeout_s, settings.head_timeout_s),
         house=platform,
