@@ -34,7 +34,7 @@ class Segment:
 
     def __init__(self, path: Path, fd: int, at: Cursor) -> None:
         self.path, self._fd, self.durable = path, fd, at
-        self._size = at.offset
+        self._size = self._place = at.offset
 
     @property
     def filled(self) -> int:
@@ -83,9 +83,11 @@ class Segment:
         end = offset + len(data)
         if end > self._size:
             data += _ROOM
-        os.lseek(self._fd, offset, os.SEEK_SET)
+        if self._place != offset:
+            os.lseek(self._fd, offset, os.SEEK_SET)
         files.write_all(self._fd, data)
-        self._size = max(self._size, offset + len(data))
+        self._place = offset + len(data)
+        self._size = max(self._size, self._place)
         points.reached("journal.written")
         files.data_sync(self._fd)
         points.reached("journal.synced")

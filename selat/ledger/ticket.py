@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from selat.core.errors import LedgerUnavailable
 
@@ -16,10 +16,12 @@ class Ticket:
     the outcome, so one of them always sees the other.
     """
 
-    __slots__ = ("_error", "_event", "_settled", "_waiters", "body")
+    __slots__ = ("_error", "_event", "_hurry", "_settled", "_waiters", "body")
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, hurry: Callable[[asyncio.AbstractEventLoop | None], None]) -> None:
+        """`hurry` is called by the first to wait, with the event loop where it waits on one."""
         self.body = body
+        self._hurry = hurry
         self._settled = False
         self._error: str | None = None
         self._event: threading.Event | None = None
@@ -31,9 +33,11 @@ class Ticket:
 
     def __await__(self) -> Generator[object, None, None]:
         if not self._settled:
-            waiter = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            waiter = loop.create_future()
             self._waiters.append(waiter)
             if not self._settled:
+                self._hurry(loop)
                 yield from waiter
         self._redeem()
 
@@ -41,6 +45,7 @@ class Ticket:
         """Block until durable. Raises: LedgerUnavailable, also when `timeout_s` passes first."""
         if not self._settled:
             self._event = event = threading.Event()
+            self._hurry(None)
             if not self._settled and not event.wait(timeout_s):
                 raise LedgerUnavailable(f"ledger: the entry was not durable within {timeout_s} s")
         self._redeem()
