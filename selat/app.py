@@ -44,6 +44,9 @@ from selat.identity import KEY_PREFIX, Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, quote
 from selat.ledger import Book, Journal, Place, prepare, read_bucket
 from selat.models import ModelStore
+from selat.models.offer import Source
+from selat.models.sources import source_of
+from selat.models.web import Web
 from selat.plugins import load_detectors
 from selat.policy import (
     DEFAULT,
@@ -222,6 +225,10 @@ class Platform:
     def models(self) -> ModelStore:
         """The models that this home holds."""
         return ModelStore(self.home.models)
+
+    def model_source(self, text: str, name: str, only: tuple[str, ...], endpoint: str, token: str) -> Source:
+        """Where a person says that a model comes from. Raises: Misused, BadRequest."""
+        return source_of(text, Web(token), endpoint or self.settings.model_hub, name, only)
 
     def shelving(self, by: str = LOCAL_KEY) -> Shelving:
         """How models come and go, booked in the name of a key."""

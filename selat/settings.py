@@ -52,6 +52,9 @@ class Settings:
     guard_detectors: str = _setting(
         "", "Further detectors, by comma: `presidio`, `presidio=SPACY_PIPELINE`, `gliner=FOLDER`, or a plugin's."
     )  # type: ignore[assignment]
+    model_hub: str = _setting(
+        "https://huggingface.co", "Hub that models are pulled from: any server that speaks its protocol."
+    )  # type: ignore[assignment]
     database: str = _setting(
         "",
         "URL of the database of keys and quotas, as postgresql+psycopg://HOST/NAME; else SQLite in the home.",

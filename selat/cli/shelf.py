@@ -1,4 +1,4 @@
-"""The verbs of `selat model` that keep the shelf: add, list, show, remove, verify, gc."""
+"""The verbs of `selat model` that keep the shelf: pull, add, list, show, remove, verify, gc."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.progress import TaskID
 
 from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, byte_progress, say, show, show_json
+from selat.cli.pull import pull
 from selat.flows.shelve import Claim
 from selat.models import Model
 from selat.models.folder import look
@@ -134,6 +135,7 @@ def gc(
 
 def enlist(app: typer.Typer) -> None:
     """Make these verbs commands of `selat model`."""
+    app.command()(pull)
     app.command()(add)
     app.command("list")(list_)
     app.command("show")(show_model)

@@ -57,9 +57,12 @@ class Shelving:
                 told(size)
             return self.put(described(claim, tuple(files), "folder")), found
 
-    def put(self, model: Model) -> Model:
-        """Book a model whose files are in the store, and set it on the shelf; call it inside `store.taking`."""
-        receipt = self.record("model.added", facts_of(model))
+    def put(self, model: Model, accepted: bool = False) -> Model:
+        """Book a model whose files are in the store, and set it on the shelf; call it inside `store.taking`.
+
+        `accepted`: whoever brought it accepted a licence that is not permissive.
+        """
+        receipt = self.record("model.added", facts_of(model) | {"licence_accepted": accepted})
         return self.store.put(replace(model, added=self.now(), receipt=receipt))
 
     def remove(self, name: str, revision: str = "") -> Model:
