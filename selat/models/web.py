@@ -7,8 +7,7 @@ import json
 import re
 import socket
 import ssl
-from http.client import HTTPMessage
-from typing import IO, Any
+from typing import Any
 from urllib import request as urllib_request
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -29,12 +28,12 @@ class _Redirects(urllib_request.HTTPRedirectHandler):
     """The token goes on to the same host only; from TLS nothing leads back to plain HTTP."""
 
     def redirect_request(
-        self, req: urllib_request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+        self, req: urllib_request.Request, *told: Any, **named: Any
     ) -> urllib_request.Request | None:
-        old, new = urlsplit(req.full_url), urlsplit(newurl)
+        old, new = urlsplit(req.full_url), urlsplit(told[-1])
         if new.scheme != "https" and (old.scheme == "https" or new.scheme != "http"):
             raise SourceFailed(f"{old.netloc} leads to {new.scheme}://{new.netloc}, which is not safe to follow")
-        made = super().redirect_request(req, fp, code, msg, headers, newurl)
+        made = super().redirect_request(req, *told, **named)
         if made is not None:
             made.method = req.get_method()
             if new.netloc == old.netloc and (token := req.unredirected_hdrs.get("Authorization")):
