@@ -45,6 +45,10 @@ class Settings:
     log_requests: float = _setting(
         0.0, "Share of requests that get a line of their own in the log, 0 to 1. Failures always get one."
     )  # type: ignore[assignment]
+    otel_endpoint: str = _setting(
+        "", "OTLP/HTTP endpoint that spans go to, as http://127.0.0.1:4318; empty: none are made. Extra `otel`."
+    )  # type: ignore[assignment]
+    otel_share: float = _setting(1.0, "Share of requests without a trace of the caller's that get spans, 0 to 1.")  # type: ignore[assignment]
     site_jurisdiction: str = _setting("MY", "Where this machine stands, ISO 3166-1 alpha-2.")  # type: ignore[assignment]
     site_operator: str = _setting("self", "Who operates this machine.")  # type: ignore[assignment]
     site_hardware: str = _setting("cpu", "Vendor of the hardware that models run on here.")  # type: ignore[assignment]
@@ -108,8 +112,11 @@ def read_settings(home: Path, environment: Mapping[str, str] | None = None) -> S
     for name, allowed in CHOICES.items():
         if getattr(settings, name) not in allowed:
             raise HomeBroken(f"setting {name}: write {' or '.join(repr(one) for one in allowed)}")
-    if not 0 <= settings.log_requests <= 1:
-        raise HomeBroken("setting log_requests: write a share from 0 to 1")
+    for name in ("log_requests", "otel_share"):
+        if not 0 <= getattr(settings, name) <= 1:
+            raise HomeBroken(f"setting {name}: write a share from 0 to 1")
+    if settings.otel_endpoint and not settings.otel_endpoint.startswith(("http://", "https://")):
+        raise HomeBroken("setting otel_endpoint: write a URL, as http://127.0.0.1:4318")
     return settings
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from selat.core.entry import Closing, Opening
+
 
 class Trace(Protocol):
     """A request's spans, where tracing is on.
 
     `sending` begins the span of a try at an engine and gives the `traceparent` to send along; `failed` ends it
-    before another is tried, with our error's code or the status that came.
+    before another is tried, with our error's code or the status that came. `ended` ends what is left, once booked.
     """
 
     def sending(self, engine: str, model: str) -> str: ...
     def failed(self, reason: str) -> None: ...
+    def ended(self, timing: Timing, opening: Opening, closing: Closing | None) -> None: ...
 
 
 class Timing:

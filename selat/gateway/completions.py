@@ -7,6 +7,7 @@ import time
 from selat.core.caller import Caller
 from selat.core.errors import SelatError, Unauthenticated
 from selat.core.label import Label, parse_label
+from selat.core.timing import Trace
 from selat.flows.chat import Streamed, Whole
 from selat.gateway.door import Door
 from selat.gateway.errors import error_event, error_object, inner
@@ -29,13 +30,21 @@ def caller_of(door: Door, request: Request) -> Caller:
 
 async def ask(door: Door, request: Request) -> None:
     """POST to each endpoint of `APIS`."""
+    if door.spans is None:
+        await _ask(door, request, None)
+    else:
+        with door.spans.request(request) as trace:
+            await _ask(door, request, trace)
+
+
+async def _ask(door: Door, request: Request, trace: Trace | None) -> None:
     caller = caller_of(door, request)
     purpose = request.header(b"selat-purpose") or DEFAULT_PURPOSE
     label = prompt_label(caller, request)
     body = await request.body(door.limits.body_bytes, door.limits.body_s)
     asked = read_ask(APIS[request.path], caller, body, purpose, label)
     request.asked = asked
-    asked.timing.arrived, asked.timing.read = request.arrived, time.monotonic()
+    asked.timing.arrived, asked.timing.read, asked.timing.trace = request.arrived, time.monotonic(), trace
     reply = await door.answer(asked)
     request.receipt = reply.opening.id
     if isinstance(reply, Whole):

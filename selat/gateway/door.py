@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from selat.app import Platform
 from selat.core.caller import Caller
@@ -13,6 +13,9 @@ from selat.flows.chat import Streamed, Whole
 from selat.gateway.logs import Access
 from selat.gateway.metrics import Metrics
 from selat.wire import Ask
+
+if TYPE_CHECKING:
+    from selat.gateway.spans import Spans
 
 
 class Identify(Protocol):
@@ -40,6 +43,7 @@ class Door:
     `receipt(id, tenant)` gives a receipt as JSON-able values or None; `ready()` lists what is not in order.
     `scan_is_slow`: other makers' detectors take part, so even short texts are scanned in a thread.
     `passage(caller, document, n)` opens one passage, NotFound for one that the caller may not see.
+    `spans` makes OpenTelemetry spans, where they are wanted.
     `house` is what the admin API shows and changes; no other handler touches it.
     """
 
@@ -53,6 +57,7 @@ class Door:
     ready: Callable[[], list[str]]
     metrics: Metrics
     access: Access
+    spans: Spans | None
     render_metrics: Callable[[], bytes]
     limits: Limits
     house: Platform

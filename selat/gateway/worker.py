@@ -7,10 +7,14 @@ import contextlib
 import gc
 import socket
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selat.app import Platform
-from selat.core.errors import LedgerBroken
+from selat.core.entry import Closing, Opening
+from selat.core.errors import HomeBroken, LedgerBroken
+from selat.core.timing import Timing
 from selat.flows.documents import MODEL, answering, place
 from selat.flows.history import remembering
 from selat.flows.receipt import receipt
@@ -20,6 +24,9 @@ from selat.gateway.gauges import Lag, gauges
 from selat.gateway.logs import Access
 from selat.gateway.metrics import Metrics, load, load_others, render, save, total
 from selat.gateway.server import serve
+
+if TYPE_CHECKING:
+    from selat.gateway.spans import Spans
 
 SAVE_EVERY_S = 1.0
 POLICY_EVERY_S = 1.0
@@ -47,12 +54,16 @@ async def work(platform: Platform, listening: socket.socket) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await chore
         _saved(platform).unlink(missing_ok=True)
+        if door.spans is not None:
+            door.spans.close()
 
 
 def build_door(platform: Platform, metrics: Metrics, lag: Lag) -> Door:
     """Everything the handlers need, built now: a broken home stops the worker before it serves."""
     settings = platform.settings
-    desk = replace(platform.desk(metrics.count), timed=metrics.timed, gap=metrics.gap)
+    spans = spans_of(platform)
+    timed = metrics.timed if spans is None else partial(_traced, metrics)
+    desk = replace(platform.desk(metrics.count), timed=timed, gap=metrics.gap)
     return Door(
         identify=platform.identify,
         answer=remembering(answering(platform.library, settings.answer_engine, desk), platform.recall),
@@ -64,10 +75,29 @@ def build_door(platform: Platform, metrics: Metrics, lag: Lag) -> Door:
         ready=lambda: problems(platform),
         metrics=metrics,
         access=Access(settings.log_requests),
+        spans=spans,
         render_metrics=lambda: _render(platform, metrics, lag),
         limits=Limits(settings.body_limit_bytes, settings.body_timeout_s, settings.head_timeout_s),
         house=platform,
     )
+
+
+def spans_of(platform: Platform) -> Spans | None:
+    """The maker of spans, where the settings name an endpoint for them. Raises: HomeBroken, without the extra."""
+    settings = platform.settings
+    if not settings.otel_endpoint:
+        return None
+    try:
+        from selat.gateway.spans import Spans
+    except ImportError as error:
+        raise HomeBroken("setting otel_endpoint needs the extra 'otel': pip install 'selat[otel]'") from error
+    return Spans(settings.otel_endpoint, settings.otel_share, platform.worker)
+
+
+def _traced(metrics: Metrics, timing: Timing, opening: Opening, closing: Closing | None) -> None:
+    metrics.timed(timing, opening, closing)
+    if timing.trace is not None:
+        timing.trace.ended(timing, opening, closing)
 
 
 def cards(platform: Platform) -> list[dict[str, object]]:
