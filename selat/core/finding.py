@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from selat.core.label import PersonalKind
 
@@ -13,11 +14,11 @@ MEDIA_FLAG = "MEDIA"
 NOT_PERSONAL = frozenset({"SSM", "SECRET"})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class Finding(NamedTuple):
     """A piece of personal or secret data: characters `start` to `end` (exclusive) of the text as given.
 
-    `confidence` is 0 < c <= 1. The text itself never leaves the guard.
+    `confidence` is 0 < c <= 1. The text itself never leaves the guard. A tuple: it is made in the
+    hottest loop.
     """
 
     start: int

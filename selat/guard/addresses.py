@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from selat.core.finding import Finding
 from selat.guard.gazetteer import words
@@ -80,7 +81,9 @@ _BODY = tuple(
 _BEHIND = 72
 _FOLLOWING = re.compile(r" (\d{1,3}[A-Za-z]?(?:/\d{1,4}[A-Za-z]?)*)(?=[ ,\n.]|$)")
 _BUILDING = re.compile(r"[A-Z][\w'-]*(?: [A-Z0-9][\w'-]*){0,3}(?=,| ?\n|,? \d{5})")
+_PLACE_HEADS = frozenset(head[0] for place in (*TOWNS, *STATES) if (head := _LETTERS.match(place)))
 _PLACE_WORD = re.compile(r"[A-Za-z.'][\w.'-]*(?= |,|\.|\n|$|[^\w ])")
+_DIGIT = re.compile(r"\d")
 _BLOCK = re.compile(r"blo(?:k|ck) [a-z]", re.I)
 
 
@@ -129,23 +132,23 @@ def _chain(text: str, start: int) -> tuple[str, int]:
 
 
 def _part(text: str, at: int, before: str) -> tuple[str, int]:
-    post = _POST.match(text, at)
-    if post and state_of(post["code"]) and before.strip("w"):
-        return _post(text, post)
+    char = text[at : at + 1]
+    if char.isdigit() or char in "pP":
+        post = _POST.match(text, at)
+        if post and state_of(post["code"]) and before.strip("w"):
+            return _post(text, post)
     head = _LETTERS.match(text, at)
     word = head[0].lower() if head else ""
-    named = _NAMED.match(text, at) if word in _NAMED_HEADS else None
-    if named:
+    if word in _NAMED_HEADS and (named := _NAMED.match(text, at)):
         end = _name_end(text, named.end())
         if end > named.end():
             return ("S" if named["street"] else "A"), end
-    unit = _UNIT.match(text, at) if len(word) < 3 or word.startswith(_UNIT_HEADS) else None
-    if unit and any(char.isdigit() for char in unit[0]) and before.count("U") < 3 and "P" not in before:
-        return "U", unit.end()
-    if unit and _BLOCK.match(unit[0]):
-        return "U", unit.end()
-    place = _place(text, at)
-    if place and before:
+    if (len(word) < 3 or word.startswith(_UNIT_HEADS)) and (unit := _UNIT.match(text, at)):
+        if _DIGIT.search(unit[0]) and before.count("U") < 3 and "P" not in before:
+            return "U", unit.end()
+        if _BLOCK.match(unit[0]):
+            return "U", unit.end()
+    if before and word in _PLACE_HEADS and (place := _place(text, at)):
         return "T", place
     return _between(text, at, before)
 
@@ -164,12 +167,15 @@ def _post(text: str, post: re.Match[str]) -> tuple[str, int]:
 
 def _place(text: str, at: int) -> int:
     """The end of a town or state at `at`, the longest of up to four words; 0 where none stands."""
-    ends = [match.end() for match in _PLACE_WORD.finditer(text[at : at + 48])][:4]
+    near = text[at : at + 48]
+    ends = [match.end() for match in islice(_PLACE_WORD.finditer(near), 4)]
+    near = near.lower()
     for end in reversed(ends):
-        name = text[at : at + end].lower()
-        for candidate in (name, name.rstrip(".")):
-            if candidate in TOWNS or candidate in STATES:
-                return at + end - (name != candidate)
+        name = near[:end]
+        if name in TOWNS or name in STATES:
+            return at + end
+        if name[-1] == "." and ((plain := name.rstrip(".")) in TOWNS or plain in STATES):
+            return at + end - 1
     return 0
 
 
@@ -182,7 +188,7 @@ def _name_end(text: str, at: int) -> int:
             break
         word = token[0]
         plain = word.lower().rstrip(".")
-        if plain in _END_WORDS or (count and (_NAMED.match(word + " ") or _POST.match(word))):
+        if plain in _END_WORDS or (count and _begins_another(word)):
             break
         lower = lower or word[0].islower()
         if count and word[0].islower() and not lower:
@@ -207,6 +213,14 @@ def _name_end(text: str, at: int) -> int:
     return end
 
 
+def _begins_another(word: str) -> bool:
+    """Whether the next part of the address begins with this word."""
+    letters = _LETTERS.match(word)
+    if letters and letters[0].lower() in _NAMED_HEADS and _NAMED.match(word + " "):
+        return True
+    return _POST.match(word) is not None
+
+
 def _between(text: str, at: int, before: str) -> tuple[str, int]:
     """The name of a building or quarter with no word to tell it by: after a unit, before a comma."""
     if not before or before[-1] not in "USA" or "P" in before:
@@ -218,17 +232,26 @@ def _between(text: str, at: int, before: str) -> tuple[str, int]:
 
 
 def _enough(text: str, start: int, parts: str) -> bool:
-    kinds = set(parts)
-    before = text[max(0, start - 48) : start].lower()
-    home = any(map(before.__contains__, _HOME)) or before.endswith(("of ", "of, "))
-    if not home and "U" not in kinds and any(map(before[-40:].__contains__, _BODY)):
-        return False
+    kinds = frozenset(parts)
+    if "U" in kinds:
+        if "P" in kinds:
+            return "S" in kinds or "A" in kinds or _home(text, start)
+        if "S" in kinds:
+            return "T" in kinds or "A" in kinds or not text[start].isdigit() or _home(text, start)
+        return "A" in kinds and ("T" in kinds or _home(text, start))
+    named = "S" in kinds or "A" in kinds
     if "P" in kinds:
-        return bool(kinds & {"S", "A"}) or ("U" in kinds and home)
-    if "U" in kinds and "S" in kinds:
-        return home or "T" in kinds or "A" in kinds or not text[start].isdigit()
-    if "U" in kinds and "A" in kinds:
-        return home or "T" in kinds
-    return home and (
-        ("S" in kinds and bool(kinds & {"A", "T"})) or ("A" in kinds and "T" in kinds and len(parts) > 2)
-    )
+        return named and (_home(text, start) or not _body(text, start))
+    whole = ("S" in kinds and ("A" in kinds or "T" in kinds)) or ("A" in kinds and "T" in kinds and len(parts) > 2)
+    return whole and _home(text, start)
+
+
+def _home(text: str, start: int) -> bool:
+    """Whether someone's home is spoken of before."""
+    before = text[max(0, start - 48) : start].lower()
+    return any(map(before.__contains__, _HOME)) or before.endswith(("of ", "of, "))
+
+
+def _body(text: str, start: int) -> bool:
+    """Whether an institution or a company is spoken of before."""
+    return any(map(text[max(0, start - 40) : start].lower().__contains__, _BODY))

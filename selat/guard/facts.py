@@ -7,8 +7,14 @@ _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 # Place codes never issued. Source: JPN (National Registration Department), state and country code lists.
 _NOT_PLACES = frozenset({"00", "17", "18", "19", "20", "69", "70", "73", "80", "81", "94", "95", "96", "97"})
 
-# Digits of a mobile number after the trunk 0, by its first two. Source: libphonenumber metadata, region MY.
-_MOBILE_LENGTHS = {"11": (10,), "15": (9, 10), "18": (9, 10), **{f"1{n}": (9,) for n in "0234679"}}
+# Digits of a number after the trunk 0, by its first two. Source: libphonenumber metadata, region MY.
+_MOBILE_LENGTHS = {"11": (10,), "15": (10, 9), "18": (10, 9), **{f"1{n}": (9,) for n in "0234679"}}
+_NATIONAL_LENGTHS = {
+    **_MOBILE_LENGTHS,
+    **{f"3{n}": (9,) for n in "23456789"},
+    **{f"{area}{n}": (8,) for area in "45679" for n in "123456789"},
+    **{f"8{n}": (8,) for n in "23456789"},
+}
 
 # Account number lengths. Source: the banks' own transfer pages; they are not published as a standard.
 BANK_LENGTHS: dict[str, tuple[int, ...]] = {
@@ -37,14 +43,8 @@ def is_ssm(digits: str) -> bool:
 
 
 def national_lengths(digits: str) -> tuple[int, ...]:
-    """How many digits a national number (without trunk 0) that begins so has; empty where none begins so."""
-    if digits[:1] == "1":
-        return _MOBILE_LENGTHS.get(digits[:2], ())
-    if digits[:1] == "3":
-        return (9,) if digits[1:2] > "1" else ()
-    if digits[:1] in ("4", "5", "6", "7", "9"):
-        return (8,) if digits[1:2] > "0" else ()
-    return (8,) if digits[:1] == "8" and digits[1:2] > "1" else ()
+    """How many digits a national number (without trunk 0) that begins so has, the most first; none where none does."""
+    return _NATIONAL_LENGTHS.get(digits[:2], ())
 
 
 def luhn(digits: str) -> bool:

@@ -28,6 +28,7 @@ MALAY_ANY = _read("names_malay", "names_malay_weak")
 FAMILY = _read("surnames_english")
 SURNAMES = _read("surnames_chinese")
 SYLLABLES = _read("syllables_chinese")
+LAST = SURNAMES | FAMILY
 LOCAL = MALAY | INDIAN
 STRONG = LOCAL | ENGLISH
 """Words that are names by themselves."""
@@ -96,3 +97,13 @@ PLACE_WORDS = frozenset(PLACES.replace("(?: makan)?", "").replace("sjkc?", "sjk|
 }
 BODY_WORDS = written(BODIES)
 STOPS |= {word for word in PLACE_WORDS if word.isalpha() and len(word) > 3} - {"port", "batu", "desa", "bayu"}
+TITLE_WORDS = words(
+    """
+    encik en puan pn cik tuan datuk dato' dato datin tun toh haji hajah hj hjh ustaz ustazah dr prof
+    profesor professor ir ts mr mrs ms miss madam mdm cikgu kak abang pak uncle aunty auntie sdr sdri yb yab
+    yang insp inspektor sarjan sir
+    """
+)
+CUTTING = STOPS | BODY_WORDS | TITLE_WORDS | {"sri", "seri", "madya"}
+"""Words at which a name may have to be cut: without one, and of words that all can be part of one, it is whole."""
+PARTS = KNOWN | SYLLABLES

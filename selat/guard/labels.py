@@ -70,13 +70,13 @@ def _table(latin: bool) -> dict[str, str]:
 
 _LATIN, _OTHER = _table(True), _table(False)
 _FIND_OTHER = re.compile("|".join(sorted(_OTHER, key=len, reverse=True)))
-# A word with the signs that labels have inside: `i/c`, `n.r.i.c`, `j&t`.
+# A word with the signs that labels have inside: `i/c`, `n.r.i.c`, `j&t`. The same read from its end.
 _TOKEN = re.compile(r"[a-z]+(?:[./&'-]{1,2}[a-z]+)*")
 _TIGHT = re.compile(
     r"(?:[\s:：#.=\-_\"'`*|>,()\[\]\\/]|no|nom|nombor|number|num|bil|id|is|ialah|adalah|was|are|saya|anda|my|your|the"
     r"|dia|his|her|nya|tu|ni|ini|new|baru|lama|是|为|号码|号|码|எண்|என்|for|bagi|card|kad)*"
 )
-REACH, _NEAR = 56, 24
+REACH = 56
 
 
 class Label(NamedTuple):
@@ -94,37 +94,28 @@ def label_before(text: str, start: int) -> Label:
 
     Words are looked up one by one: an expression of all labels costs four times as much at each number.
     """
-    before = text[max(0, start - REACH) : start].lower()
+    before = text[start - REACH if start > REACH else 0 : start].lower()
     name, end = _last(before)
     if not before.isascii():
         for match in _FIND_OTHER.finditer(before):
             if match.end() > end:
                 name, end = _OTHER[match[0]], match.end()
-    return Label(name, _TIGHT.fullmatch(before, end) is not None) if name else NO_LABEL
+    if not name:
+        return NO_LABEL
+    rest = before[end:]
+    return Label(name, not rest.strip(" :#.=-\"'") or _TIGHT.fullmatch(rest) is not None)
 
 
 def _last(before: str) -> tuple[str, int]:
-    """The last Latin label, of two words or one, and where it ends."""
-    for floor in (len(before) - _NEAR, 0):
-        # Most labels stand close by. What the cut leaves of a first word is not read as one.
-        tokens = list(_TOKEN.finditer(before, max(0, floor)))[floor > 0 :]
-        name, end = _last_of(tokens)
-        if name or floor <= 0:
-            break
-    return name, end
-
-
-def _last_of(tokens: list[re.Match[str]]) -> tuple[str, int]:
-    following = ""
-    for token in reversed(tokens):
-        word = token[0]
-        pair = _LATIN.get(f"{word} {following}") if following else None
-        if pair:
-            return pair, token.end() + 1 + len(following)
-        name = _LATIN.get(word) or _inside(word)
-        if name:
-            return name, token.end()
-        following = word
+    """The last Latin label, of two words or one, and where it ends: read from the end, where most labels stand."""
+    following, size = "", len(before)
+    for match in _TOKEN.finditer(before[::-1]):
+        token = match[0][::-1]
+        if following and (name := _LATIN.get(f"{token} {following}")):
+            return name, size - match.start() + 1 + len(following)
+        if (name := _LATIN.get(token)) or (not token.isalpha() and (name := _inside(token))):
+            return name, size - match.start()
+        following = token
     return "", 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from selat.guard import gazetteer as gaz
 from selat.guard.gazetteer import words
-from selat.guard.spellings import branches
+from selat.guard.spellings import branches, written
 
 LINK = r"(?:[Bb]in(?:ti)?|BIN(?:TI)?|[Bb]te\.?|BTE\.?|[Bb]t\.?|BT\.?|[Bb]\.|[Aa]/? ?[LlPp]|[Ss]/[Oo]|[Dd]/[Oo]|anak|ANAK|ak\.?|A/[LP])"
 # A word of a name: capitalised, or all capitals, or an initial, or an abbreviated Mohd., Abd., Hj.
@@ -56,7 +56,6 @@ ASSERTING = (
     r"nama (?:(?:penuh|anak|suami|isteri|ibu|bapa|ayah|waris|kawan) )?(?:saya|dia|aku|i|beliau|anak|suami|isteri|penuh)|bernama|panggil saya|dikenali sebagai|atas nama|a/n|introduced (?:him|her)self as"
     r"|named|my name is|name is|name's|nama dia"
 )
-TITLED = re.compile(rf"(?<![A-Za-z])(?:{TITLES})\.?,? ", re.I)
 INTRODUCES = re.compile(r"(?<![A-Za-z])(?:saya|aku|i am|i'm|im|this is|dear|hi|hello|salam),? \Z", re.I)
 ASSERTS = re.compile(
     r"(?<![A-Za-z])(?:nama (?:(?:penuh|anak|suami|isteri|ibu|bapa|ayah|waris|kawan) )?(?:saya|dia|aku|i|beliau|penuh)|my name is|name is|bernama|panggil saya|nama ?[:=]|name ?[:=]|\"nama\": ?\"|\"name\": ?\""
@@ -64,18 +63,13 @@ ASSERTS = re.compile(
     re.I,
 )
 
-TITLE_WORDS = words(
+UNSURE = words(
     """
-    encik en puan pn cik tuan datuk dato' dato datin tun toh haji hajah hj hjh ustaz ustazah dr prof
-    profesor professor ir ts mr mrs ms miss madam mdm cikgu kak abang pak uncle aunty auntie sdr sdri yb yab
-    yang insp inspektor sarjan sir
+    cik tuan haji hj ts ir miss bang bro sis pak mak sir lord justice hakim imam father rev master coach captain
+    boss wak tok pok doktor doctor peguam jururawat jeneral kapten pastor atuk nenek tun abang saudara
     """
 )
-UNSURE = re.compile(
-    r"(?:cik|tuan|haji|hj|ts|ir|miss|bang|bro|sis|pak|mak|sir|lord|justice|hakim|imam|father|rev|master|coach|captain|boss|wak"
-    r"|tok|pok|doktor|doctor|peguam|jururawat|jeneral|kapten|lord|pastor|atuk|nenek|tun|abang|saudara)\b",
-    re.I,
-)
+"""Titles that are also other words."""
 GIVEN = words(
     """
     ah mei siew hui wei jia xin yi kok chee boon chong kah kar wai pei sook suet yoke yee zi zhi jun jing
@@ -122,7 +116,7 @@ FREQUENT = (
 LINKED_TRIGGERS = (
     r"[A-Za-z.)] {1,3}(?:[Bb](?:in|inti|te|t|IN|INTI|TE|T)\.?|[Bb]\.|[Aa]/? ?[LlPp]|[SsDd]/[Oo]|anak|ANAK|ak\.?) {1,3}[A-Za-z]",
 )
-TITLE_SET = frozenset(TITLES.replace("dato' ?", "dato' ").replace("dato'?", "dato'|dato").split("|"))
+TITLE_SET = written(TITLES)
 LOWER_TITLED = gaz.STRONG | (gaz.SURNAMES - KIN)
 NEVER_LOWER = gaz.STOPS | NOT_LOWER
 # One expression a word: hyperscan then looks for words, where a long alternation becomes a slow automaton.

@@ -21,8 +21,6 @@ from selat.guard.name_patterns import (
     PART,
     SERI,
     TITLE_SET,
-    TITLE_WORDS,
-    TITLED,
     UNSURE,
 )
 
@@ -38,7 +36,7 @@ def find_linked(text: str, ends: list[int]) -> Iterator[Finding]:
         words = match[0].split() if match and match.end() >= end else []
         where = next((k for k, word in enumerate(words) if word in LINKS), 0)
         if match and where and _is_linked(words, where):
-            finding = _trimmed(text, match, 0.95)
+            finding = _trimmed(text, match, _plain(match[0]), 0.95)
             if finding:
                 done = finding.end
                 yield finding
@@ -93,17 +91,17 @@ def find_titled(text: str, ends: list[int]) -> Iterator[Finding]:
             continue
         start = end - 1
         title, at = _title_before(text, start)
-        if not title or TITLED.match(text, start):  # where more titles follow, the name is theirs
+        if not title or _titled(text, start):  # where more titles follow, the name is theirs
             continue
         match = NAME.match(text, start)
         if match:
-            sure = not UNSURE.fullmatch(title)
-            word = match[0].split()[0].lower().strip(".")
-            if word in gaz.STOPS and not (sure and word in gaz.SURNAMES):
+            sure = title not in UNSURE
+            plain = _plain(match[0])
+            if plain[0] in gaz.STOPS and not (sure and plain[0] in gaz.SURNAMES):
                 continue
-            if not sure and word not in gaz.KNOWN and not _chinese(match[0].split()):
+            if not sure and plain[0] not in gaz.KNOWN and not _chinese(plain):
                 continue
-            finding = _trimmed(text, match, 0.9)
+            finding = _trimmed(text, match, plain, 0.9)
         else:
             lower = LOWER.match(text, start)
             if lower is None or lower[0].split()[0] not in LOWER_TITLED:
@@ -126,6 +124,15 @@ def _title_before(text: str, start: int) -> tuple[str, int]:
     return "", start
 
 
+def _titled(text: str, start: int) -> bool:
+    """Whether a title and a space stand at `start`."""
+    parts = text[start : start + 24].split(" ", 2)
+    for size in range(1, len(parts)):
+        if " ".join(parts[:size]).lower().removesuffix(",").removesuffix(".") in TITLE_SET:
+            return True
+    return False
+
+
 def find_labelled(text: str, ends: list[int]) -> Iterator[Finding]:
     """`Nama: Siti`, `my name is Jeremy Foo`, `Yang benar,` and the signature, `"full_name": "…"`."""
     done = 0
@@ -134,18 +141,20 @@ def find_labelled(text: str, ends: list[int]) -> Iterator[Finding]:
         if start < done:
             continue
         match = NAME.match(text, start)
-        introduces = INTRODUCES.search(text, max(0, start - 12), start) is not None
-        asserts = ASSERTS.search(text, max(0, start - 28), start) is not None
         if match:
-            words = match[0].split()
-            plain = [word.lower().strip(".") for word in words]
+            plain = _plain(match[0])
             if plain[0] in gaz.STOPS and plain[0] not in gaz.SURNAMES:
                 continue
-            signed = "\n" in text[max(0, start - 3) : start] and len(words) > 1
-            if not (asserts or words[-1] in LINKS) and not _likely(plain, signed, introduces):
+            if (
+                match[0].rsplit(" ", 1)[-1] not in LINKS
+                and not _likely(text, start, plain)
+                and not _asserts(text, start)
+            ):
                 continue
-            finding = _trimmed(text, match, 0.85)
-        elif asserts and (lower := LOWER.match(text, start)) and lower[0].split()[0] not in NOT_LOWER:
+            finding = _trimmed(text, match, plain, 0.85)
+        elif (
+            _asserts(text, start) and (lower := LOWER.match(text, start)) and lower[0].split()[0] not in NOT_LOWER
+        ):
             finding = _lower_name(lower, titled=False)
         elif (lower := LOWER.match(text, start)) and lower[0].split()[0] in gaz.LOCAL:
             finding = _lower_name(lower, titled=True)
@@ -156,14 +165,19 @@ def find_labelled(text: str, ends: list[int]) -> Iterator[Finding]:
             yield finding
 
 
-def _likely(words: list[str], signed: bool, introduces: bool) -> bool:
+def _asserts(text: str, start: int) -> bool:
+    """Whether what stands right before says that a name comes, whatever it looks like: `nama saya`."""
+    return ASSERTS.search(text, max(0, start - 28), start) is not None
+
+
+def _likely(text: str, start: int, words: list[str]) -> bool:
     """After a word like `kepada` that also stands before other things."""
-    if any(word in gaz.STRONG for word in words) or _chinese(words):
+    if not gaz.STRONG.isdisjoint(words) or _chinese(words):
         return True
-    known = sum(word in gaz.KNOWN for word in words)
-    return (known >= 1 and (introduces or len(words) >= 2)) or (
-        signed and not any(word in gaz.STOPS for word in words)
-    )
+    if not gaz.KNOWN.isdisjoint(words):
+        return len(words) >= 2 or INTRODUCES.search(text, max(0, start - 12), start) is not None
+    signed = len(words) > 1 and "\n" in text[max(0, start - 3) : start]
+    return signed and gaz.STOPS.isdisjoint(words)
 
 
 def _lower_name(match: re.Match[str], *, titled: bool) -> Finding | None:
@@ -201,12 +215,11 @@ def find_listed(text: str, ends: list[int]) -> Iterator[Finding]:
         match = NAME.match(text, start)
         if match is None:
             finding = _lower_listed(text, seed)
-        elif _judge(match[0].split()):
-            finding = _trimmed(text, match, 0.75)
         else:
-            continue
-        if finding and match and not _judge(text[finding.start : finding.end].split()):
-            continue  # what made it a name was cut off
+            plain = _plain(match[0])
+            finding = _trimmed(text, match, plain, 0.75) if _judge(plain) else None
+            if finding and finding[:2] != match.span() and not _judge(_plain(text[finding.start : finding.end])):
+                continue  # what made it a name was cut off
         if finding:
             done = finding.end
             yield finding
@@ -227,11 +240,15 @@ def _word_start(text: str, end: int) -> int | None:
     return start
 
 
-def _judge(words: list[str]) -> bool:
-    plain = [word.lower().strip(".") for word in words]
+def _plain(name: str) -> list[str]:
+    """The words of a name in lower case, without the points of initials and abbreviations."""
+    return [word.strip(".") for word in name.lower().split()]
+
+
+def _judge(plain: list[str]) -> bool:
     if plain[0] in LEADERS and len(plain) > 1 and plain[1] not in gaz.STOPS:
         return plain[1] in gaz.MALAY_ANY or (len(plain) > 2 and plain[0] in ("nur", "nor", "noor", "siti"))
-    return any(word in gaz.STRONG for word in plain[:3]) or _chinese(plain)
+    return not gaz.STRONG.isdisjoint(plain[:3]) or _chinese(plain)
 
 
 def _lower_listed(text: str, seed: int) -> Finding | None:
@@ -250,22 +267,29 @@ def _lower_listed(text: str, seed: int) -> Finding | None:
 
 
 def _chinese(words: list[str]) -> bool:
-    """Surname and two syllables; an English name and a surname; `Ah Beng`, `Siew Ling`."""
-    parts = [part for word in words for part in word.lower().strip(".").split("-")]
+    """Surname and two syllables; an English name and a surname; `Ah Beng`, `Siew Ling`. Words in lower case."""
+    parts = words
+    if "-" in " ".join(words):
+        parts = "-".join(words).split("-")
     for k in range(len(parts) - 1):
         first, second = parts[k], parts[k + 1]
-        third = parts[k + 2] if k + 2 < len(parts) else ""
-        if first in gaz.SURNAMES and second in gaz.SYLLABLES and (third in gaz.SYLLABLES or second in GIVEN):
-            return True
-        if first in gaz.ENGLISH_ANY and second in gaz.SURNAMES | gaz.FAMILY:
-            return True
-        if first in GIVEN and second in gaz.SYLLABLES and len(second) > 1 and (len(parts) == 2 or first == "ah"):
+        if second in gaz.SYLLABLES:
+            if first in gaz.SURNAMES and (
+                second in GIVEN or (parts[k + 2 : k + 3] and parts[k + 2] in gaz.SYLLABLES)
+            ):
+                return True
+            if first in GIVEN and len(second) > 1 and (len(parts) == 2 or first == "ah"):
+                return True
+        if second in gaz.LAST and first in gaz.ENGLISH_ANY:
             return True
     return False
 
 
 _OPENER = re.compile(r".*[\"'(\[{<*_:,;|>=\t\n](?=[A-Za-z])", re.S)
 """Up to the last sign within a token that a name can follow: `{"nama":"Jeffri`."""
+
+
+_WORD, _INITIAL = re.compile(r"[A-Za-z.'/-]+"), re.compile(r"[A-Z]\.?")
 
 
 def _back(text: str, seed: int, floor: int, *, freely: bool = False) -> int | None:
@@ -285,53 +309,60 @@ def _back(text: str, seed: int, floor: int, *, freely: bool = False) -> int | No
         plain = word.lower().strip(".")
         if not word[:1].isupper() and word not in LINKS:
             break
-        if plain in TITLE_WORDS or (plain in ("sri", "seri") and SERI.search(text, max(0, at - 8), at)):
+        if plain in gaz.TITLE_WORDS or (plain in ("sri", "seri") and SERI.search(text, max(0, at - 8), at)):
             break
         if plain in gaz.STOPS and plain not in gaz.SURNAMES:
             break
-        known = plain in gaz.KNOWN or word in LINKS or re.fullmatch(r"[A-Z]\.?", word)
-        opening = at == 0 or text[at - 1] == "\n" or text[max(0, at - 2)] in ".!?:"
-        if not (known or freely or not opening) or not re.fullmatch(r"[A-Za-z.'/-]+", word):
+        if not (word.isascii() and word.isalpha()) and not _WORD.fullmatch(word):
             break
+        known = freely or plain in gaz.KNOWN or word in LINKS or _INITIAL.fullmatch(word)
+        if not known and (at == 0 or text[at - 1] == "\n" or text[max(0, at - 2)] in ".!?:"):
+            break  # any word that opens a sentence has a capital
         start = at
     return start
 
 
-def _trimmed(text: str, match: re.Match[str], confidence: float) -> Finding | None:
+def _trimmed(text: str, match: re.Match[str], plain: list[str], confidence: float) -> Finding | None:
     """The name without words that are none at its end, or nothing if it names a place or a body."""
-    stop, unknown, kept = match.start(), 0, 0
-    words = list(PART.finditer(match[0]))
-    leading = 0
-    while leading < len(words) - 1 and _is_title(words[leading][0], text, match.start() + words[leading].start()):
-        leading += 1
-    for k, part in enumerate(words[leading:]):
-        plain = part[0].lower().strip(".")
-        linked = part[0] in LINKS
-        chinese = plain in gaz.SYLLABLES
-        if plain in gaz.STOPS and not chinese and (k or plain not in gaz.SURNAMES):
-            break
-        if k and plain in gaz.BODY_WORDS:
-            return None
-        known = chinese or linked or plain in gaz.KNOWN
-        unknown = 0 if known else unknown + 1
-        if unknown > 2:
-            break
-        stop = match.start() + part.end()
-        kept += 1
-    start = match.start() + words[leading].start()
+    start, stop = match.span()
+    if not gaz.CUTTING.isdisjoint(plain) or len([word for word in plain if word not in gaz.PARTS]) > 2:
+        start, stop = _cut(text, start, stop)
     name = text[start:stop]
     if name and name.rsplit(" ", 1)[-1] in LINKS:
         stop = start + len(name.rsplit(" ", 1)[0].rstrip(" "))
-    if not kept or stop - start < 2 or _placed(text, start) or _embodied(text, stop):
+    if stop - start < 2 or _placed(text, start) or _embodied(text, stop):
         return None
     return Finding(start, stop - (text[stop - 1] in ".'" and stop - start > 3), "NAME", confidence)
+
+
+def _cut(text: str, start: int, stop: int) -> tuple[int, int]:
+    """From the first word that is no title to the last before one that is no name's; of no length where none is."""
+    words = list(PART.finditer(text, start, stop))
+    leading = 0
+    while leading < len(words) - 1 and _is_title(words[leading][0], text, words[leading].start()):
+        leading += 1
+    stop = start = words[leading].start()
+    unknown = 0
+    for part in words[leading:]:
+        word = part[0]
+        plain = word.lower().strip(".")
+        chinese = plain in gaz.SYLLABLES
+        if plain in gaz.STOPS and not chinese and (stop > start or plain not in gaz.SURNAMES):
+            break
+        if stop > start and plain in gaz.BODY_WORDS:
+            return start, start
+        unknown = 0 if chinese or plain in gaz.KNOWN or word in LINKS else unknown + 1
+        if unknown > 2:
+            break
+        stop = part.end()
+    return start, stop
 
 
 def _is_title(word: str, text: str, at: int) -> bool:
     plain = word.lower().strip(".")
     if plain in ("sri", "seri"):
         return SERI.search(text, max(0, at - 8), at) is not None
-    return plain in TITLE_WORDS or plain == "madya"
+    return plain in gaz.TITLE_WORDS or plain == "madya"
 
 
 def _placed(text: str, start: int) -> bool:
@@ -339,7 +370,7 @@ def _placed(text: str, start: int) -> bool:
 
     Words are walked one by one: an expression of all places costs ten times as much at each name.
     """
-    for word in text[max(0, start - 56) : start].split(" ")[-2:-7:-1]:
+    for word in text[max(0, start - 56) : start].rsplit(" ", 6)[-2:-7:-1]:
         if word.rstrip(".").lower() in gaz.PLACE_WORDS:
             return True
         if not word[:1].isupper() or word[-1:] in ",;:!?)":
@@ -352,12 +383,12 @@ _LETTERS = re.compile(r"[A-Za-z]+")
 
 def _embodied(text: str, stop: int) -> bool:
     """Whether the words after make it the name of a company, a road, an institution."""
-    after = text[stop : stop + 48]
-    if after[:2] == "'s":
-        after = after[2:]
-    if after[:1] != " ":
+    if text.startswith("'s", stop):
+        stop += 2
+    if text[stop : stop + 1] != " ":
         return False
-    for word in after.split(" ")[1:4]:
+    after = text[stop : stop + 48]
+    for word in after.split(" ", 4)[1:4]:
         letters = _LETTERS.match(word)
         if letters and letters[0].lower() in gaz.BODY_WORDS:
             return True

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import pairwise, repeat
-from typing import NamedTuple
+from itertools import accumulate
+from operator import sub
 
 from selat.core.finding import Finding
 from selat.guard import facts
@@ -22,32 +23,52 @@ _DATE_HEAD = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d\d|(?:19|20)\d\d[-/
 _BEHIND = 48
 
 
-class Run(NamedTuple):
-    """Digits and where each stands. `cuts[k]` tells whether something stands between digits k-1 and k."""
+class Run:
+    """The digits from `start` to `end` of a text: `cuts[k]` tells how many stand before group k, the last one how many
+    there are."""
 
-    text: str
-    digits: str
-    places: list[int]
-    cuts: list[bool]
+    __slots__ = ("_starts", "cuts", "digits", "end", "start", "text")
 
-    def span(self, first: int, count: int) -> tuple[int, int]:
-        return self.places[first], self.places[first + count - 1] + 1
+    def __init__(self, text: str, start: int, end: int) -> None:
+        groups = _DIGITS.findall(text, start, end)
+        self.text, self.start, self.end = text, start, end
+        self.digits = "".join(groups)
+        self.cuts = [0, *accumulate(map(len, groups))]
+        self._starts: list[int] = []
 
-    def whole(self, first: int, count: int) -> bool:
-        """Whether `count` digits from `first` end where a group of digits ends."""
-        return first + count <= len(self.digits) and self.cuts[first + count]
+    @property
+    def starts(self) -> list[int]:
+        """Where each group begins; asked for only where a run holds more than one number."""
+        if not self._starts:
+            self._starts = [group.start() for group in _DIGITS.finditer(self.text, self.start, self.end)]
+        return self._starts
+
+    def place(self, k: int) -> int:
+        """Where digit `k` stands in the text."""
+        if k == 0:
+            return self.start
+        group = bisect_right(self.cuts, k) - 1
+        return self.starts[group] + k - self.cuts[group]
+
+    def stop(self, k: int) -> int:
+        """Where the first `k` digits end."""
+        return self.end if k == len(self.digits) else self.place(k - 1) + 1
 
     def groups(self, first: int, count: int) -> tuple[int, ...]:
-        """Lengths of the groups that `count` digits from `first` are written in."""
-        cuts = self.cuts
-        starts = [k for k in range(first, first + count) if cuts[k]]
-        return tuple(b - a for a, b in pairwise((*starts, first + count)))
+        """Lengths of the groups that `count` digits from `first`, the start of a group, are written in."""
+        last = first + count
+        inner = [first, *[cut for cut in self.cuts if first < cut < last], last]
+        return tuple(map(sub, inner[1:], inner))
 
     def gaps(self, first: int, count: int) -> set[str]:
         """What stands between the groups, spaces stripped unless there is nothing else."""
-        text, places, cuts = self.text, self.places, self.cuts
+        if len(self.cuts) == 2:
+            return set()
+        text, starts, cuts = self.text, self.starts, self.cuts
         return {
-            text[places[k - 1] + 1 : places[k]].strip() or " " for k in range(first + 1, first + count) if cuts[k]
+            text[starts[k - 1] + cuts[k] - cuts[k - 1] : starts[k]].strip() or " "
+            for k in range(1, len(starts))
+            if first < cuts[k] < first + count
         }
 
 
@@ -60,13 +81,13 @@ def find(text: str, ends: list[int]) -> Iterator[Finding]:
         match = _run_over(text, max(done, end - _BEHIND), end)
         if match is None:
             continue
-        done = match.end()
-        if done - match.start() > _LONGEST:  # no number of a person's is this long, nor a list of them so dense
+        start, done = match.span()
+        if done - start > _LONGEST:  # no number of a person's is this long, nor a list of them so dense
             continue
-        findings = list(_read(_run(text, match.start(), done)))
+        findings = _read(Run(text, start, done))
         yield from findings
-        if match[0].count(" ") >= _GROUPS and findings:  # the list goes on: read on behind what was found
-            done = findings[-1].end
+        if done - start > _GROUPS and match[0].count(" ") >= _GROUPS and findings:
+            done = findings[-1].end  # the list goes on: read on behind what was found
 
 
 def _run_over(text: str, floor: int, end: int) -> re.Match[str] | None:
@@ -80,58 +101,49 @@ def _run_over(text: str, floor: int, end: int) -> re.Match[str] | None:
     return match
 
 
-def _run(text: str, start: int, end: int) -> Run:
-    places: list[int] = []
-    cuts: list[bool] = []
-    digits = ""
-    for group in _DIGITS.finditer(text, start, end):
-        places += range(group.start(), group.end())
-        cuts += (True, *repeat(False, len(group[0]) - 1))
-        digits += group[0]
-    return Run(text, digits, places, [*cuts, True])
-
-
-def _read(run: Run) -> Iterator[Finding]:
-    first, size = 0, len(run.digits)
-    while first <= size - 7:
-        if not run.cuts[first]:
-            first += 1
+def _read(run: Run) -> list[Finding]:
+    findings: list[Finding] = []
+    last, done = len(run.digits) - 7, 0
+    for first in run.cuts:
+        if first > last:
+            break
+        if first < done:
             continue
         finding, count = _best(run, first)
         if finding:
-            yield finding
-        first += count
+            findings.append(finding)
+        done = first + count
+    return findings
 
 
 def _best(run: Run, first: int) -> tuple[Finding | None, int]:
     """The first reading that holds, most specific first, and how many digits it used."""
-    start = run.places[first]
-    if start and run.text[start - 1].isalpha() and run.text[start - 1].isascii():
-        label = _glued(run.text, start)
-    else:
-        label = label_before(run.text, _field_start(run.text, start))
-    for reading in _READINGS:
+    text, start = run.text, run.place(first)
+    before = text[start - 1] if start else ""
+    begin = start
+    if before == "+" or before == "(":
+        begin = _phone_start(text, start)
+    label = label_before(text, begin)
+    if before.isalpha() and before.isascii() and not label.tight:
+        label = _GLUED
+    left = len(run.digits) - first
+    for least, reading in _READINGS:
+        if left < least:
+            continue
         count, confidence, kind = reading(run, first, label)
         if count:
-            begin, end = run.span(first, count)
-            if kind == "PHONE":
-                begin = _phone_start(run.text, begin)
-            return (Finding(begin, end, kind, confidence) if confidence else None), count
+            if not confidence:
+                return None, count
+            return Finding(begin if kind == "PHONE" else start, run.stop(first + count), kind, confidence), count
     return None, 1
 
 
-def _field_start(text: str, start: int) -> int:
-    """Where the number begins with its sign and opening bracket."""
-    return _phone_start(text, start)
-
-
-def _glued(text: str, start: int) -> Label:
-    """The label of a number that letters run into: `IC900101145678` is one, `INV24010110` is a reference."""
-    label = label_before(text, start)
-    return label if label.tight else Label("REF", True)
+_GLUED = Label("REF", True)
+"""Of a number that letters run into: `IC900101145678` has its label, `INV24010110` is a reference."""
 
 
 def _phone_start(text: str, start: int) -> int:
+    """Where the number begins with its sign and opening bracket."""
     while start and text[start - 1] in "+(":
         start -= 1
     return start
@@ -142,28 +154,30 @@ _NOTHING: Reading = (0, 0.0, "")
 
 
 def _mykad(run: Run, first: int, label: Label) -> Reading:
-    if not run.whole(first, 12):
+    cuts = run.cuts
+    if first + 12 not in cuts:
         return _NOTHING
     digits = run.digits[first : first + 12]
     if not facts.is_mykad(digits):
         return _NOTHING
-    if run.text[max(0, run.places[first] - 1)] == "+" or (label.tight and label.name == "BANK"):
+    start = run.place(first)
+    if run.text[start - 1 : start] == "+" or (label.tight and label.name == "BANK"):
         return _NOTHING
-    parted = run.cuts[first + 6] and run.cuts[first + 8]
-    start, end = run.span(first, 12)
-    if parted:
+    if first + 6 in cuts and first + 8 in cuts:
         coded = start > 0 and run.text[start - 1] in "/_" and label.name == "REF"
         if coded or (label.tight and label.name in ("REF", "SSM", "HOTLINE")):
             return 12, 0.0, ""
         return 12, 0.98 if label.name == "IC" else 0.9, "MYKAD"
-    if label.name == "IC" or (label.name != "REF" and label_after(run.text, end) == "IC"):
+    if label.name == "IC" or (label.name != "REF" and label_after(run.text, run.stop(first + 12)) == "IC"):
         return 12, 0.95, "MYKAD"
     return _NOTHING
 
 
 def _card(run: Run, first: int, label: Label) -> Reading:
+    if run.digits[first] not in "234568":  # no card's number begins so: cheaper than its ranges
+        return _NOTHING
     for count in (16, 15, 14, 19, 18, 17):
-        if run.whole(first, count) and facts.is_card(run.digits[first : first + count]):
+        if first + count in run.cuts and facts.is_card(run.digits[first : first + count]):
             groups = run.groups(first, count)
             if label.tight and label.name in ("REF", "BANK", "IC"):
                 continue
@@ -175,25 +189,26 @@ def _card(run: Run, first: int, label: Label) -> Reading:
     return _NOTHING
 
 
+_OLD_NUMBER = re.compile(r"\s?\([A-Z0-9]{1,9}-[A-Z]\)")
+
+
 def _ssm(run: Run, first: int, label: Label) -> Reading:
-    if not run.whole(first, 12) or run.groups(first, 12) != (12,):
+    if first + 12 not in run.cuts or run.groups(first, 12) != (12,):
         return _NOTHING
     if not facts.is_ssm(run.digits[first : first + 12]):
         return _NOTHING
-    end = run.span(first, 12)[1]
-    if label.name == "SSM" or re.match(r"\s?\([A-Z0-9]{1,9}-[A-Z]\)", run.text[end : end + 14]):
+    end = run.stop(first + 12)
+    if label.name == "SSM" or _OLD_NUMBER.match(run.text, end, end + 14):
         return 12, 0.9, "SSM"
     return _NOTHING
 
 
-_LOCAL_LAYOUTS = frozenset(
-    {(1,), (2, 2), (2, 3), (3, 2), (3, 3), (2, 1), (3, 1), (6, 1), (7, 1), (4, 1), (5, 1), (2, 4), (3, 4)}
-)
+_SIGNS = frozenset("+(")
 
 
 def _phone(run: Run, first: int, label: Label) -> Reading:
-    digits, start = run.digits, run.places[first]
-    plus = start > 0 and "+" in run.text[_phone_start(run.text, start) : start]
+    digits, start = run.digits, run.place(first)
+    plus = run.text[start - 1 : start] in _SIGNS and "+" in run.text[_phone_start(run.text, start) : start]
     if digits.startswith("0060", first):
         trunk, country = 4, True
     elif digits.startswith("60", first):
@@ -208,8 +223,8 @@ def _phone(run: Run, first: int, label: Label) -> Reading:
         return _NOTHING
     if country and digits[first + trunk : first + trunk + 1] == "0":
         trunk += 1
-    for length in facts.national_lengths(digits[first + trunk : first + trunk + 2])[::-1]:
-        if run.whole(first, trunk + length):
+    for length in facts.national_lengths(digits[first + trunk : first + trunk + 2]):
+        if first + trunk + length in run.cuts:
             break
     else:
         return _NOTHING
@@ -221,23 +236,14 @@ def _phone(run: Run, first: int, label: Label) -> Reading:
 def _phone_confidence(run: Run, span: tuple[int, int], label: Label, form: tuple[bool, bool]) -> float | None:
     """None where the layout is no phone's; 0 where it is one, but not a person's."""
     (first, count), (mobile, marked) = span, form
-    groups, gaps = run.groups(first, count), run.gaps(first, count)
-    if (
-        (len(groups) > 6 or (groups[0] == 1 and groups[1:2] != (2,)))
-        and set(groups) != {1}
-        and "(" not in gaps
-        and not _signed(run, first)
-    ):
+    groups = run.groups(first, count)
+    bare, start = len(groups) == 1, run.place(first)
+    if not bare and not _laid_out(run, span, groups, label):
         return None
-    if _DATE_HEAD.match(run.text, run.places[first]) or (len(groups) > 1 and groups[-1] == 2):
-        return None
-    if gaps & {"/", "_", "*"} and label.name not in ("PHONE", "IC"):
-        return None
-    if not mobile and (label.name == "HOTLINE" or _beside_hotline(run.text, run.places[first])):
+    if not mobile and (label.name == "HOTLINE" or _beside_hotline(run.text, start)):
         return 0.0
     if label.tight and label.name in ("REF", "BANK", "SSM", "TIN", "CARD"):
         return None
-    bare = len(groups) == 1
     if bare and label.name in ("REF", "BANK", "TIN", "IC") and not mobile:
         return None
     if not marked and not mobile and label.name != "PHONE":
@@ -245,6 +251,17 @@ def _phone_confidence(run: Run, span: tuple[int, int], label: Label, form: tuple
     if bare and not mobile and count < 10 and label.name != "PHONE":
         return None
     return 0.95 if label.name == "PHONE" or not bare else 0.8
+
+
+def _laid_out(run: Run, span: tuple[int, int], groups: tuple[int, ...], label: Label) -> bool:
+    """Whether several groups of digits stand as those of a telephone number do."""
+    start = run.place(span[0])
+    odd = (len(groups) > 6 or (groups[0] == 1 and groups[1] != 2)) and set(groups) != {1}
+    if odd and "(" not in run.gaps(*span) and not _signed(run.text, start):
+        return False
+    if groups[-1] == 2 or (len(groups) > 2 and _DATE_HEAD.match(run.text, start)):
+        return False
+    return label.name in ("PHONE", "IC") or not run.gaps(*span) & {"/", "_", "*"}
 
 
 _HOTLINE = re.compile(r"(?<!\d)1[- ]?[38]00[- ]\d\d|hot ?line|careline|khidmat pelanggan|customer service", re.I)
@@ -256,9 +273,9 @@ def _beside_hotline(text: str, start: int) -> bool:
     return _HOTLINE.search(before, max(before.rfind("\n"), before.rfind(". ")) + 1) is not None
 
 
-def _signed(run: Run, first: int) -> bool:
+def _signed(text: str, start: int) -> bool:
     """Whether `+60` or a bracket before it says that this is a telephone number."""
-    return run.text[max(0, run.places[first] - 1)] in "+("
+    return text[max(0, start - 1)] in "+("
 
 
 def _foreign(run: Run, first: int) -> Reading:
@@ -266,20 +283,20 @@ def _foreign(run: Run, first: int) -> Reading:
     if run.digits[first] == "0":
         return _NOTHING
     for count in range(15, 7, -1):
-        if run.whole(first, count) and len(run.groups(first, count)) <= 5:
+        if first + count in run.cuts and len(run.groups(first, count)) <= 5:
             return count, 0.85, "PHONE"
     return _NOTHING
 
 
 def _bank(run: Run, first: int, label: Label) -> Reading:
-    after = label.name not in ("REF", "PHONE") and label_after(run.text, run.places[-1] + 1) == "BANK"
+    after = label.name not in ("REF", "PHONE") and label_after(run.text, run.end) == "BANK"
     if label.name != "BANK" and not after:
         return _NOTHING
-    fits = [n for n in range(17, 6, -1) if run.whole(first, n) and len(run.groups(first, n)) <= 5]
+    fits = [n for n in range(17, 6, -1) if first + n in run.cuts and len(run.groups(first, n)) <= 5]
     if not fits or (run.gaps(first, fits[0]) - {" ", "-"}):
         return _NOTHING
-    start = run.places[first]
-    before = run.text[max(0, start - 56) : run.places[-1] + (24 if after else 0)].lower()
+    start = run.place(first)
+    before = run.text[max(0, start - 56) : run.end - 1 + (24 if after else 0)].lower()
     lengths = {n for name, sizes in facts.BANK_LENGTHS.items() if name in before for n in sizes}
     for count in fits:
         if count in lengths:
@@ -289,5 +306,5 @@ def _bank(run: Run, first: int, label: Label) -> Reading:
     return _NOTHING
 
 
-_READINGS = (_mykad, _card, _ssm, _phone, _bank)
-"""The most specific first."""
+_READINGS = ((12, _mykad), (14, _card), (12, _ssm), (7, _phone), (7, _bank))
+"""The most specific first, each with the fewest digits it reads."""

@@ -39,7 +39,11 @@ SEGMENT = 65_536
 """Characters scanned at a time: the cost of any input is then at most linear in its length."""
 MARGIN = 512
 """Characters of context a segment sees on either side, and more than any finding's usual length."""
+SHORT = 1024
+"""Characters up to which a text without hits is scanned anew sooner than its digest is made."""
 _CACHE_SIZE = 4096
+Hit = tuple[int, int]
+"""A detector's number and where a trigger of its own ends."""
 
 
 class Detector(Protocol):
@@ -79,6 +83,7 @@ READERS = (
     Reader(names_tamil.TRIGGERS, names_tamil.find),
 )
 # Flags have numbers above the readers'.
+_FIRST_FLAG = len(READERS)
 FLAG_NUMBERS = {len(READERS) + k: name for k, name in enumerate(flags.TRIGGERS)}
 _CHINESE = next(k for k, reader in enumerate(READERS) if reader.find is names_chinese.find)
 # Of the readers of names, the surer come first; what one has read as a name the next need not read again.
@@ -116,12 +121,15 @@ class Guard:
 
         Raises: GuardFailed, if the text could not be scanned at all.
         """
-        if not text:
-            return CLEAN
+        hits: list[Hit] | None = None
+        if len(text) <= SHORT and text.isascii() and not self.detectors:
+            hits = self._engine.hits(text.encode())
+            if not hits:  # most of what people write: sooner scanned than looked up
+                return CLEAN
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(key)
         if known is None:
-            known = self._scan(text)
+            known = self._read(text, hits) if hits else self._scan(text)
             if known.ok:
                 self._remember(key, known)
         return known
@@ -136,8 +144,8 @@ class Guard:
             if not text.isascii():
                 return self.segment(text, 0, len(text), final=True)
             # The same without a segment's care for margins and twins: most texts of a chat are short and plain.
-            found, topics = self._find(text)
-            return Scan(tuple(found), frozenset(topics)) if found or topics else CLEAN
+            hits = self._engine.hits(text.encode())
+            return self._read(text, hits) if hits else CLEAN
         findings: list[Finding] = []
         raised: set[str] = set()
         for start, end in segments(text):
@@ -165,52 +173,63 @@ class Guard:
         ceiling = len(text) if final else min(len(text), end + MARGIN)
         raw = text[floor:ceiling] if (floor, ceiling) != (0, len(text)) else text
         normal = normalise(raw)
-        found, raised = self._find(normal.text)
-        if not found and not raised:
-            return CLEAN
-        if not normal.starts and raw is text and end == len(text):
-            return Scan(tuple(found), frozenset(raised))
+        read = self._find(normal.text)
+        if read is CLEAN or (not normal.starts and raw is text and end == len(text)):
+            return read
         placed = []
-        for finding in found:
+        for finding in read.findings:
             first, last = normal.origin(finding.start, finding.end)
             if start <= first + floor < end:
                 placed.append(Finding(first + floor, last + floor, finding.kind, finding.confidence))
-        return Scan(tuple(placed), frozenset(raised))
+        return Scan(tuple(placed), read.flags)
 
-    def _find(self, text: str) -> tuple[list[Finding], set[str]]:
+    def _find(self, text: str) -> Scan:
+        """What is in a text in its normal spelling."""
         data = text.encode("utf-8", "surrogatepass")
         hits = self._engine.hits(data)
-        if not hits and len(data) == len(text):
-            return [], set()
-        places: dict[int, list[int]] = {}
-        if not text.isascii() and (sought := names_chinese.seek(text)):
-            places[_CHINESE] = sought
-        elif not hits:
-            return [], set()
         if len(data) == len(text):
-            for number, end in hits:
-                places.setdefault(number, []).append(end)
-        else:
-            hits.sort(key=_by_end)
-            at = chars = 0
-            for number, end in hits:
-                if end > at:
-                    chars += len(data[at:end].decode("utf-8", "ignore"))
-                    at = end
-                places.setdefault(number, []).append(chars)
+            return self._read(text, hits) if hits else CLEAN
+        hits = in_characters(data, hits)
+        hits += [(_CHINESE, end) for end in names_chinese.seek(text)]
+        return self._read(text, hits) if hits else CLEAN
+
+    def _read(self, text: str, hits: list[Hit]) -> Scan:
+        """What the readers find at the hits, whose ends count characters."""
+        places: dict[int, list[int]] = {}
+        for number, end in hits:
+            if number in places:
+                places[number].append(end)
+            else:
+                places[number] = [end]
         findings: list[Finding] = []
-        topics = {}
+        topics = []
         for number in sorted(places):
-            ends = sorted(places[number])
-            if number in FLAG_NUMBERS:
-                topics[FLAG_NUMBERS[number]] = ends
+            ends = places[number]
+            if len(ends) > 1:
+                ends.sort()
+            if number >= _FIRST_FLAG:
+                topics.append((FLAG_NUMBERS[number], ends))
                 continue
-            if number in _LATIN_NAMES and findings:
+            if findings and number in _LATIN_NAMES:
                 ends = _unread(ends, findings)
             if ends:
-                findings.extend(READERS[number].find(text, ends))
-        found = settle(findings)
-        return found, {name for name, ends in topics.items() if flags.is_raised(name, text, ends, found)}
+                findings += READERS[number].find(text, ends)
+        if len(findings) > 1:
+            findings = settle(findings)
+        raised = [name for name, ends in topics if flags.is_raised(name, text, ends, findings)]
+        return Scan(tuple(findings), frozenset(raised)) if findings or raised else CLEAN
+
+
+def in_characters(data: bytes, hits: list[Hit]) -> list[Hit]:
+    """Hits whose ends count bytes, as hits whose ends count characters, in order of place."""
+    at = chars = 0
+    placed = []
+    for number, end in sorted(hits, key=_by_end):
+        if end > at:
+            chars += len(data[at:end].decode("utf-8", "ignore"))
+            at = end
+        placed.append((number, chars))
+    return placed
 
 
 def triggers() -> list[prefilter.Trigger]:
@@ -233,7 +252,7 @@ def _checked(detector: Detector, text: str) -> list[Finding]:
 
 def _unread(ends: list[int], findings: list[Finding]) -> list[int]:
     """Of places in ascending order, those that lie in no name found so far."""
-    spans = sorted((f.start, f.end) for f in findings if f.kind == "NAME")
+    spans = sorted([(f.start, f.end) for f in findings if f.kind == "NAME"])
     if not spans:
         return ends
     left, k = [], 0
@@ -258,7 +277,7 @@ def settle(findings: Iterable[Finding]) -> list[Finding]:
     if len(given) < 2:
         return given
     given.sort(key=_by_start)
-    if all(first.end <= second.start for first, second in pairwise(given)):
+    if not any(first.end > second.start for first, second in pairwise(given)):
         return given
     ordered = sorted(given, key=_by_rank)
     kept: list[Finding] = []  # in order of place, none overlapping: its neighbours tell whether one fits in
