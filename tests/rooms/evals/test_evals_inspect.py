@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,11 @@ from selat.testing import Upstream
 from selat.testing.exam import is_right, register
 from selat.testing.replies import last_text
 
-pytest.importorskip("inspect_ai", reason="needs the extra 'evals'")
 ROOT = Path(__file__).parents[3]
+BESIDE = ROOT / ".make" / "inspect" / "bin" / "python"  # made by `make test`: Inspect has many dependencies
+PYTHON = str(BESIDE) if BESIDE.exists() else sys.executable
+if not BESIDE.exists() and importlib.util.find_spec("inspect_ai") is None:
+    pytest.skip("Inspect is not at hand: make .make/tools", allow_module_level=True)
 TASKS = ROOT / "selat" / "evals" / "inspect_tasks.py"
 MODEL = "exam:0.7"
 
@@ -30,13 +35,26 @@ def upstream() -> Iterator[Upstream]:
         yield server
 
 
+def installed(folder: Path) -> Path:
+    """What an editable installation says of Selat, written from its pyproject: tests run from the sources."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    told = folder / f"selat-{project['version']}.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: selat\nVersion: {project['version']}\n")
+    [(name, module)] = project["entry-points"]["inspect_ai"].items()
+    (told / "entry_points.txt").write_text(f"[inspect_ai]\n{name} = {module}\n")
+    (told / "direct_url.json").write_text(json.dumps({"url": ROOT.as_uri(), "dir_info": {"editable": True}}))
+    return folder
+
+
 def inspected(upstream: Upstream, folder: Path, *tasks: str) -> dict[str, dict[str, Any]]:
     """Each task's log by its name, as `inspect eval` wrote it."""
-    command = [sys.executable, "-m", "inspect_ai", "eval", *tasks, "--model", f"openai-api/ujian/{MODEL}"]
+    command = [PYTHON, "-m", "inspect_ai", "eval", *tasks, "--model", f"openai-api/ujian/{MODEL}"]
     command += ["--log-dir", str(folder), "--log-format", "json", "--display", "none", "--max-connections", "16"]
-    environment = {"UJIAN_API_KEY": "k", "UJIAN_BASE_URL": upstream.url, "PYTHONPATH": str(ROOT)}
+    paths = os.pathsep.join([str(installed(folder / "installed")), str(ROOT)])
+    environment = {"UJIAN_API_KEY": "k", "UJIAN_BASE_URL": upstream.url, "PYTHONPATH": paths}
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, cwd=folder, env={**os.environ, **environment}
+        command, capture_output=True, text=True, timeout=240, cwd=ROOT, env={**os.environ, **environment}
     )
     assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
     logs = [json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")]
@@ -45,8 +63,11 @@ def inspected(upstream: Upstream, folder: Path, *tasks: str) -> dict[str, dict[s
 
 def test_inspect_and_our_runner_agree_to_the_item(upstream: Upstream, tmp_path: Path) -> None:
     """Which items the model gets right is known, and test_flow_evaluate.py holds our runner to the same."""
-    names = ("tatabahasa", "alat")
-    logs = inspected(upstream, tmp_path, *(f"{TASKS}@{name.replace('-', '_')}" for name in names))
+    names = ("tatabahasa", "alat", "keselamatan-3r")
+    logs = {
+        **inspected(upstream, tmp_path / "file", f"{TASKS}@tatabahasa"),
+        **inspected(upstream, tmp_path / "installed", "selat/alat", "selat/keselamatan_3r"),
+    }
     for name in names:
         mine = {item.id: float(is_right(item, 0.7)) for item in find_pack(name).items}
         log = logs[name]
