@@ -17,7 +17,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selat.core.caller import ROLES, Caller, Site
+from selat.core.caller import EVERY_GROUP, ROLES, Caller, Site
 from selat.core.entry import Change, Closing, Opening
 from selat.core.errors import HomeBroken
 from selat.core.label import HIGHEST
@@ -300,6 +300,7 @@ class Platform:
             found.prompt_label,
             profile=found.profile,
             keeps_content=found.content_days > 0,
+            groups=frozenset({EVERY_GROUP}),
         )
 
     def record(

@@ -49,6 +49,8 @@ class Settings:
         "", "OTLP/HTTP endpoint that spans go to, as http://127.0.0.1:4318; empty: none are made. Extra `otel`."
     )  # type: ignore[assignment]
     otel_share: float = _setting(1.0, "Share of requests without a trace of the caller's that get spans, 0 to 1.")  # type: ignore[assignment]
+    upload_limit_bytes: int = _setting(200_000_000, "Largest document that may be sent in.")  # type: ignore[assignment]
+    upload_timeout_s: float = _setting(600.0, "Longest wait for a document to arrive.")  # type: ignore[assignment]
     site_jurisdiction: str = _setting("MY", "Where this machine stands, ISO 3166-1 alpha-2.")  # type: ignore[assignment]
     site_operator: str = _setting("self", "Who operates this machine.")  # type: ignore[assignment]
     site_hardware: str = _setting("cpu", "Vendor of the hardware that models run on here.")  # type: ignore[assignment]

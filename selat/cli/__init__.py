@@ -25,7 +25,7 @@ COMMANDS = {
     "label": "Labels of documents: show, raise, lower.",
     "search": "Find passages that the caller may see.",
     "ask": "Ask a question; the answer cites the documents.",
-    "knowledge": "Documents: list, remove, and score how well they answer.",
+    "knowledge": "Documents: list, remove, folders, what waits to be read, and how well they answer.",
     "index": "The full-text index: status, rebuild, measure.",
     "eval": "Local evals: packs, runs, results, comparisons.",
     "model": "Models: the shelf, promotion to a purpose, passports.",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import stat
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +16,15 @@ import typer
 from selat.app import DEFAULT_TENANT, open_platform
 from selat.cli.ask import Asker
 from selat.cli.frame import HomeOption, JsonOption, progress, show, show_json
-from selat.core.label import HIGHEST
+from selat.core.caller import EVERY_GROUP
+from selat.core.label import HIGHEST, Label
 from selat.flows.score import read_exams, sit
+from selat.flows.upload import folder_of, read_waiting
 from selat.knowledge import Scores
 
-app = typer.Typer(help="Documents: list, remove, and score how well they answer.", no_args_is_help=True)
+app = typer.Typer(
+    help="Documents: list, remove, folders, what waits to be read, and how well they answer.", no_args_is_help=True
+)
 
 TenantOption = Annotated[str, typer.Option("--tenant", help="Whose documents.")]
 CollectionOption = Annotated[str, typer.Option("--collection", help="Which collection; else all.")]
@@ -32,7 +40,7 @@ def list_(
 ) -> None:
     """Documents with their labels, and why those that failed did; no contents."""
     with open_platform(home) as platform:
-        records = platform.library.documents(tenant, collection or None, HIGHEST)
+        records = platform.library.documents(tenant, collection or None, HIGHEST, frozenset({EVERY_GROUP}))
     records = [record for record in records if not failed or record.status == "failed"]
     if json_:
         show_json([asdict(record) for record in records])
@@ -57,6 +65,102 @@ def remove(
         show_json({"document": document, "collection": collection, "receipt": receipt})
     else:
         show(f"removed {document}; receipt {receipt}")
+
+
+@app.command()
+def work(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """Read what was sent in over HTTP and waits; the gateway starts this by itself."""
+    with open_platform(home, "reader") as platform:
+
+        def floor(of: str) -> Label:
+            return platform.keys.tenant(of).highest_label
+
+        done = read_waiting(platform.library, floor, platform.record, _wanted)
+    if json_:
+        show_json({"finished": done})
+    else:
+        show(f"{done} documents finished")
+
+
+def _wanted() -> bool:
+    """Whether to go on: the gateway that started this closes our standard input when it ends."""
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        return True
+    ready, _, _ = select.select([sys.stdin], [], [], 0)
+    return not (ready and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode))
+
+
+@app.command(name="progress")
+def progress_(home: HomeOption = None, tenant: TenantOption = DEFAULT_TENANT, json_: JsonOption = False) -> None:
+    """How far the documents that were sent in are, and how long the rest will take."""
+    with open_platform(home) as platform:
+        found = platform.library.inbox.progress(tenant)
+    if json_:
+        show_json(asdict(found))
+        return
+    left = (
+        "" if found.left_s is None or not found.waiting + found.working else f", about {found.left_s:.0f} s left"
+    )
+    state = "paused: " if found.paused else ""
+    counts = f"{found.waiting} waiting, {found.working} in work, {found.ready} ready, {found.failed} failed"
+    show(f"{state}{counts}{left}")
+
+
+@app.command()
+def pause(home: HomeOption = None, tenant: TenantOption = DEFAULT_TENANT, json_: JsonOption = False) -> None:
+    """Read no further document until resumed; one that is being read is finished."""
+    with open_platform(home) as platform:
+        receipt = platform.changes().pause_ingestion(tenant)
+    _told("paused", receipt, json_)
+
+
+@app.command()
+def resume(home: HomeOption = None, tenant: TenantOption = DEFAULT_TENANT, json_: JsonOption = False) -> None:
+    """Read on."""
+    with open_platform(home) as platform:
+        receipt = platform.changes().resume_ingestion(tenant)
+    _told("resumed", receipt, json_)
+
+
+@app.command()
+def retry(
+    document: Annotated[str, typer.Argument(help="The document's id.")],
+    collection: Annotated[str, typer.Option("--collection", help="Its collection.")] = "documents",
+    home: HomeOption = None,
+    tenant: TenantOption = DEFAULT_TENANT,
+    json_: JsonOption = False,
+) -> None:
+    """Have a document that was sent in and failed read again."""
+    with open_platform(home) as platform:
+        receipt = platform.changes().retry_document(tenant, collection, document)
+    _told("waiting", receipt, json_)
+
+
+@app.command()
+def folder(
+    folder_: Annotated[str, typer.Argument(metavar="FOLDER", help="A path in the collection; / for all of it.")],
+    collection: Annotated[str, typer.Option("--collection", help="Its collection.")] = "documents",
+    label: Annotated[str, typer.Option("--label", help="At least this label for what is in it.")] = "",
+    group: Annotated[list[str] | None, typer.Option("--group", help="Only for this group; repeatable.")] = None,
+    home: HomeOption = None,
+    tenant: TenantOption = DEFAULT_TENANT,
+    json_: JsonOption = False,
+) -> None:
+    """Set what documents in a folder inherit; without label and groups, nothing any more."""
+    made = folder_of(tenant, collection, folder_, label, group or ())
+    with open_platform(home) as platform:
+        changed = platform.changes().set_folder(made)
+    if json_:
+        show_json({"collection": collection, "folder": made.folder, "changed": changed})
+    else:
+        show(f"{changed} documents changed")
+
+
+def _told(state: str, receipt: str, json_: bool) -> None:
+    if json_:
+        show_json({"state": state, "receipt": receipt})
+    else:
+        show(f"{state}; receipt {receipt}")
 
 
 @app.command(name="score")

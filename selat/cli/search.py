@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from selat.app import DEFAULT_TENANT, open_platform
 from selat.cli.batch import read_queries
 from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
+from selat.core.caller import EVERY_GROUP
 from selat.core.errors import Misused
 from selat.core.label import HIGHEST, parse_label
 from selat.core.passage import Hit
@@ -25,6 +27,7 @@ def run(
     collection: Annotated[str, typer.Option(help="Collection to search; else all of the tenant's.")] = "",
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Most passages to show.")] = 10,
     clearance: Annotated[str, typer.Option(help="Search as a caller cleared to this label.")] = "",
+    group: Annotated[list[str] | None, typer.Option("--group", help="And in this group only; repeatable.")] = None,
     queries: Annotated[Path | None, typer.Option(help='Many at once: JSONL of {"id","query"}.')] = None,
     out: Annotated[Path | None, typer.Option(help='Where --queries writes {"id","hits":[ids]}.')] = None,
     tenant: Annotated[str, typer.Option(help="Tenant whose documents are searched.")] = DEFAULT_TENANT,
@@ -35,12 +38,13 @@ def run(
     if bool(text) == bool(queries) or bool(queries) != bool(out):
         raise Misused("give either words to look for, or both --queries IN.jsonl and --out OUT.jsonl")
     cleared = parse_label(clearance) if clearance else HIGHEST
+    groups = frozenset(group or [EVERY_GROUP])
     with open_platform(home) as platform:
         library = platform.library
         if queries and out:
-            _many(library, queries, out, Query(tenant, collection, "", cleared, k))
+            _many(library, queries, out, Query(tenant, collection, "", cleared, k, groups))
             return
-        hits = library.search(Query(tenant, collection, text, cleared, k))
+        hits = library.search(Query(tenant, collection, text, cleared, k, groups))
     if json_:
         show_json({"hits": [hit_json(hit) for hit in hits]})
         return
@@ -77,7 +81,7 @@ def _many(library: Library, queries: Path, out: Path, like: Query) -> None:
     asked = read_queries(queries)
     with progress("search", len(asked)) as bar, out.open("w", encoding="utf-8") as lines:
         for identity, text in asked:
-            query = Query(like.tenant, like.collection, text, like.clearance, like.k)
+            query = replace(like, text=text)
             row = {"id": identity, "hits": documents_of(library, query)}
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
             bar.advance(bar.task_ids[0])

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from selat.core.label import LOWEST, Label
 
+EVERY_GROUP = "*"
+"""In a caller's groups: it is in every one. Only whoever works at the machine itself is."""
 ROLES = ("operator", "builder", "officer", "auditor", "member")
 
 
@@ -16,7 +18,8 @@ class Caller:
     `clearance` bounds what the caller may be shown; `purposes` are those its tenant has registered;
     `prompt_label` is what the tenant takes an unlabelled prompt to be; `passport_purposes` are those of its
     purposes that only a model with a verified passport may serve; `profile` says which rule packs bind the tenant;
-    `keeps_content` that it has its prompts and answers kept.
+    `keeps_content` that it has its prompts and answers kept. `groups` are those whose documents it may know of,
+    beside the ones that are kept to no group.
     """
 
     tenant: str
@@ -28,6 +31,7 @@ class Caller:
     passport_purposes: frozenset[str] = frozenset()
     profile: str = "sme"
     keeps_content: bool = False
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

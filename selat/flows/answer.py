@@ -92,7 +92,7 @@ def ground(library: Library, inquiry: Inquiry) -> Grounded:
     asked = inquiry.question
     if inquiry.earlier and library.is_fragment(asked):
         asked = f"{inquiry.earlier}\n{asked}"
-    hits = library.evidence(Query(caller.tenant, inquiry.collection, asked, caller.clearance, SOURCES))
+    hits = library.evidence(reading(caller, inquiry.collection, asked))
     passages = tuple(hit.passage for hit in hits)
     label = LOWEST
     for passage in passages:
@@ -100,6 +100,11 @@ def ground(library: Library, inquiry: Inquiry) -> Grounded:
     rules = _RULES.get(language, _RULES["ms"]).format(abstention=abstention(language))
     system = f"{rules}\n\n{write_sources(Sources(language, passages))}"
     return Grounded(inquiry.question, language, passages, label, system)
+
+
+def reading(caller: Caller, collection: str = "", text: str = "") -> Query:
+    """A search as the caller: its tenant, its clearance, its groups."""
+    return Query(caller.tenant, collection, text, caller.clearance, SOURCES, caller.groups)
 
 
 def conclude(grounded: Grounded, text: str) -> Answered:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from selat.core.caller import Site
+from selat.core.caller import Caller, Site
 from selat.core.errors import LedgerUnavailable, Misused
+from selat.flows.upload import Sending, Sent, receive, set_folder
 from selat.identity import Keys, KeyWish, NewKey, Purpose, Tenant
 from selat.identity.keys import KeyRecord
-from selat.knowledge import Library
+from selat.knowledge import Folder, Library
 from selat.ledger import Journal
 from selat.policy.quota import Limit, Quota
 
@@ -132,9 +134,34 @@ class Changes:
 
     def remove_document(self, tenant: str, collection: str, document: str) -> str:
         """Take a document out of every answer; the receipt of its removal. Raises: NotFound."""
-        self._open().library.label(tenant, collection, document)
-        self.house.library.remove(tenant, collection, document)
+        library = self._open().library
+        waited = library.inbox.drop(tenant, collection, document)
+        if library.store.record(tenant, collection, document) or not waited:
+            library.remove(tenant, collection, document)
         return self._book("document.removed", {"collection": collection, "document": document}, tenant)
+
+    def receive_document(self, caller: Caller, sending: Sending, draft: Path) -> Sent:
+        """Take a written file into the queue of documents to read. Raises: as `flows/upload.py` says."""
+        return receive(self._open().library, caller, sending, draft, self._book)
+
+    def retry_document(self, tenant: str, collection: str, document: str) -> str:
+        """Have a failed document read again; the receipt. Raises: NotFound, Misused."""
+        self._open().library.inbox.retry(tenant, collection, document)
+        return self._book("document.retried", {"collection": collection, "document": document}, tenant)
+
+    def pause_ingestion(self, tenant: str) -> str:
+        """Have no document read until `resume_ingestion`; one that is being read is finished."""
+        self._open().library.inbox.pause(tenant)
+        return self._book("ingestion.paused", {}, tenant)
+
+    def resume_ingestion(self, tenant: str) -> str:
+        """Have documents read again."""
+        self._open().library.inbox.resume(tenant)
+        return self._book("ingestion.resumed", {}, tenant)
+
+    def set_folder(self, folder: Folder) -> int:
+        """Set the label and groups that a folder's documents inherit; how many of those in it changed."""
+        return set_folder(self._open().library, folder, self._book)
 
     def _open(self) -> House:
         if self.house.journal.down:

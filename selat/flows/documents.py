@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 import msgspec
 
 from selat.core.caller import Caller
+from selat.core.errors import NotFound
+from selat.core.label import HIGHEST, LOWEST, parse_label
 from selat.core.passage import Citation
-from selat.flows.answer import Answered, Inquiry, conclude, ground
+from selat.flows.answer import Answered, Inquiry, conclude, ground, reading
 from selat.flows.chat import Desk, Streamed, Whole, chat
-from selat.knowledge import Library
+from selat.knowledge import Library, Parcel, Record, admits, label_of
 from selat.wire import CHAT, Ask, read_answer
 
 MODEL = "docs"
@@ -132,7 +134,7 @@ def annotation(citation: Citation, text: str) -> dict[str, object]:
 
 def place(library: Library, caller: Caller, document: str, number: int) -> dict[str, object]:
     """The exact place that a citation names. Raises: NotFound, also for one above the caller's clearance."""
-    passage = library.passage(caller.tenant, document, number, caller.clearance)
+    passage = library.passage(reading(caller), document, number)
     source = passage.source
     return {
         "object": "document.passage",
@@ -149,6 +151,88 @@ def place(library: Library, caller: Caller, document: str, number: int) -> dict[
         "label": str(passage.label),
         "text": passage.text,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A document as its keepers see it, without contents. `steps` are those it reached, with their times.
+
+    `status` is waiting, parsing, indexing, ready or failed; `tries` how often it was read.
+    """
+
+    id: str
+    collection: str
+    folder: str
+    status: str
+    reason: str
+    label: str
+    groups: tuple[str, ...]
+    title: str
+    origin: str
+    dated: str
+    language: str
+    passages: int
+    tries: int
+    steps: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, parcel: Parcel | None, record: Record | None) -> Card:
+        """From what is held, what was sent in, or both: then the step under way is what was sent in last."""
+        told = record or parcel
+        assert told is not None
+        at_work = parcel if parcel and (record is None or parcel.step not in ("ready", "failed")) else None
+        return cls(
+            told.document,
+            told.collection,
+            told.folder,
+            at_work.step if at_work else record.status if record else "",
+            at_work.reason if at_work else record.reason if record else "",
+            told.label,
+            tuple(record.readers.split(",")) if record and record.readers else (),
+            record.title if record else "",
+            record.origin if record else parcel.name if parcel else "",
+            record.dated if record else "",
+            record.language if record else "",
+            record.passages if record else 0,
+            parcel.tries if parcel else 1,
+            tuple((one.step, one.at) for one in parcel.history) if parcel else (),
+        )
+
+
+def cards(library: Library, caller: Caller, collection: str | None = None) -> list[Card]:
+    """The documents that the caller may know of, by id: those held, and those it may send in that wait."""
+    sent = {parcel.place: parcel for parcel in library.inbox.all(caller.tenant, collection)}
+    held = {
+        (record.tenant, record.collection, record.document): record
+        for record in library.store.records(caller.tenant, collection)
+    }
+    found = []
+    for place_ in sent.keys() | held.keys():
+        parcel, record = sent.get(place_), held.get(place_)
+        if _may_know(library, caller, parcel, record):
+            found.append(Card.of(parcel, record))
+    return sorted(found, key=lambda one: (one.id, one.collection))
+
+
+def card(library: Library, caller: Caller, collection: str, document: str) -> Card:
+    """One document. Raises: NotFound, also for one that the caller may not know of."""
+    record = library.store.record(caller.tenant, collection, document)
+    parcel = library.inbox.find(caller.tenant, collection, document)
+    if not (record or parcel) or not _may_know(library, caller, parcel, record):
+        raise NotFound("no such document in this collection")
+    return Card.of(parcel, record)
+
+
+def _may_know(library: Library, caller: Caller, parcel: Parcel | None, record: Record | None) -> bool:
+    """One that is not read yet has no label of its own: its sender knows of it, and who is cleared to all."""
+    if record:
+        return label_of(record).within(caller.clearance) and admits(record.readers, caller.groups)
+    assert parcel is not None
+    if parcel.sender == caller.key:
+        return True
+    rule = library.folders.rule(parcel.tenant, parcel.collection, parcel.folder)
+    label = parse_label(parcel.label) if parcel.label else HIGHEST
+    return label.join(rule.label or LOWEST).within(caller.clearance) and admits(rule.readers, caller.groups)
 
 
 def events(shaped: dict[str, object]) -> bytes:

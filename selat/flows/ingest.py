@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from selat.core.errors import BadRequest, DocumentUnreadable, Misused
 from selat.core.label import Label, parse_label
@@ -26,6 +27,9 @@ from selat.knowledge import (
     split,
 )
 
+PAUSED_S = 0.5
+TOGETHER = 32  # documents that go in under one lock
+INDEX_EVERY = 2048
 ROWS = (".jsonl", ".ndjson")
 
 
@@ -61,39 +65,25 @@ class Report:
     kept: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Paper:
-    """A file that is to be read, for a pool's worker: `digest` is of its content and of what is made of it."""
-
-    path: Path
-    identity: str
-    digest: str
-    intake: Intake
-
-
 def ingest(
     library: Library, paths: Iterable[Path], intake: Intake, done: Callable[[str], None], pool: Pool | None = None
 ) -> Report:
     """Read files and folders into the library; `done` hears each document's id as it is finished.
 
-    Files are read by the workers of a pool, as many at once as there are cores, and shelved here. A document that
-    cannot be read is recorded with its reason and the rest goes on. What was there unchanged is skipped, so a run
-    that was killed goes on where it was. Not to be called from a running event loop.
+    Files are read by the workers of a pool, as many at once as there are cores, and shelved here; nothing is
+    locked while they are read. A document that cannot be read is recorded with its reason and the rest goes on.
+    What was there unchanged is skipped, so a run that was killed goes on where it was. Not to be called from a
+    running event loop.
     Raises: Misused, for a path that does not exist.
     """
     report = Report()
     paths = list(paths)
-    seen: set[str] = set()
+    shelving = _Shelving(library, intake, report, done)
+    asyncio.run(_read(_papers(library, paths, intake, shelving), pool or Here(), shelving.put))
+    shelving.flush()
     with library.writing() as shelf:
-
-        def put(document: Document) -> None:
-            _put(shelf, intake, document, report)
-            seen.add(document.source.document)
-            done(document.source.document)
-
-        asyncio.run(_read(_papers(paths, intake, shelf, put), pool or Here(), put))
         if intake.sync:
-            report.removed = _gone(library, paths, intake, seen)
+            report.removed = _gone(library, paths, intake, shelving.seen)
             for identity in report.removed:
                 shelf.remove(intake.tenant, intake.collection, identity)
     return report
@@ -116,11 +106,67 @@ async def reading() -> AsyncIterator[Callable[[Paper], Awaitable[Document]]]:
         async def read(paper: Paper) -> Document:
             child = free.pop() if free else stack.enter_context(Child())
             try:
-                return await asyncio.to_thread(_document_of, paper, child)
+                return await asyncio.to_thread(read_paper, paper, child)
             finally:
                 free.append(child)
 
         yield read
+
+
+class _Shelving:
+    """Puts documents in, so many under one lock; `seen` are the ids of all that came."""
+
+    def __init__(self, library: Library, intake: Intake, report: Report, done: Callable[[str], None]) -> None:
+        self.seen: set[str] = set()
+        self._library, self._intake, self._report, self._done = library, intake, report, done
+        self._batch: list[Document] = []
+        self._unindexed = 0
+
+    def put(self, document: Document) -> None:
+        self._batch.append(document)
+        if len(self._batch) >= TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """What was put so far is in the library on return, and told as done."""
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        with self._library.writing(index=False) as shelf:
+            for document in batch:
+                _put(shelf, self._intake, document, self._report)
+        for document in batch:
+            self.seen.add(document.source.document)
+            self._done(document.source.document)
+        self._unindexed += len(batch)
+        if self._unindexed >= INDEX_EVERY:
+            self._library.catch_up()
+            self._unindexed = 0
+
+
+def _papers(library: Library, paths: Iterable[Path], intake: Intake, shelving: _Shelving) -> Iterator[Paper]:
+    """The files that have to be parsed, in order; rows and unchanged files are put at once."""
+    for path, identity in found(paths):
+        while library.inbox.is_paused(intake.tenant):
+            shelving.flush()
+            time.sleep(PAUSED_S)
+        if path.suffix.lower() in ROWS:
+            for document in _rows(path, intake):
+                shelving.put(document)
+            continue
+        paper = paper_of(library, path, identity, intake)
+        if known := _known(library, paper):
+            shelving.put(known)
+        else:
+            yield paper
+
+
+def paper_of(library: Library, path: Path, identity: str, intake: Intake) -> Paper:
+    """The paper of a file below a folder that was given; where it lies in it is its folder in the collection."""
+    folder = str(PurePosixPath(identity).parent)
+    folder = "" if folder == "." else folder
+    inherited = library.folders.rule(intake.tenant, intake.collection, folder).label
+    return Paper(path, identity, intake, folder=folder, inherited=inherited)
 
 
 def _gone(library: Library, paths: Iterable[Path], intake: Intake, seen: set[str]) -> list[str]:
@@ -151,13 +197,20 @@ def _readable(path: Path, folder: Path) -> bool:
     return not hidden and path.suffix.lower() in (*SUFFIXES, *ROWS)
 
 
+def never_lower(document: Document, held: Label | None) -> Document:
+    """A document under no lower label than the one it is held under: only an officer lowers one."""
+    if held is None or (label := document.label.join(held)) == document.label:
+        return document
+    passages = [replace(passage, label=passage.label.join(held)) for passage in document.passages]
+    return replace(document, label=label, passages=passages)
+
+
 def _put(shelf: Shelf, intake: Intake, document: Document, report: Report) -> None:
     identity = document.source.document
-    held = shelf.label(intake.tenant, intake.collection, identity)
-    if held is not None and (label := document.label.join(held)) != document.label:
-        passages = [replace(passage, label=passage.label.join(held)) for passage in document.passages]
-        document = replace(document, label=label, passages=passages)
+    kept = never_lower(document, shelf.label(intake.tenant, intake.collection, identity))
+    if kept is not document:
         report.kept.append(identity)
+    document = kept
     if not shelf.add(intake.tenant, intake.collection, document):
         report.unchanged += 1
     elif document.reason:
@@ -166,69 +219,93 @@ def _put(shelf: Shelf, intake: Intake, document: Document, report: Report) -> No
         report.added.append(identity)
 
 
-def _papers(
-    paths: Iterable[Path], intake: Intake, shelf: Shelf, put: Callable[[Document], None]
-) -> Iterator[Paper]:
-    """The files that have to be parsed, in order; rows, unchanged and unreadable files are put at once."""
-    for path, identity in found(paths):
-        if path.suffix.lower() in ROWS:
-            for document in _rows(path, intake):
-                put(document)
-            continue
-        try:
-            digest = _digest(path.read_bytes(), intake)
-        except OSError as error:
-            source = Source(identity, path.stem, path.name, language=intake.language)
-            reason = f"the file cannot be opened: {error.strerror}"
-            put(Document(source, intake.label, "", (), str(path.resolve()), reason))
-            continue
-        if known := shelf.holds(intake.tenant, intake.collection, identity, digest):
-            put(known)
-        else:
-            yield Paper(path, identity, digest, intake)
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One file to read, with all that decides what becomes of it: values only, so it can go to another process.
+
+    `name` is the file's as people know it; `inherited` the label of its folder; `original` its name where it was
+    sent in.
+    """
+
+    path: Path
+    identity: str
+    intake: Intake
+    name: str = ""
+    folder: str = ""
+    inherited: Label | None = None
+    original: str = ""
+
+    @property
+    def found_at(self) -> str:
+        """Where the file is found again; nowhere for one that was sent in."""
+        return "" if self.original else str(self.path.resolve())
 
 
-def _document_of(paper: Paper, child: Child) -> Document:
-    """What a file holds, or why it cannot be read."""
-    path, intake = paper.path, paper.intake
+def digest_of(paper: Paper) -> str:
+    """What the paper was made from: its bytes, its labels and the parser. Raises: OSError."""
+    return _digest(paper.path.read_bytes(), paper.intake, paper.inherited)
+
+
+def read_paper(paper: Paper, child: Child) -> Document:
+    """The document of one file, or why it has none. The same paper gives the same document anywhere."""
+    intake, name = paper.intake, paper.name or paper.path.name
+    stem = PurePosixPath(name).stem
+    source = Source(paper.identity, stem, name, language=intake.language)
+    blank = Document(source, intake.label, "", (), paper.found_at, "", paper.folder, paper.original)
+    if paper.inherited:
+        blank = replace(blank, label=intake.label.join(paper.inherited))
     try:
-        parsed = child.parse(path)
-        label = _label(parsed, intake)
+        blank = replace(blank, digest=digest_of(paper))
+        parsed = child.parse(paper.path)
+        label = _label(parsed, paper)
+    except OSError as error:
+        return replace(blank, reason=f"the file cannot be opened: {error.strerror}")
     except (DocumentUnreadable, BadRequest) as error:
-        source = Source(paper.identity, path.stem, path.name, language=intake.language)
-        return Document(source, intake.label, paper.digest, (), str(path.resolve()), str(error))
+        return replace(blank, reason=str(error))
     facts = parsed.facts
     source = Source(
         paper.identity,
-        facts.get("title") or path.stem,
-        facts.get("origin") or path.name,
+        facts.get("title") or stem,
+        facts.get("origin") or name,
         facts.get("dated", ""),
         intake.language or facts.get("language", ""),
     )
-    return _document(source, parsed, label, paper.digest, path)
+    return replace(blank, source=source, label=label, passages=split(parsed, label, source))
+
+
+def _known(library: Library, paper: Paper) -> Document | None:
+    """The document of an unchanged file, as it is held."""
+    try:
+        digest = digest_of(paper)
+    except OSError:
+        return None
+    return library.holds(paper.intake.tenant, paper.intake.collection, paper.identity, digest)
 
 
 def _rows(path: Path, intake: Intake) -> Iterator[Document]:
     """One document a row. Raises: DocumentUnreadable, naming the line that is no JSON object."""
     for identity, parsed in read_rows(path, intake.id_field):
         source = Source(identity, parsed.facts.get("title") or identity, path.name, language=intake.language)
-        yield _document(source, parsed, intake.label, _digest(parsed.text.encode(), intake), path)
+        digest = _digest(parsed.text.encode(), intake, None)
+        yield Document(source, intake.label, digest, split(parsed, intake.label, source), str(path.resolve()))
 
 
-def _document(source: Source, parsed: ParsedText, label: Label, digest: str, path: Path) -> Document:
-    return Document(source, label, digest, split(parsed, label, source), str(path.resolve()))
+def _label(parsed: ParsedText, paper: Paper) -> Label:
+    """A document's own label, else the intake's where that was given, else its folder's, else the intake's.
+
+    It is never lower than its folder's nor, under `force_label`, than the intake's.
+    """
+    own, intake, inherited = parsed.facts.get("label"), paper.intake, paper.inherited
+    if own:
+        label = parse_label(own)
+        label = label.join(intake.label) if intake.force_label else label
+    else:
+        label = inherited if inherited and not intake.force_label else intake.label
+    return label.join(inherited) if inherited else label
 
 
-def _label(parsed: ParsedText, intake: Intake) -> Label:
-    """A document's own label, else the intake's; under `force_label` their join: never lower than given."""
-    own = parsed.facts.get("label")
-    if not own:
-        return intake.label
-    label = parse_label(own)
-    return label.join(intake.label) if intake.force_label else label
-
-
-def _digest(data: bytes, intake: Intake) -> str:
+def _digest(data: bytes, intake: Intake, inherited: Label | None) -> str:
     """Of the content and of all that decides what becomes of it, so that a new label or parser takes effect."""
     settings = f"{PARSE_VERSION}|{intake.label}|{intake.force_label}|{intake.language}|"
+    settings += f"{inherited}|" if inherited else ""
     return hashlib.sha256(settings.encode() + data).hexdigest()

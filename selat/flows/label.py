@@ -71,6 +71,17 @@ def lower_label(
     return Relabelled(old, label, receipt)
 
 
+def relabel(library: Library, place: Place, label: Label, by: tuple[Caller, str], record: Record) -> Relabelled:
+    """Give the document this label: raised by anyone who may change it, lowered by an officer with a reason.
+
+    Raises: as `raise_label` and `lower_label` do.
+    """
+    old = library.label(place.tenant, place.collection, place.document)
+    if old.join(label) == label:
+        return raise_label(library, place, label, record)
+    return lower_label(library, place, label, by, record)
+
+
 def _facts(place: Place, old: Label, new: Label) -> dict[str, object]:
     return {
         "collection": place.collection,

@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from selat.core.caller import EVERY_GROUP
 from selat.core.errors import Misused
 from selat.core.label import HIGHEST
 from selat.knowledge import Judged, Library, Query, Scores, documents_of, score
 
 DEPTH = 10
+EVERY = frozenset({EVERY_GROUP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ async def sit(
     """Scores by language and over all; `done` is called after each question."""
     judged = []
     for exam in exams:
-        hits = documents_of(library, Query(tenant, exam.collection, exam.query, HIGHEST, DEPTH))
+        hits = documents_of(library, Query(tenant, exam.collection, exam.query, HIGHEST, DEPTH, EVERY))
         citations, abstained = await asking(exam.query, exam.collection) if asking else ([], None)
         judged.append(Judged(exam.language, exam.gold, hits, citations, abstained))
         done()

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 
 from selat.core.errors import NotFound, SelatError, TooMany
-from selat.gateway import admin, completions, read, scan
+from selat.gateway import admin, completions, documents, read, scan
 from selat.gateway.door import Door
 from selat.gateway.errors import MethodNotAllowed, error_body, error_event
 from selat.gateway.http import Request
@@ -29,7 +29,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/models": {"GET": read.models},
     "/v1/models/{id}": {"GET": read.model},
     "/v1/receipts/{id}": {"GET": read.receipt},
-    "/v1/documents/{id}": {"GET": read.document},
+    "/v1/documents": {"GET": documents.show_all, "POST": documents.receive},
+    "/v1/documents/{id}": {"GET": documents.show, "POST": documents.change, "DELETE": documents.remove},
     "/admin/v1/{id}": {ANY: admin.enter},
     "/healthz": {"GET": read.healthz},
     "/readyz": {"GET": read.readyz},

@@ -29,11 +29,13 @@ Answer = Callable[[Ask], Awaitable[Whole | Streamed]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a request may take: body size, and seconds for the head and for the body to arrive."""
+    """What a request may take: size of a body and of an upload, and seconds for them and the head to arrive."""
 
     body_bytes: int
     body_s: float
     head_s: float
+    upload_bytes: int
+    upload_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Door:
     `scan_is_slow`: other makers' detectors take part, so even short texts are scanned in a thread.
     `passage(caller, document, n)` opens one passage, NotFound for one that the caller may not see.
     `spans` makes OpenTelemetry spans, where they are wanted.
+    `uploaded()` is told that a document waits to be read.
     `house` is what the admin API shows and changes; no other handler touches it.
     """
 
@@ -54,6 +57,7 @@ class Door:
     models: Callable[[], list[dict[str, object]]]
     receipt: Callable[[str, str], dict[str, object] | None]
     passage: Callable[[Caller, str, int], dict[str, object]]
+    uploaded: Callable[[], None]
     ready: Callable[[], list[str]]
     metrics: Metrics
     access: Access

@@ -7,7 +7,7 @@ import itertools
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
@@ -102,12 +102,8 @@ class Request:
 
     async def body(self, limit_bytes: int, timeout_s: float) -> bytes:
         """The whole body. Raises: TooLarge (before reading, where the length is declared), BodyTimeout, HungUp."""
-        declared = self.headers.get(b"content-length", b"0")
-        if len(declared) > 18 or int(declared) > limit_bytes:
-            raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting body_limit_bytes)")
+        self._expect(limit_bytes, "body_limit_bytes")
         if not self.complete:
-            if self.headers.get(b"expect", b"").lower() == b"100-continue":
-                self._connection.transport.write(_CONTINUE)
             try:
                 async with asyncio.timeout(timeout_s):
                     while not self.complete and self._size_bytes <= limit_bytes:
@@ -120,6 +116,33 @@ class Request:
         if self._size_bytes > limit_bytes:
             raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting body_limit_bytes)")
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+    async def pieces(self, limit_bytes: int, timeout_s: float) -> AsyncIterator[bytes]:
+        """The body as it comes, none of it kept. Raises: TooLarge, BodyTimeout, HungUp."""
+        self._expect(limit_bytes, "upload_limit_bytes")
+        deadline = time.monotonic() + timeout_s
+        while self._pieces or not self.complete:
+            taken, self._pieces = self._pieces, []
+            if self._size_bytes > limit_bytes:
+                raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting upload_limit_bytes)")
+            for piece in taken:
+                yield piece
+            if not self.complete and not self._pieces:
+                self._waiter = asyncio.get_running_loop().create_future()
+                try:
+                    await asyncio.wait_for(self._waiter, max(0.0, deadline - time.monotonic()))
+                except TimeoutError:
+                    raise BodyTimeout(
+                        "the body did not arrive in time; send it faster or raise upload_timeout_s"
+                    ) from None
+
+    def _expect(self, limit_bytes: int, setting: str) -> None:
+        """Refuse a body that is declared too long, before it is sent; else tell the caller to send it."""
+        declared = self.headers.get(b"content-length", b"0")
+        if len(declared) > 18 or int(declared) > limit_bytes:
+            raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting {setting})")
+        if not self.complete and self.headers.get(b"expect", b"").lower() == b"100-continue":
+            self._connection.transport.write(_CONTINUE)
 
     async def start(self, status: int, content_type: bytes, extra: Extra = ()) -> None:
         """The head of a response whose body comes by `write`."""

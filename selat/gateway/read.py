@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from selat.core.errors import NotFound
 from selat.flows.receipt import last_proof
 from selat.gateway.completions import caller_of
@@ -38,15 +36,6 @@ async def receipt(door: Door, request: Request) -> None:
     if "text/plain" in request.header(b"accept"):
         return await request.respond(200, last_proof(found).encode(), PROOF)
     await request.respond_json(200, found)
-
-
-async def document(door: Door, request: Request) -> None:
-    """GET /v1/documents/{id}/passages/{n}: the exact place that a citation names."""
-    caller = caller_of(door, request)
-    identity, _, number = _id(request).rpartition("/passages/")
-    if not identity or not number.isdigit() or len(number) > 9:
-        raise NotFound("no such place; write /v1/documents/{id}/passages/{n}, n from 1")
-    await request.respond_json(200, await asyncio.to_thread(door.passage, caller, identity, int(number)))
 
 
 async def healthz(door: Door, request: Request) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from selat.flows.receipt import receipt
 from selat.gateway.app import Gateway
 from selat.gateway.door import Door, Limits
 from selat.gateway.gauges import Lag, gauges
+from selat.gateway.intake import Reading
 from selat.gateway.logs import Access
 from selat.gateway.metrics import Metrics, load, load_others, render, save, total
 from selat.gateway.server import serve
@@ -36,7 +38,8 @@ async def work(platform: Platform, listening: socket.socket) -> None:
     """Serve until told to stop, or until the supervisor is gone."""
     metrics = Metrics(load(_saved(platform)))
     lag = Lag(platform)
-    door = build_door(platform, metrics, lag)
+    reading = Reading(platform)
+    door = build_door(platform, metrics, lag, reading.wake)
     # What is built by now stays for good: kept out of every collection, which then comes less often.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -45,6 +48,7 @@ async def work(platform: Platform, listening: socket.socket) -> None:
         loop.create_task(_save(platform, metrics, lag)),
         loop.create_task(_watch_policies(platform)),
         loop.create_task(platform.watch_engines()),
+        loop.create_task(reading.watch()),
     ]
     try:
         await serve(Gateway(door), listening, door.limits.head_s, platform.tls)
@@ -58,7 +62,7 @@ async def work(platform: Platform, listening: socket.socket) -> None:
             door.spans.close()
 
 
-def build_door(platform: Platform, metrics: Metrics, lag: Lag) -> Door:
+def build_door(platform: Platform, metrics: Metrics, lag: Lag, uploaded: Callable[[], None]) -> Door:
     """Everything the handlers need, built now: a broken home stops the worker before it serves."""
     settings = platform.settings
     spans = spans_of(platform)
@@ -77,7 +81,14 @@ def build_door(platform: Platform, metrics: Metrics, lag: Lag) -> Door:
         access=Access(settings.log_requests),
         spans=spans,
         render_metrics=lambda: _render(platform, metrics, lag),
-        limits=Limits(settings.body_limit_bytes, settings.body_timeout_s, settings.head_timeout_s),
+        uploaded=uploaded,
+        limits=Limits(
+            settings.body_limit_bytes,
+            settings.body_timeout_s,
+            settings.head_timeout_s,
+            settings.upload_limit_bytes,
+            settings.upload_timeout_s,
+        ),
         house=platform,
     )
 

@@ -1,15 +1,17 @@
 """Documents in, passages out: parse, split, index, search within a clearance, and quote."""
 
 from selat.knowledge.check import Checked, check
+from selat.knowledge.folders import Folder, is_below
+from selat.knowledge.inbox import Inbox, Parcel, Progress
 from selat.knowledge.language import detect, is_indonesian
-from selat.knowledge.library import Document, Library, Query, Shelf, State, documents_of
+from selat.knowledge.library import Document, Library, Query, Shelf, State, admits, documents_of
 from selat.knowledge.parse import SUFFIXES, Child, ParsedText
 from selat.knowledge.parse import VERSION as PARSE_VERSION
 from selat.knowledge.quote import quote
 from selat.knowledge.rows import read_rows
 from selat.knowledge.score import Judged, Scores, score
 from selat.knowledge.split import split
-from selat.knowledge.store import Record
+from selat.knowledge.store import Record, label_of
 
 __all__ = [
     "PARSE_VERSION",
@@ -17,18 +19,25 @@ __all__ = [
     "Checked",
     "Child",
     "Document",
+    "Folder",
+    "Inbox",
     "Judged",
     "Library",
+    "Parcel",
     "ParsedText",
+    "Progress",
     "Query",
     "Record",
     "Scores",
     "Shelf",
     "State",
+    "admits",
     "check",
     "detect",
     "documents_of",
+    "is_below",
     "is_indonesian",
+    "label_of",
     "quote",
     "read_rows",
     "score",

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,44 +14,13 @@ import tantivy
 from tantivy import FieldType, Occur
 
 from selat.core.errors import HomeBroken
-from selat.core.label import HIGHEST, Label
-from selat.knowledge.store import Stored
+from selat.core.label import HIGHEST
+from selat.knowledge.scope import Clause, Scope, scope_terms
+from selat.knowledge.store import Row, Stored
 from selat.knowledge.words import stems, words
 
-VERSION = 2
 _HEAP_BYTES = 64_000_000
 _AXES = ("official", "cloud", "personal")
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """What one concept of a question may look like in a text: alternatives, each some stems and a weight."""
-
-    alternatives: tuple[tuple[tuple[str, ...], float], ...]
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Whose passages are searched. An empty `collection` means all of the tenant's."""
-
-    tenant: str
-    collection: str
-    clearance: Label
-    whole: bool = False
-
-    @property
-    def term(self) -> str:
-        return scope_terms(self.tenant, self.collection, self.whole)[bool(self.collection)]
-
-
-def scope_terms(tenant: str, collection: str, whole: bool) -> tuple[str, str]:
-    """The terms of a tenant and of its collection, for passages or whole documents.
-
-    No name can forge another's: the parts are joined by a control character that is taken out of names.
-    """
-    kind, *names = (part.replace("\x1f", " ") for part in ("document" if whole else "passage", tenant, collection))
-    return f"{kind}\x1f{names[0]}", f"{kind}\x1f{names[0]}\x1f{names[1]}"
 
 
 def _schema() -> tantivy.Schema:
@@ -160,9 +129,14 @@ class Index:
         return count
 
     def _filters(self, scope: Scope) -> list[tuple[Occur, tantivy.Query]]:
-        """The scope's term, and a range on each axis that the clearance bounds; none adds to the score."""
-        term = tantivy.Query.term_query(self._schema, "scope", scope.term, index_option="basic")
-        filters = [(Occur.Must, tantivy.Query.const_score_query(term, 0.0))]
+        """The scope's terms, and a range on each axis that the clearance bounds; none adds to the score."""
+        terms = [
+            tantivy.Query.term_query(self._schema, "scope", term, index_option="basic") for term in scope.terms
+        ]
+        one = terms[0]
+        if len(terms) > 1:
+            one = tantivy.Query.boolean_query([(Occur.Should, term) for term in terms])
+        filters = [(Occur.Must, tantivy.Query.const_score_query(one, 0.0))]
         for axis in _AXES:
             level = int(getattr(scope.clearance, axis))
             if level < int(getattr(HIGHEST, axis)):
@@ -212,15 +186,21 @@ def one_slip(one: str, other: str) -> bool:
     return left[1:] == right[1:] or left[1:] == right or left == right[1:] or swapped
 
 
+def _scopes(row: Row, whole: bool) -> list[str]:
+    """Under which terms a document is found: those of its groups, or of none where it is kept to none."""
+    readers = row.readers.split(",") if row.readers else [""]
+    return [term for one in readers for term in scope_terms(row.tenant, row.collection, whole, one)]
+
+
 class Writer:
     """Adds and removes within one commit."""
 
     def __init__(self, writer: tantivy.IndexWriter) -> None:
         self._writer = writer
 
-    def add(self, tenant: str, collection: str, passages: Sequence[Stored]) -> None:
+    def add(self, row: Row, passages: Sequence[Stored]) -> None:
         """Add the passages of one document, and the document as one text when it has several."""
-        scopes = list(scope_terms(tenant, collection, False))
+        scopes = _scopes(row, False)
         for stored in passages:
             self._put(stored, scopes, stored.stems, f"{stored.passage.source.title} {stored.passage.heading}")
         if len(passages) > 1:
@@ -230,7 +210,7 @@ class Writer:
                 label = label.join(stored.passage.label)
             whole = replace(first, id=0, passage=replace(first.passage, label=label))
             text = " ".join(stored.stems for stored in passages)
-            self._put(whole, list(scope_terms(tenant, collection, True)), text, first.passage.source.title)
+            self._put(whole, _scopes(row, True), text, first.passage.source.title)
 
     def _put(self, stored: Stored, scopes: list[str], text: str, title: str) -> None:
         label = stored.passage.label

@@ -9,17 +9,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from selat.core.caller import EVERY_GROUP
 from selat.core.errors import NotFound, Unavailable
 from selat.core.label import LOWEST, Label
 from selat.core.passage import Hit, Passage, Source
-from selat.knowledge.index import VERSION as INDEX_VERSION
-from selat.knowledge.index import Index, Scope, Writer
+from selat.knowledge.folders import Folder, Folders, is_below
+from selat.knowledge.inbox import Inbox
 from selat.knowledge.language import detect
 from selat.knowledge.question import Question, understand
 from selat.knowledge.rank import Candidate, Found, answering, rank
+from selat.knowledge.scope import VERSION as INDEX_VERSION
+from selat.knowledge.scope import Scope
 from selat.knowledge.store import Record, Store, label_of
 from selat.knowledge.terms import shared
+
+if TYPE_CHECKING:
+    from selat.knowledge.index import Index, Writer
 
 BATCH = 2048  # documents in one commit of the index
 TOGETHER = 32  # documents in one transaction of the store
@@ -30,18 +37,21 @@ DOCUMENTS = 40
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search: whose, where (`collection` empty for all), what, by whom (`clearance`), and how many."""
+    """A search: whose, where (`collection` empty for all), what, by whom (`clearance`, `groups`), and how many."""
 
     tenant: str
     collection: str
     text: str
     clearance: Label = LOWEST
     k: int = 10
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """A document to put in. `digest` is the hex SHA-256 of what it was made from; the same one is skipped.
+
+    `folder` is where in its collection it stands; `original` names the file that was sent in, where one was.
 
     A document that could not be read has no passages and says why in `reason`.
     """
@@ -52,6 +62,8 @@ class Document:
     passages: Sequence[Passage]
     path: str = ""
     reason: str = ""
+    folder: str = ""
+    original: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,8 @@ class Library:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = Store(folder)
+        self.inbox = Inbox(self.store, folder / "originals")
+        self.folders = Folders(self.store)
         self._index: Index | None = None
 
     def add(self, tenant: str, collection: str, document: Document) -> bool:
@@ -91,6 +105,29 @@ class Library:
         if record is None:
             raise NotFound("no such document in this collection")
         return label_of(record)
+
+    def keep_to(self, folder: Folder) -> int:
+        """Set a folder's rule and apply it to what is in it; how many documents it changed.
+
+        Their labels become the join with the folder's: this never lowers one.
+        """
+        with self.writing() as shelf:
+            self.folders.set(folder)
+            changed = 0
+            for record in self.store.records(folder.tenant, folder.collection):
+                if is_below(record.folder, folder.folder):
+                    changed += self._inherit(record, shelf)
+        return changed
+
+    def _inherit(self, record: Record, shelf: Shelf) -> bool:
+        rule = self.folders.rule(record.tenant, record.collection, record.folder)
+        label = label_of(record)
+        raised = label.join(rule.label) if rule.label else label
+        if raised != label:
+            shelf.relabel(record.tenant, record.collection, record.document, raised)
+        if rule.readers != record.readers:
+            shelf.keep_to(record, rule.readers)
+        return raised != label or rule.readers != record.readers
 
     def relabel(self, tenant: str, collection: str, document: str, label: Label) -> None:
         """Give a document another label, in every search on return. Raises: NotFound.
@@ -116,22 +153,37 @@ class Library:
         """Whether a question says too little to be searched by itself (`how about Johor?`)."""
         return sum(concept.part >= 1 for concept in self.understand(text).concepts) < 2
 
-    def documents(self, tenant: str, collection: str | None = None, clearance: Label = LOWEST) -> list[Record]:
+    def documents(
+        self,
+        tenant: str,
+        collection: str | None = None,
+        clearance: Label = LOWEST,
+        groups: frozenset[str] = frozenset(),
+    ) -> list[Record]:
         """The tenant's documents that a caller of this clearance may know of, failed ones among them."""
-        return [record for record in self.store.records(tenant, collection) if label_of(record).within(clearance)]
+        records = self.store.records(tenant, collection)
+        return [one for one in records if label_of(one).within(clearance) and admits(one.readers, groups)]
+
+    def record(self, query: Query, document: str) -> Record:
+        """A document's row, by whom `query` says, in its collection. Raises: NotFound, also for a hidden one."""
+        found = self.store.record(query.tenant, query.collection, document)
+        if found is None or not (label_of(found).within(query.clearance) and admits(found.readers, query.groups)):
+            raise NotFound("no such document in this collection")
+        return found
 
     def collections(self, tenant: str) -> list[str]:
         return sorted({record.collection for record in self.store.records(tenant)})
 
-    def passage(self, tenant: str, document: str, number: int, clearance: Label, collection: str = "") -> Passage:
-        """One passage of a document, in any collection when none is named.
+    def passage(self, reader: Query, document: str, number: int) -> Passage:
+        """One passage of a document, by the tenant, clearance and groups of `reader`; in any collection if none.
 
         Raises: NotFound, the same for one that is above the clearance, another tenant's or not there.
         """
-        for record in self.store.records_of(tenant, document):
-            found = self.store.passage(record, number) if collection in ("", record.collection) else None
-            if found and found.label.within(clearance):
-                return found
+        for record in self.store.records_of(reader.tenant, document):
+            if reader.collection in ("", record.collection) and admits(record.readers, reader.groups):
+                found = self.store.passage(record, number)
+                if found and found.label.within(reader.clearance):
+                    return found
         raise NotFound(f"no passage {number} of a document of that id that you may see")
 
     def status(self) -> State:
@@ -142,8 +194,11 @@ class Library:
         return State(documents, failed, passages, waiting, index.folder.name, size, self.store.digest())
 
     @contextmanager
-    def writing(self, wait: bool = True) -> Iterator[Shelf]:
-        """Hold the one writer's place. Raises: Unavailable, when another process holds it and `wait` is off."""
+    def writing(self, wait: bool = True, index: bool = True) -> Iterator[Shelf]:
+        """Hold the one writer's place; what was put in is durable at the end, and indexed unless `index` is off.
+
+        Raises: Unavailable, when another process holds it and `wait` is off.
+        """
         with (self.folder / "writer.lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -152,9 +207,23 @@ class Library:
             shelf = Shelf(self.store, self._live())
             try:
                 yield shelf
-                shelf.commit()
+                if index:
+                    shelf.commit()
             finally:
                 shelf.close()
+
+    def catch_up(self) -> None:
+        """Bring the index up to the store."""
+        with self.writing():
+            pass
+
+    def holds(self, tenant: str, collection: str, document: str, digest: str) -> Document | None:
+        """The document as held, without its passages, when its digest is this one; else None."""
+        old = self.store.record(tenant, collection, document)
+        if old is None or old.digest != digest:
+            return None
+        source = Source(document, old.title, old.origin, old.dated, old.language)
+        return Document(source, label_of(old), digest, (), old.path, old.reason, old.folder, old.original)
 
     def rebuild(self) -> int:
         """Fill a new index beside the live one and swap them; returns the entries in it.
@@ -171,7 +240,7 @@ class Library:
         number = int(old.rsplit("-", 1)[1]) + 1 if old else 1
         new = self.folder / f"index-v{INDEX_VERSION}-{number}"
         shutil.rmtree(new, ignore_errors=True)
-        index = Index(new)
+        index = _open(new)
         self.store.reanalyse()
         self.store.unsettle()
         shelf = Shelf(self.store, index)
@@ -193,7 +262,7 @@ class Library:
         index = self._live()
         index.renew()
         question = understand(query.text, shared(), index)
-        scope = Scope(query.tenant, query.collection, query.clearance)
+        scope = Scope(query.tenant, query.collection, query.clearance, groups=self._groups(query))
         found = dict(index.search(question.clauses, scope, max(POOL, query.k * 2)))
         wholes = dict(index.documents(question.clauses, scope, DOCUMENTS))
         stored = self.store.passages(found)
@@ -202,10 +271,15 @@ class Library:
         kept = [
             (stored[identity], score)
             for identity, score in found.items()
-            if identity in stored and stored[identity].passage.label.within(query.clearance)
+            if identity in stored
+            and stored[identity].passage.label.within(query.clearance)
+            and admits(stored[identity].readers, query.groups)
         ]
         texts = self.store.stems({one.doc for one, _ in kept})
         return rank(question, Found(kept, wholes, texts), index)
+
+    def _groups(self, query: Query) -> frozenset[str]:
+        return self.store.groups(query.tenant) if EVERY_GROUP in query.groups else query.groups
 
     def _live(self) -> Index:
         """The index that the pointer names; a new one where there is none, or where it is of another version."""
@@ -217,7 +291,7 @@ class Library:
                 if not name.startswith(f"index-v{INDEX_VERSION}-"):
                     return self._build()
         if self._index is None or self._index.folder.name != name:
-            self._index = Index(self.folder / name)
+            self._index = _open(self.folder / name)
         return self._index
 
     def _pointed(self) -> str:
@@ -243,13 +317,14 @@ class Shelf:
         self._index = index
         self._writer: Writer | None = None
         self._open = 0
+        self._kept_to: dict[tuple[str, str, str], str] = {}
 
     def add(self, tenant: str, collection: str, document: Document) -> bool:
         """Put in or replace; False when the store holds it unchanged. Durable after at most 32 more, or `save`."""
         source = document.source
         old = self._store.record(tenant, collection, source.document)
         label = str(document.label)
-        if old and (old.digest, old.label) == (document.digest, label):
+        if old and (old.digest, old.label, old.folder) == (document.digest, label, document.folder):
             return False
         if not source.language:
             text = document.passages[0].text if document.passages else ""
@@ -258,6 +333,7 @@ class Shelf:
             tenant, collection, source.document, document.path, document.digest,
             "failed" if document.reason else "ready", document.reason, source.title, source.origin, source.dated,
             source.language, label, len(document.passages),
+            document.folder, self._readers(tenant, collection, document.folder), document.original,
         )  # fmt: skip
         self._store.put(record, document.passages)
         self._open += 1
@@ -265,13 +341,12 @@ class Shelf:
             self.save()
         return True
 
-    def holds(self, tenant: str, collection: str, document: str, digest: str) -> Document | None:
-        """The document as held, without its passages, when its digest is this one; else None."""
-        old = self._store.record(tenant, collection, document)
-        if old is None or old.digest != digest:
-            return None
-        source = Source(document, old.title, old.origin, old.dated, old.language)
-        return Document(source, label_of(old), digest, (), old.path, old.reason)
+    def _readers(self, tenant: str, collection: str, folder: str) -> str:
+        """The groups that a folder's documents are kept to; remembered for as long as this writer writes."""
+        place = (tenant, collection, folder)
+        if place not in self._kept_to:
+            self._kept_to[place] = Folders(self._store).rule(*place).readers
+        return self._kept_to[place]
 
     def label(self, tenant: str, collection: str, document: str) -> Label | None:
         """The label under which a document is held; None when it is not."""
@@ -285,6 +360,10 @@ class Shelf:
             raise NotFound("no such document in this collection")
         with self._store.connection():
             self._store.relabel(record, label)
+
+    def keep_to(self, record: Record, readers: str) -> None:
+        """Keep a document to other groups."""
+        self._store.keep_to(record, readers)
 
     def remove(self, tenant: str, collection: str, document: str) -> None:
         """Take out, for every reader at once. Raises: NotFound."""
@@ -309,17 +388,29 @@ class Shelf:
             self._writer = self._writer or self._index.writer()
             for doc in removed:
                 self._writer.remove(doc)
-            for doc, tenant, collection in added:
-                self._writer.remove(doc)  # a run killed between commit and settle would add it twice
-                self._writer.add(tenant, collection, self._store.of_document(doc))
+            for row in added:
+                self._writer.remove(row.doc)  # a run killed between commit and settle would add it twice
+                self._writer.add(row, self._store.of_document(row.doc))
             self._writer.commit()
-            self._store.settle([doc for doc, _, _ in added], removed)
+            self._store.settle([row.doc for row in added], removed)
 
     def close(self) -> None:
         self.save()
         if self._writer:
             self._writer.close()
             self._writer = None
+
+
+def admits(readers: str, groups: frozenset[str]) -> bool:
+    """Whether one who is in `groups` may know of what is kept to `readers` (by comma; empty: kept to none)."""
+    return not readers or EVERY_GROUP in groups or not groups.isdisjoint(readers.split(","))
+
+
+def _open(folder: Path) -> Index:
+    # Brings tantivy: a process that never searches does not pay for it.
+    from selat.knowledge.index import Index
+
+    return Index(folder)
 
 
 def documents_of(library: Library, query: Query) -> list[str]:

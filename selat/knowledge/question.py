@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
 
-from selat.knowledge.index import Clause
 from selat.knowledge.language import detect, stopwords
+from selat.knowledge.scope import Clause
 from selat.knowledge.terms import Glossary, Stems, short_forms
 from selat.knowledge.words import HAN, TAMIL, normalise, pairs, stem, words
 

@@ -9,40 +9,64 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from selat.core.errors import HomeBroken
 from selat.core.label import Label, parse_label
 from selat.core.passage import Passage, Source
 from selat.knowledge.words import stems, words
 
-VERSION = 2
+VERSION = 3
 _TABLES = """
 CREATE TABLE IF NOT EXISTS documents (
   doc INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, collection TEXT NOT NULL, document TEXT NOT NULL,
   path TEXT NOT NULL, digest TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, title TEXT NOT NULL,
   origin TEXT NOT NULL, dated TEXT NOT NULL, language TEXT NOT NULL, label TEXT NOT NULL,
   passages INTEGER NOT NULL, stems TEXT NOT NULL DEFAULT '',
-  indexed INTEGER NOT NULL DEFAULT 0, UNIQUE (tenant, collection, document));
+  indexed INTEGER NOT NULL DEFAULT 0, folder TEXT NOT NULL DEFAULT '', readers TEXT NOT NULL DEFAULT '',
+  original TEXT NOT NULL DEFAULT '', UNIQUE (tenant, collection, document));
 CREATE TABLE IF NOT EXISTS passages (
   id INTEGER PRIMARY KEY AUTOINCREMENT, doc INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
   number INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER NOT NULL,
   heading TEXT NOT NULL, label TEXT NOT NULL, text TEXT NOT NULL, stems TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS passages_doc ON passages (doc, number);
 CREATE TABLE IF NOT EXISTS gone (doc INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS folders (
+  tenant TEXT NOT NULL, collection TEXT NOT NULL, folder TEXT NOT NULL, label TEXT NOT NULL, readers TEXT NOT NULL,
+  PRIMARY KEY (tenant, collection, folder));
+CREATE TABLE IF NOT EXISTS inbox (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, collection TEXT NOT NULL, document TEXT NOT NULL,
+  folder TEXT NOT NULL, name TEXT NOT NULL, original TEXT NOT NULL, label TEXT NOT NULL, language TEXT NOT NULL,
+  sender TEXT NOT NULL, step TEXT NOT NULL, reason TEXT NOT NULL, tries INTEGER NOT NULL, history TEXT NOT NULL,
+  UNIQUE (tenant, collection, document));
+CREATE TABLE IF NOT EXISTS paused (tenant TEXT PRIMARY KEY);
 """
-_DOCUMENT = (
-    "tenant, collection, document, path, digest, status, reason, title, origin, dated, language, label, passages"
+# What leads from version N to N + 1, at index N - 2: the first that was ever read by another was 2.
+_UPGRADES: tuple[tuple[str, ...], ...] = (
+    (
+        "ALTER TABLE documents ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE documents ADD COLUMN readers TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE documents ADD COLUMN original TEXT NOT NULL DEFAULT ''",
+    ),
 )
-_NAMES = _DOCUMENT.split(", ")[:-1]
+_DOCUMENT = (
+    "tenant, collection, document, path, digest, status, reason, title, origin, dated, language, label, passages, "
+    "folder, readers, original"
+)
+_NAMES = _DOCUMENT.split(", ")
 _HIT = (
     'SELECT p.id, p.doc, p.number, p.start, p."end", p.page, p.heading, p.label, p.text, p.stems, '
-    "d.document, d.title, d.origin, d.dated, d.language FROM passages p JOIN documents d ON d.doc = p.doc "
+    "d.document, d.title, d.origin, d.dated, d.language, d.readers "
+    "FROM passages p JOIN documents d ON d.doc = p.doc "
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A document's row. `status` is `ready` or `failed` (then `reason` is for its owner); `digest` hex SHA-256."""
+    """A document's row. `status` is `ready` or `failed` (then `reason` is for its owner); `digest` hex SHA-256.
+
+    `readers` are the groups it is kept to, by comma, empty for none; `original` names the file that was sent in.
+    """
 
     tenant: str
     collection: str
@@ -57,6 +81,18 @@ class Record:
     language: str
     label: str
     passages: int
+    folder: str = ""
+    readers: str = ""
+    original: str = ""
+
+
+class Row(NamedTuple):
+    """A document as the index is told of it: its row id, whose it is, and the groups that it is kept to."""
+
+    doc: int
+    tenant: str
+    collection: str
+    readers: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +103,7 @@ class Stored:
     doc: int
     passage: Passage
     stems: str
+    readers: str = ""
 
 
 _label = lru_cache(maxsize=1024)(parse_label)
@@ -79,15 +116,25 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "documents.sqlite"
         self._local = threading.local()
-        with self.connection() as connection:
-            connection.executescript(_TABLES)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the tables where they are missing, and bring older ones up to date, all or nothing."""
+        connection = self.connection()
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == VERSION:
+            return
+        if version > VERSION or version == 1:
+            raise HomeBroken(f"knowledge base is of version {version}, this Selat reads {VERSION}; upgrade Selat")
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, VERSION):
-                raise HomeBroken(
-                    f"knowledge base is of version {version}, this Selat reads {VERSION}; upgrade Selat"
-                )
-            if not version:
-                connection.execute(f"PRAGMA user_version = {VERSION}")
+            for steps in _UPGRADES[version - 2 :] if version else ():
+                for step in steps:
+                    connection.execute(step)
+            for table in _TABLES.split(";"):
+                connection.execute(table)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
 
     def connection(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -150,9 +197,10 @@ class Store:
         whole = " ".join(dict.fromkeys(" ".join(spelled).split()))
         self.drop(record.tenant, record.collection, record.document)
         connection = self.connection()
+        marks = ",".join("?" * (len(_NAMES) + 1))
         doc = connection.execute(
-            f"INSERT INTO documents ({_DOCUMENT}, stems) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
-            (*(getattr(record, name) for name in _NAMES), len(passages), whole),
+            f"INSERT INTO documents ({_DOCUMENT}, stems) VALUES ({marks})",  # noqa: S608
+            (*(getattr(record, name) for name in _NAMES), whole),
         ).lastrowid
         connection.executemany(
             'INSERT INTO passages (doc, number, start, "end", page, heading, label, text, stems) '
@@ -206,7 +254,7 @@ class Store:
     def reanalyse(self) -> None:
         """Spell all stems anew, after a change of the analysis."""
         with self.connection() as connection:
-            for doc, _, _ in connection.execute("SELECT doc, tenant, collection FROM documents").fetchall():
+            for (doc,) in connection.execute("SELECT doc FROM documents").fetchall():
                 spelled = [(analyse(one.passage), one.id) for one in self.of_document(doc)]
                 whole = " ".join(dict.fromkeys(stem for line, _ in spelled for stem in line.split()))
                 connection.executemany("UPDATE passages SET stems = ? WHERE id = ?", spelled)
@@ -223,14 +271,28 @@ class Store:
         )
         return _stored(row).passage if row else None
 
-    def unindexed(self, limit: int) -> list[tuple[int, str, str]]:
-        """Row id, tenant and collection of documents that the index has not seen yet."""
-        return (
-            self.connection()
-            .execute(
-                "SELECT doc, tenant, collection FROM documents WHERE indexed = 0 ORDER BY doc LIMIT ?", (limit,)
-            )
-            .fetchall()
+    def unindexed(self, limit: int) -> list[Row]:
+        """Documents that the index has not seen yet."""
+        rows = self.connection().execute(
+            "SELECT doc, tenant, collection, readers FROM documents WHERE indexed = 0 ORDER BY doc LIMIT ?",
+            (limit,),
+        )
+        return [Row(*row) for row in rows]
+
+    def groups(self, tenant: str) -> frozenset[str]:
+        """Every group that some document or folder of the tenant is kept to."""
+        rows = self.connection().execute(
+            "SELECT readers FROM documents WHERE tenant = ? AND readers != '' UNION "
+            "SELECT readers FROM folders WHERE tenant = ? AND readers != ''",
+            (tenant, tenant),
+        )
+        return frozenset(group for (readers,) in rows for group in readers.split(","))
+
+    def keep_to(self, record: Record, readers: str) -> None:
+        """Keep a document to other groups; the index takes it up with the next commit."""
+        self.connection().execute(
+            "UPDATE documents SET readers = ?, indexed = 0 WHERE tenant = ? AND collection = ? AND document = ?",
+            (readers, record.tenant, record.collection, record.document),
         )
 
     def of_document(self, doc: int) -> list[Stored]:
@@ -280,11 +342,13 @@ def analyse(passage: Passage) -> str:
     return " ".join(stems(words(passage.text)))
 
 
-def _stored(row: tuple[int, int, int, int, int, int, str, str, str, str, str, str, str, str, str]) -> Stored:
+def _stored(row: Any) -> Stored:
     identity, doc, number, start, end, page, heading, label, text, spelled, *facts = row
-    document, title, origin, dated, language = facts
+    document, title, origin, dated, language, readers = facts
     source = Source(document, title, origin, dated, language)
-    return Stored(identity, doc, Passage(source, number, start, end, text, _label(label), heading, page), spelled)
+    return Stored(
+        identity, doc, Passage(source, number, start, end, text, _label(label), heading, page), spelled, readers
+    )
 
 
 def label_of(record: Record) -> Label:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from selat.core.errors import NotFound
 from selat.core.label import Label, parse_label
+from selat.flows.documents import card
 from selat.flows.label import Place, Relabelled, lower_label, raise_label
+from selat.flows.upload import KEEPERS, folder_of, visible
 from selat.gateway.admin.route import OFFICER, PREFIX, READERS, Route, Visit
-from selat.gateway.admin.words import Asked, Done, LabelText, Name, Reason, Text, Told
-
-KEEPERS = frozenset({"operator", "builder", "officer"})
+from selat.gateway.admin.words import Asked, Done, Group, LabelText, Name, Reason, Text, Told
+from selat.knowledge import label_of
 
 
 class DocumentQuery(Asked):
@@ -84,9 +84,84 @@ class RelabelledCard(Told):
     receipt: str
 
 
+class FolderCard(Told):
+    """What documents in a folder inherit; the collection itself has the folder "". `label` is empty for none."""
+
+    collection: str
+    folder: str
+    label: str
+    groups: list[str]
+
+
+class FolderWish(Asked):
+    """What documents in a folder shall inherit: at least this label, and for these groups alone."""
+
+    folder: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    collection: Name = "documents"
+    label: Annotated[str, Meta(max_length=150)] = ""
+    groups: Annotated[tuple[Group, ...], Meta(max_length=20)] = ()
+
+
+class FolderDone(Told):
+    """How many documents a folder's rule changed."""
+
+    changed: int
+
+
+class IngestionCard(Told):
+    """How far the documents that were sent in are. `left_s`: the time that the rest will take, if known."""
+
+    waiting: int
+    working: int
+    ready: int
+    failed: int
+    paused: bool
+    left_s: float | None
+
+
+def folders(visit: Visit) -> object:
+    found = visit.platform.library.folders.all(visit.tenant)
+    return [
+        {
+            "collection": one.collection,
+            "folder": one.folder,
+            "label": str(one.label) if one.label else "",
+            "groups": one.readers.split(",") if one.readers else [],
+        }
+        for one in found
+    ]
+
+
+def set_folder(visit: Visit) -> object:
+    body: FolderWish = visit.body
+    folder = folder_of(visit.tenant, body.collection, body.folder, body.label, body.groups)
+    return {"changed": visit.changes.set_folder(folder)}
+
+
+def ingestion(visit: Visit) -> object:
+    return visit.platform.library.inbox.progress(visit.tenant)
+
+
+def pause(visit: Visit) -> object:
+    return {"done": True, "receipt": visit.changes.pause_ingestion(visit.tenant)}
+
+
+def resume(visit: Visit) -> object:
+    return {"done": True, "receipt": visit.changes.resume_ingestion(visit.tenant)}
+
+
+def retry(visit: Visit) -> object:
+    body: DocumentPlace = visit.body
+    card(visit.platform.library, visit.caller, body.collection, body.document)
+    return {"done": True, "receipt": visit.changes.retry_document(visit.tenant, body.collection, body.document)}
+
+
 def show_all(visit: Visit) -> object:
     query: DocumentQuery = visit.query
-    found = visit.platform.library.documents(visit.tenant, query.collection or None, visit.caller.clearance)
+    caller = visit.caller
+    found = visit.platform.library.documents(
+        visit.tenant, query.collection or None, caller.clearance, caller.groups
+    )
     wanted = sorted(
         (one for one in found if (one.status == "failed" or not query.failed) and one.document > query.after),
         key=lambda one: (one.document, one.collection),
@@ -123,10 +198,7 @@ def lower(visit: Visit) -> object:
 
 def _seen(visit: Visit, collection: str, document: str) -> Label:
     """The label of a document that the caller may see. Raises: NotFound, also for one above its clearance."""
-    label = visit.platform.library.label(visit.tenant, collection, document)
-    if not label.within(visit.caller.clearance):
-        raise NotFound("no such document in this collection")
-    return label
+    return label_of(visible(visit.platform.library, visit.caller, collection, document))
 
 
 def _told(done: Relabelled) -> object:
@@ -144,6 +216,18 @@ ROUTES = (
         *("Take a document out of every answer.", remove, Done),
         body=DocumentPlace,
     ),
+    Route(
+        *("POST", f"{PREFIX}/documents/retry", KEEPERS, "Have a failed document read again.", retry, Done),
+        body=DocumentPlace,
+    ),
+    Route("GET", f"{PREFIX}/folders", READERS, "Folders and what they hand down.", folders, list[FolderCard]),
+    Route(
+        *("PUT", f"{PREFIX}/folders", KEEPERS, "Set what a folder's documents inherit.", set_folder, FolderDone),
+        body=FolderWish,
+    ),
+    Route("GET", f"{PREFIX}/ingestion", READERS, "How far documents are read.", ingestion, IngestionCard),
+    Route("POST", f"{PREFIX}/ingestion/pause", KEEPERS, "Read no further document.", pause, Done),
+    Route("POST", f"{PREFIX}/ingestion/resume", KEEPERS, "Read on.", resume, Done),
     Route("GET", f"{PREFIX}/labels", READERS, "A document's label.", show, LabelCard, query=LabelQuery),
     Route(
         *("POST", f"{PREFIX}/labels/raise", KEEPERS, "Make a document's label stricter.", raise_, RelabelledCard),

@@ -26,6 +26,7 @@ LabelText = Annotated[
     ),
 ]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Group = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Role = Literal["operator", "builder", "officer", "auditor", "member"]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]

@@ -189,7 +189,7 @@ def test_processes_that_open_a_new_library_together_share_one_index(tmp_path: Pa
 
 def test_a_passage_above_the_clearance_is_not_found(library: Library) -> None:
     library.add("t", "c", document("a", "kopi", "sulit"))
-    assert library.passage("t", "a", 1, HIGHEST).text == "kopi"
+    assert library.passage(Query("t", "", "", HIGHEST), "a", 1).text == "kopi"
     for tenant, number, clearance in (("t", 1, LOWEST), ("u", 1, HIGHEST), ("t", 2, HIGHEST)):
         with pytest.raises(NotFound):
-            library.passage(tenant, "a", number, clearance)
+            library.passage(Query(tenant, "", "", clearance), "a", number)
