@@ -32,6 +32,9 @@ def create(
     scope: Annotated[
         list[str] | None, typer.Option("--scope", help="A purpose it may name; repeatable. Else all.")
     ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="A group whose documents it may know of; repeatable.")
+    ] = None,
     days: Annotated[int | None, typer.Option("--days", min=1, help="Days until it expires. Else never.")] = None,
     json_: JsonOption = False,
 ) -> None:
@@ -43,6 +46,7 @@ def create(
             parse_label(clearance) if clearance else platform.keys.tenant(tenant).highest_label,
             frozenset(scope or ()),
             datetime.now(UTC) + timedelta(days=days) if days else None,
+            groups=frozenset(group or ()),
         )
         _show_new(platform.create_key(wish, tenant), json_=json_)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from selat.core.label import LOWEST, Label
 
 EVERY_GROUP = "*"
 """In a caller's groups: it is in every one. Only whoever works at the machine itself is."""
+GROUP_RULE = "write up to 63 small letters, digits, dots, _ and -, as in hr-utara"
+_GROUP = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 ROLES = ("operator", "builder", "officer", "auditor", "member")
 
 
@@ -54,3 +57,8 @@ class Site:
             "operator_jurisdiction": self.operator_jurisdiction,
             "hardware": self.hardware,
         }
+
+
+def is_group(name: str) -> bool:
+    """Whether this can be the name of a group."""
+    return _GROUP.fullmatch(name) is not None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from selat.core.caller import Caller
+from selat.core.caller import GROUP_RULE, Caller, is_group
 from selat.core.errors import BadRequest, DocumentUnreadable, Forbidden, Misused, NotFound
 from selat.core.label import Label, parse_label
 from selat.flows.ingest import Intake, Paper, never_lower, read_paper
@@ -16,7 +15,6 @@ from selat.knowledge import SUFFIXES, Child, Document, Folder, Library, Parcel, 
 KEEPERS = frozenset({"operator", "builder", "officer"})
 TOGETHER = 16  # documents that are read before the index is brought up to date
 LONGEST_NAME = 500
-GROUP = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 DEFAULT_COLLECTION = "documents"
 
 Book = Callable[[str, dict[str, object], str], str]
@@ -187,10 +185,8 @@ def folder_of(tenant: str, collection: str, path: str, label: str, groups: Itera
     plain = "/".join(part for part in path.replace("\\", "/").split("/") if part.strip())
     names = sorted(set(groups))
     for group in names:
-        if not GROUP.fullmatch(group):
-            raise BadRequest(
-                "group: up to 63 small letters, digits, dots, _ and -, as in hr-utara", param="groups"
-            )
+        if not is_group(group):
+            raise BadRequest(f"group: {GROUP_RULE}", param="groups")
     return Folder(tenant, collection, plain, parse_label(label) if label else None, ",".join(names))
 
 

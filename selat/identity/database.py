@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from selat.tables import Step, Tables
 
+GROUPS_LENGTH = 2000
 metadata = sa.MetaData()
 
 tenants = sa.Table(
@@ -45,6 +46,7 @@ keys = sa.Table(
     sa.Column("revoked", sa.String(32), nullable=True),
     sa.Column("last_used", sa.String(32), nullable=True),
     sa.Column("rotated_from", sa.String(64), nullable=True),
+    sa.Column("groups", sa.String(GROUPS_LENGTH), nullable=False, server_default=""),
 )
 
 identity_state = sa.Table(
@@ -65,6 +67,7 @@ TABLES = Tables(
     steps=(
         (Step("keys", "ALTER TABLE keys ADD COLUMN rotated_from VARCHAR(64)"),),
         (Step("tenants", "ALTER TABLE tenants ADD COLUMN content_days INTEGER NOT NULL DEFAULT 0"),),
+        (Step("keys", f"ALTER TABLE keys ADD COLUMN \"groups\" VARCHAR({GROUPS_LENGTH}) NOT NULL DEFAULT ''"),),
     ),
     cure="restore it from a backup, or move it away and run: selat up (keys must then be made anew)",
 )

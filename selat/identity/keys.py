@@ -14,11 +14,11 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from selat.core.caller import ROLES, Caller
+from selat.core.caller import GROUP_RULE, ROLES, Caller, is_group
 from selat.core.errors import HomeBroken, Misused, NotFound, Unauthenticated, Unavailable
 from selat.core.label import LOWEST, Label, parse_label
 from selat.identity import database, tenants
-from selat.identity.database import count_change, identity_state, keys, reading, trouble, writing
+from selat.identity.database import GROUPS_LENGTH, count_change, identity_state, keys, reading, trouble, writing
 from selat.identity.secret import LENGTH, PREFIX, digest, new_id, new_secret
 from selat.identity.tenants import Purpose, Tenant
 from selat.tables import open_engine
@@ -34,7 +34,10 @@ NOT_ACCEPTED = "the API key is missing, wrong or no longer valid"
 
 @dataclass(frozen=True, slots=True)
 class KeyWish:
-    """What a new key should be. `scopes` bounds the purposes it may name; empty means all of its tenant's."""
+    """What a new key should be. `scopes` bounds the purposes it may name; empty means all of its tenant's.
+
+    `groups` are those whose documents it may know of.
+    """
 
     name: str = ""
     roles: frozenset[str] = frozenset({"member"})
@@ -42,6 +45,7 @@ class KeyWish:
     scopes: frozenset[str] = frozenset()
     expires: datetime | None = None
     rotated_from: str | None = None
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class KeyRecord:
     revoked: str | None = None
     last_used: str | None = None
     rotated_from: str | None = None
+    groups: frozenset[str] = frozenset()
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -73,6 +78,7 @@ class KeyRecord:
             "revoked": self.revoked,
             "last_used": self.last_used,
             "rotated_from": self.rotated_from,
+            "groups": sorted(self.groups),
         }
 
 
@@ -166,6 +172,8 @@ class Keys:
         """Make a key. Raises: NotFound for no such tenant; Misused for an unknown role or a past expiry."""
         if not wish.roles or not wish.roles <= set(ROLES):
             raise Misused(f"role: none of that name; known: {', '.join(ROLES)}")
+        if not all(is_group(group) for group in wish.groups) or len(" ".join(wish.groups)) > GROUPS_LENGTH:
+            raise Misused(f"group: {GROUP_RULE}; at most {GROUPS_LENGTH} letters in all")
         if wish.expires is not None and wish.expires <= self._now():
             raise Misused("expiry: lies in the past; give a time to come")
         secret = new_secret()
@@ -179,6 +187,7 @@ class Keys:
             stamp(self._now()),
             stamp(wish.expires) if wish.expires else None,
             rotated_from=wish.rotated_from,
+            groups=wish.groups,
         )
         with writing(self.engine) as connection:
             registered = {purpose.id for purpose in tenants.select(connection, tenant).purposes}
@@ -235,7 +244,7 @@ class Keys:
         if old.revoked:
             raise Misused("the key is revoked; make a new one: selat key create")
         expires = datetime.fromisoformat(old.expires) if old.expires else None
-        return KeyWish(old.name, old.roles, old.clearance, old.scopes, expires, key)
+        return KeyWish(old.name, old.roles, old.clearance, old.scopes, expires, key, old.groups)
 
     # The road of every request
 
@@ -332,6 +341,7 @@ def _known(record: KeyRecord, tenant: Tenant) -> _Known:
         strict & purposes,
         tenant.profile,
         tenant.content_days > 0,
+        record.groups,
     )
     until = datetime.fromisoformat(record.expires).timestamp() if record.expires else float("inf")
     return _Known(caller, until)
@@ -339,7 +349,8 @@ def _known(record: KeyRecord, tenant: Tenant) -> _Known:
 
 def _row(record: KeyRecord) -> dict[str, Any]:
     row = cast("dict[str, Any]", record.to_json())
-    return row | {"roles": " ".join(sorted(record.roles)), "scopes": " ".join(sorted(record.scopes))}
+    sets = {"roles": record.roles, "scopes": record.scopes, "groups": record.groups}
+    return row | {name: " ".join(sorted(words)) for name, words in sets.items()}
 
 
 def _record(row: sa.Row[Any]) -> KeyRecord:
@@ -355,4 +366,5 @@ def _record(row: sa.Row[Any]) -> KeyRecord:
         row.revoked,
         row.last_used,
         row.rotated_from,
+        frozenset(row.groups.split()),
     )

@@ -19,7 +19,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from selat.core.caller import ROLES, Caller
+from selat.core.caller import ROLES, Caller, is_group
 from selat.core.errors import HomeBroken, Unauthenticated, Unavailable
 from selat.core.label import LOWEST, Label
 from selat.identity.keys import NOT_ACCEPTED
@@ -44,6 +44,7 @@ class Provider:
     """Who may sign for a tenant. `issuer` and `audience` must be in the token, exactly.
 
     `roles` maps the words in the token's `roles_claim` to roles of Selat; a word not in it gives nothing.
+    `groups_claim` names the claim that holds the caller's groups, taken as they are; without it there are none.
     `clearance` is that of every caller from here. `client_id` and `client_secret` are the console's.
     """
 
@@ -56,6 +57,7 @@ class Provider:
     clearance: Label = LOWEST
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
+    groups_claim: str = ""
 
     def __post_init__(self) -> None:
         if not (secure(self.issuer) and self.audience and self.tenant):
@@ -226,7 +228,15 @@ class Tokens:
             strict,
             tenant.profile,
             tenant.content_days > 0,
+            _groups(claims.get(provider.groups_claim, []) if provider.groups_claim else []),
         )
+
+
+def _groups(words: object) -> frozenset[str]:
+    """The groups a token names; what cannot be a group's name here gives nothing."""
+    words = words.split() if isinstance(words, str) else words
+    found = words if isinstance(words, list) else []
+    return frozenset(word for word in found if isinstance(word, str) and is_group(word))
 
 
 def _right(claims: dict[str, Any], issuer: str, audience: str, now: float) -> bool:

@@ -13,7 +13,15 @@ from selat.core.label import parse_label
 from selat.identity.oidc import Provider
 
 _NEEDED = frozenset({"issuer", "audience", "tenant"})
-_KNOWN = _NEEDED | {"roles_claim", "roles", "default_roles", "clearance", "client_id", "client_secret_env"}
+_KNOWN = _NEEDED | {
+    "roles_claim",
+    "roles",
+    "default_roles",
+    "clearance",
+    "client_id",
+    "client_secret_env",
+    "groups_claim",
+}
 
 
 def read_providers(path: Path, environment: Mapping[str, str] | None = None) -> list[Provider]:
@@ -53,6 +61,7 @@ def _provider(where: str, row: dict[str, Any], environment: Mapping[str, str]) -
             parse_label(row.get("clearance", "terbuka")),
             row.get("client_id", ""),
             environment[secret] if secret else "",
+            row.get("groups_claim", ""),
         )
     except (HomeBroken, BadRequest) as error:
         raise HomeBroken(f"{where}: {error}") from error

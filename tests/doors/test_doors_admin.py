@@ -76,6 +76,12 @@ def admin(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
     assert running.stop() == 0, running.log.read_text()
 
 
+def upload(url: str, data: bytes, secret: str) -> Any:
+    request = urllib.request.Request(url, data, {"authorization": f"Bearer {secret}"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
+
+
 def filled(route: Route) -> str:
     return re.sub(r"\{\w+\}", MISSING, route.path).removeprefix("/admin/v1")
 
@@ -158,6 +164,18 @@ def test_every_change_is_an_entry_in_the_callers_name(admin: Admin) -> None:
     lower = {**place, "to": "terbuka/public/none/MY", "reason": "published in the gazette"}
     change("officer", "POST", "/labels/lower", "label.lowered", lower)
     assert admin.call("auditor", "GET", "/labels?document=surat.txt") == (200, {"label": "terbuka/public/none/MY"})
+    change("builder", "PUT", "/folders", "folder.set", {"folder": "hr", "groups": ["hr"]})
+    assert [one["groups"] for one in admin.call("auditor", "GET", "/folders")[1]] == [["hr"]]
+    change("operator", "POST", "/ingestion/pause", "ingestion.paused")
+    broken = (f"{admin.selat.address}/v1/documents?name=rosak.pdf", b"not a pdf", admin.secrets["builder"])
+    assert upload(*broken)["status"] == "waiting"
+    assert admin.call("auditor", "GET", "/ingestion")[1]["paused"] is True
+    change("operator", "POST", "/ingestion/resume", "ingestion.resumed")
+    for _ in range(200):
+        if admin.call("auditor", "GET", "/ingestion")[1]["failed"]:
+            break
+        time.sleep(0.1)
+    change("builder", "POST", "/documents/retry", "document.retried", {"document": "rosak.pdf"})
     change("operator", "POST", "/documents/remove", "document.removed", place)
     assert admin.call("auditor", "GET", "/labels?document=surat.txt")[0] == 404
     only_reads = {("POST", "/admin/v1/policy/check"), ("POST", "/admin/v1/policy/explain")}

@@ -98,7 +98,7 @@ class FolderWish(Asked):
 
     folder: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
     collection: Name = "documents"
-    label: Annotated[str, Meta(max_length=150)] = ""
+    label: LabelText | None = None
     groups: Annotated[tuple[Group, ...], Meta(max_length=20)] = ()
 
 
@@ -134,7 +134,7 @@ def folders(visit: Visit) -> object:
 
 def set_folder(visit: Visit) -> object:
     body: FolderWish = visit.body
-    folder = folder_of(visit.tenant, body.collection, body.folder, body.label, body.groups)
+    folder = folder_of(visit.tenant, body.collection, body.folder, body.label or "", body.groups)
     return {"changed": visit.changes.set_folder(folder)}
 
 

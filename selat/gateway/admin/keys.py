@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from selat.core.label import parse_label
 from selat.gateway.admin.route import OVERSEERS, PREFIX, RoleNeeded, Route, Visit
-from selat.gateway.admin.words import Asked, LabelText, Role, Slug, Text, Told
+from selat.gateway.admin.words import Asked, Group, LabelText, Role, Slug, Text, Told
 from selat.identity import KeyWish
 
 MAKERS = frozenset({"operator", "officer"})
@@ -34,6 +34,7 @@ class KeyCard(Told):
     revoked: str | None
     last_used: str | None
     rotated_from: str | None
+    groups: list[str]
 
 
 class MadeKey(KeyCard):
@@ -49,6 +50,7 @@ class NewKey(Asked):
     roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=5)] = ("member",)
     clearance: LabelText | None = None
     scopes: Annotated[tuple[Slug, ...], Meta(max_length=100)] = ()
+    groups: Annotated[tuple[Group, ...], Meta(max_length=30)] = ()
     days: Annotated[int, Meta(ge=1, le=3650)] | None = None
 
 
@@ -64,6 +66,7 @@ def create(visit: Visit) -> object:
         parse_label(body.clearance) if body.clearance else visit.caller.clearance,
         frozenset(body.scopes),
         datetime.now(UTC) + timedelta(days=body.days) if body.days else None,
+        groups=frozenset(body.groups),
     )
     return _made(visit, wish)
 
@@ -83,6 +86,8 @@ def _made(visit: Visit, wish: KeyWish) -> object:
         raise RoleNeeded(f"you may give the roles {', '.join(sorted(may))}, no others")
     if not wish.clearance.within(visit.caller.clearance):
         raise RoleNeeded(f"clearance: not above your own, which is {visit.caller.clearance}")
+    if "officer" not in visit.caller.roles and not wish.groups <= visit.caller.groups:
+        raise RoleNeeded("groups: only your own, unless you are an officer")
     made = visit.changes.create_key(visit.tenant, wish)
     return {**made.record.to_json(), "secret": made.secret}
 

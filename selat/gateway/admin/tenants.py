@@ -18,6 +18,7 @@ class Me(Told):
     roles: list[str]
     clearance: str
     purposes: list[str]
+    groups: list[str]
 
 
 class TenantPurpose(Told):
@@ -65,6 +66,7 @@ def me(visit: Visit) -> object:
         "roles": sorted(caller.roles),
         "clearance": str(caller.clearance),
         "purposes": sorted(caller.purposes),
+        "groups": sorted(caller.groups),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -193,3 +194,14 @@ def test_a_passage_above_the_clearance_is_not_found(library: Library) -> None:
     for tenant, number, clearance in (("t", 1, LOWEST), ("u", 1, HIGHEST), ("t", 2, HIGHEST)):
         with pytest.raises(NotFound):
             library.passage(Query(tenant, "", "", clearance), "a", number)
+
+
+def test_a_store_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "documents.sqlite")
+    connection.executescript((Path(__file__).parent / "store-2.sql").read_text())
+    connection.close()
+    library = Library(tmp_path)
+    (record,) = library.documents("t", "c")
+    assert (record.document, record.folder, record.readers) == ("a", "", "")
+    assert seen(library, "kopi") == ["a"]
+    library.close()
