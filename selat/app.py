@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from selat.core.caller import EVERY_GROUP, ROLES, Caller, Site
 from selat.core.entry import Change, Closing, Opening
@@ -26,12 +29,26 @@ from selat.engines import (
     Engine,
     EngineFile,
     ExtractiveEngine,
+    Host,
+    Hosting,
+    Leases,
+    LlamaSpec,
+    Need,
     Router,
     Shelf,
+    State,
     detect,
+    free_memory,
+    keep,
     load_engines,
     makers,
+    need_of,
     watch,
+    whole_memory,
+    write_place,
+)
+from selat.engines import (
+    Place as HostPlace,
 )
 from selat.flows.changes import Changes
 from selat.flows.chat import Desk
@@ -99,6 +116,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def host_command(home: Path, *options: str) -> tuple[str, ...]:
+    """How the host of a home's models is started."""
+    return (sys.executable, "-m", "selat", "engine", "host", "--home", str(home), *options)
+
+
 def fresh_id() -> str:
     """A UUID of version 7 as 32 hex digits: 48 bits of milliseconds, then chance; sorts by time. RFC 9562."""
     number = int.from_bytes(os.urandom(10), "big") & _UUID_CHANCE | _UUID_MARKS
@@ -123,6 +145,7 @@ class Platform:
     def __init__(self, home: Home, worker: str) -> None:
         self.home = home
         self.worker = worker
+        self.supervised = False
         self.settings: Settings = read_settings(home.path)
 
     @cached_property
@@ -216,10 +239,47 @@ class Platform:
         return Library(self.home.knowledge)
 
     @cached_property
+    def leases(self) -> Leases:
+        """Leave to call the models that Selat runs itself: of the home's host, else of one of our own."""
+        command = () if self.supervised else host_command(self.home.path, "--private")
+        return Leases(Hosting(self.home.models_host, command))
+
+    @property
+    def models_budget(self) -> int:
+        """The bytes that the models Selat runs itself may take together."""
+        return self.settings.models_memory_mb * 1024 * 1024 or whole_memory() * 9 // 10
+
+    def check_gguf(self, given: Mapping[str, object], adapters: Mapping[str, str]) -> Need:
+        """What a model would need. Raises: Misused, where the file or this machine cannot run it."""
+        spec = msgspec.convert({**given, "adapters": list(adapters.items())}, LlamaSpec)
+        need = need_of(spec)
+        need.check(spec.gguf, spec, self.models_budget)
+        return need
+
+    def host_models(self, private: bool = False) -> None:
+        """Hold models for whoever wants them, until told to stop; `private`: for the process that started us."""
+        budget = self.models_budget
+
+        def announce(place: HostPlace) -> None:
+            if private:
+                print(msgspec.json.encode(place).decode(), flush=True)  # noqa: T201 - what our parent reads
+            else:
+                write_place(self.home.models_host, place)
+
+        async def hold() -> None:
+            await keep(Host(budget, free_memory), announce)
+
+        asyncio.run(hold())
+
+    def loaded_models(self) -> State | None:
+        """What the home's host of models has loaded; None where none runs."""
+        return asyncio.run(self.leases.state())
+
+    @cached_property
     def shelf(self) -> Shelf:
         settings = self.settings
         site = Site(settings.site_jurisdiction, settings.site_operator, hardware=settings.site_hardware)
-        return load_engines(self.home.engines, makers(quote), (ExtractiveEngine(quote, site),))
+        return load_engines(self.home.engines, makers(quote, self.leases), (ExtractiveEngine(quote, site),))
 
     @cached_property
     def models(self) -> ModelStore:
@@ -350,6 +410,8 @@ class Platform:
         for name in ("journal", "keys", "library"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
+        if "leases" in self.__dict__:
+            self.leases.stop()
 
 
 @contextmanager

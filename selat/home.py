@@ -57,6 +57,11 @@ class Home:
         return self.path / "cache"
 
     @property
+    def models_host(self) -> Path:
+        """Where the host of models says how it is reached."""
+        return self.run / "models.json"
+
+    @property
     def run(self) -> Path:
         return self.path / "run"
 

@@ -54,6 +54,9 @@ class Settings:
     site_jurisdiction: str = _setting("MY", "Where this machine stands, ISO 3166-1 alpha-2.")  # type: ignore[assignment]
     site_operator: str = _setting("self", "Who operates this machine.")  # type: ignore[assignment]
     site_hardware: str = _setting("cpu", "Vendor of the hardware that models run on here.")  # type: ignore[assignment]
+    models_memory_mb: int = _setting(
+        0, "Most memory for the models that Selat runs itself, together; 0: nine tenths of the machine's."
+    )  # type: ignore[assignment]
     answer_engine: str = _setting("extractive", "Model that answers from documents.")  # type: ignore[assignment]
     guard_detectors: str = _setting(
         "", "Further detectors, by comma: `presidio`, `presidio=SPACY_PIPELINE`, `gliner=FOLDER`, or a plugin's."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -9,11 +10,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selat.core.errors import Misused, Unavailable
+from selat.core.errors import HomeBroken, Misused, Unavailable
+from selat.engines import LLAMA, EngineFile
+from selat.home import Home
 
 log = logging.getLogger("selat.supervisor")
 
@@ -51,6 +54,7 @@ class _Child:
     wait_s: float = FIRST_WAIT_S
     due: float = field(default=0.0)
     started: float = field(default=0.0)
+    wanted: Callable[[], bool] = field(default=lambda: True)
 
     def start(self) -> None:
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own arguments
@@ -72,10 +76,13 @@ class Supervisor:
         for number in range(workers):
             arguments = ("serve", "--fd", str(descriptor), "--worker", f"gateway-{number}", *at_home)
             self._children.append(_Child(f"gateway-{number}", arguments, (descriptor,)))
+        runs_models = _Watched(Home(home).engines)
+        self._children.append(_Child("models", ("engine", "host", *at_home), wanted=runs_models))
 
     def start(self) -> None:
         for child in self._children:
-            child.start()
+            if child.wanted():
+                child.start()
 
     def step(self) -> None:
         """Start again whatever ended by itself, waiting longer each time it ends soon after its start."""
@@ -88,7 +95,7 @@ class Supervisor:
                 child.due = now + child.wait_s
                 log.error("%s ended with %s; starting it again in %.1f s", child.name, code, child.wait_s)
                 child.wait_s = min(child.wait_s * 2, LONGEST_WAIT_S)
-            if child.process is None and now >= child.due:
+            if child.process is None and now >= child.due and child.wanted():
                 child.start()
 
     def fail_early(self) -> None:
@@ -102,9 +109,30 @@ class Supervisor:
 
     def stop(self) -> None:
         """Drain the gateways first, then the sequencer, so that the last closings are sealed."""
-        sequencer, *gateways = self._children
+        sequencer, *gateways, models = self._children
         _end(gateways)
-        _end([sequencer])
+        _end([models, sequencer])
+
+
+class _Watched:
+    """Whether `engines.toml` names a model that Selat runs itself, read again when the file has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: object = None
+        self._found = False
+
+    def __call__(self) -> bool:
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return False
+        seen = stat.st_mtime_ns, stat.st_ino, stat.st_size
+        if seen != self._seen:
+            self._seen = seen
+            with contextlib.suppress(HomeBroken):  # the gateways say what is wrong with it
+                self._found = any(spec.kind == LLAMA for spec in EngineFile(self._path).read())
+        return self._found
 
 
 def _end(children: Sequence[_Child]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -72,6 +74,94 @@ def add(
         say(f"its own list of models does not hold '{missing}'; it holds: {', '.join(found.health.models[:10])}")  # type: ignore[union-attr]
 
 
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(help="A name of your own: lower-case letters, digits, dots, dashes.")],
+    gguf: Annotated[Path, typer.Argument(help="The model: a GGUF file (of several, the first).")],
+    model: Annotated[
+        list[str] | None, typer.Option(help="What it is called by; else NAME. Repeat for more.")
+    ] = None,
+    adapter: Annotated[
+        list[str] | None, typer.Option(help="A LoRA adapter, as NAME=FILE; it is called by that name.")
+    ] = None,
+    context: Annotated[int | None, typer.Option(help="Tokens of one conversation.")] = None,
+    parallel: Annotated[int | None, typer.Option(help="Conversations answered at once (default 4).")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; else as many as there are cores.")] = None,
+    gpu_layers: Annotated[
+        int | None, typer.Option(help="Layers on the GPU, where there is one; else all.")
+    ] = None,
+    pinned: Annotated[bool, typer.Option("--pinned", help="Never let it make room for another.")] = False,
+    memory_mb: Annotated[int | None, typer.Option(help="Most memory its process may hold.")] = None,
+    chat_template: Annotated[Path | None, typer.Option(help="A Jinja file in place of its own template.")] = None,
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Run a GGUF file on this machine (needs the extra `llama`): it is loaded when it is first called."""
+    files = {
+        left: str(Path(path).absolute()) for left, path in _pairs("--adapter", adapter or [], alone=False).items()
+    }
+    wanted: dict[str, object] = {
+        "gguf": str(gguf.absolute()),
+        "context": context,
+        "parallel": parallel,
+        "threads": threads,
+        "gpu_layers": gpu_layers,
+        "pinned": pinned or None,
+        "memory_mb": memory_mb,
+        "chat_template": None if chat_template is None else str(chat_template.absolute()),
+    }
+    given = {field: value for field, value in wanted.items() if value is not None}
+    with open_platform(home) as platform:
+        said = platform.settings
+        fields: dict[str, object] = {
+            "name": name,
+            "kind": "llama",
+            "models": dict.fromkeys(model or [name], name) | {public: public for public in files},
+            "site": {
+                "jurisdiction": said.site_jurisdiction,
+                "operator": said.site_operator,
+                "hardware": said.site_hardware,
+            },
+            "llama": {**given, "adapters": files} if files else given,
+        }
+        platform.check_gguf(given, files)
+        spec = platform.changes().add_engine(DEFAULT_TENANT, fields)
+        found = next(one for one in platform.shelf.survey() if one.spec == spec)
+    if json_:
+        show_json(found.to_json())
+        return
+    show(f"added {spec.name}: {', '.join(public for public, _ in spec.models)}")
+    if found.health is not None:
+        say(found.health.detail)
+
+
+@app.command()
+def loaded(home: HomeOption = None, json_: JsonOption = False) -> None:
+    """The models in memory now, with what they were expected to need and what they hold."""
+    with open_platform(home) as platform:
+        state = platform.loaded_models()
+    if json_:
+        show_json([] if state is None else [one.to_json() for one in state.models])
+        return
+    if state is None:
+        say("no models are held now; `selat up` holds them once one is called")
+        return
+    for one in state.models:
+        show(f"{one.name}  {one.state}  needs {_mib(one.need)}, holds {_mib(one.rss)}{'  pinned' * one.pinned}")
+    say(f"together they may take {_mib(state.budget)} (setting models_memory_mb)")
+
+
+@app.command()
+def host(
+    private: Annotated[bool, typer.Option("--private", help="For the process that started it alone.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Hold models for whoever calls them; started by `selat up`, not by people."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    with open_platform(home, "models") as platform:
+        platform.host_models(private)
+
+
 @app.command("list")
 def list_(
     probe: Annotated[bool, typer.Option(help="Ask each whether it answers.")] = True,
@@ -136,3 +226,7 @@ def _pairs(option: str, given: list[str], *, alone: bool) -> dict[str, str]:
             raise Misused(f"{option}: write it as NAME=VALUE{' or NAME' if alone else ''}")
         pairs[left] = right or left
     return pairs
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{-(-size_bytes // 1024**2)} MiB"

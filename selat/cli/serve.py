@@ -27,4 +27,5 @@ def serve(
     listening.setblocking(False)
     with open_platform(home, worker) as platform:
         begin(platform.settings)
+        platform.supervised = True  # our supervisor keeps the host of models
         uvloop.run(work(platform, listening))

@@ -5,9 +5,15 @@ from selat.engines.detect import Detected, detect
 from selat.engines.engine import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, Answer, Call, Engine, Health, Ready
 from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngine
 from selat.engines.limits import Capacity, Timeouts
+from selat.engines.llama.host import Host
+from selat.engines.llama.lease import Hosting, Leases
+from selat.engines.llama.messages import Loaded, State
+from selat.engines.llama.need import Need, need_of, shown
+from selat.engines.llama.serve import Place, free_memory, keep, whole_memory, write_place
+from selat.engines.llama.spec import LlamaSpec
 from selat.engines.openai import OpenAIEngine
 from selat.engines.route import BreakerView, Route, Router, affinity_key
-from selat.engines.shelf import MAKERS, Maker, Shelf, load_engines, makers
+from selat.engines.shelf import LLAMA, MAKERS, Maker, Shelf, load_engines, makers
 from selat.engines.spec import EngineSpec
 from selat.engines.survey import Surveyed, watch
 
@@ -17,6 +23,7 @@ __all__ = [
     "EMBEDDINGS",
     "EXTRACTIVE",
     "HASH_EMBEDDING",
+    "LLAMA",
     "MAKERS",
     "MODELS",
     "Answer",
@@ -29,17 +36,31 @@ __all__ = [
     "EngineSpec",
     "ExtractiveEngine",
     "Health",
+    "Host",
+    "Hosting",
+    "Leases",
+    "LlamaSpec",
+    "Loaded",
     "Maker",
+    "Need",
     "OpenAIEngine",
+    "Place",
     "Ready",
     "Route",
     "Router",
     "Shelf",
+    "State",
     "Surveyed",
     "Timeouts",
     "affinity_key",
     "detect",
+    "free_memory",
+    "keep",
     "load_engines",
     "makers",
+    "need_of",
+    "shown",
     "watch",
+    "whole_memory",
+    "write_place",
 ]

@@ -16,7 +16,7 @@ from selat.core.errors import HomeBroken, Misused, NotFound
 from selat.engines.fields import Reader
 from selat.engines.spec import EngineSpec
 
-KINDS = ("openai", "extractive")
+KINDS = ("openai", "extractive", "llama")
 _OPENING = (
     "# Engines: what runs models, and where. One [[engine]] each; `selat engine add` writes them too.\n"
     "# A change is seen within a second; a mistake keeps the engines as they were and is told in the log.\n"

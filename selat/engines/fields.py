@@ -10,11 +10,12 @@ from typing import NoReturn
 from selat.core.caller import Site
 from selat.core.errors import HomeBroken, Misused
 from selat.engines.limits import Capacity, Timeouts
+from selat.engines.llama.spec import LlamaSpec
 from selat.engines.spec import EngineSpec, base_url
 
 FIELDS = {
     "name": "the engine's name: lower-case letters, digits, dots, dashes",
-    "kind": "`openai` for a server by URL, `extractive` for another built-in",
+    "kind": "`openai` for a server by URL, `llama` for a GGUF file run here, `extractive` for another built-in",
     "url": "base URL, as in http://127.0.0.1:8000/v1",
     "models": 'names served: ["a", "b"], or public name = "engine\'s own name"',
     "site": "where it runs: jurisdiction, operator, operator_jurisdiction, hardware",
@@ -24,13 +25,19 @@ FIELDS = {
     "ca_file": "PEM file of the authority that signs its certificate",
     "health": "path to probe, else /v1/models",
     "weight": "share among engines of the same model: 1 to 1000; 0 only as a last resort",
-    "timeouts": "seconds: queue, connect, first_byte, between, total",
+    "llama": "of kind `llama`: gguf, adapters, context, parallel, threads, gpu_layers, pinned and more",
+    "timeouts": "seconds: queue, connect, first_byte, between, total, load",
     "max_connections": "calls at once",
     "max_waiting": "calls that may wait for one of those",
     "idle": "seconds an unused connection is kept",
 }
 SITE_FIELDS = ("jurisdiction", "operator", "operator_jurisdiction", "hardware")
-TIMEOUT_FIELDS = ("queue", "connect", "first_byte", "between", "total")
+TIMEOUT_FIELDS = ("queue", "connect", "first_byte", "between", "total", "load")
+LLAMA_FIELDS = (
+    *("gguf", "adapters", "context", "parallel", "threads", "gpu_layers"),
+    *("embedding", "pinned", "memory_mb", "cache_mb", "chat_template"),
+)
+EMBEDDING = ("auto", "yes", "no")
 OWN_HEADERS = (
     "accept-encoding",
     "authorization",
@@ -81,6 +88,7 @@ class Reader:
         usual = Capacity()
         return EngineSpec(
             name=self._name,
+            llama=self._llama(kind),
             kind=kind,
             site=self._site(),
             models=self._models(kind),
@@ -113,11 +121,17 @@ class Reader:
 
     def _file(self, field: str) -> str:
         """A path; a relative one is meant from the folder of `engines.toml`."""
-        value = self._text(field)
+        return self._path_of(field, self._text(field))
+
+    def _path_of(self, field: str, value: object) -> str:
+        if not isinstance(value, str) or not value.isprintable():
+            self.refuse(field, "a path")
         return str((self._path.parent / value).absolute()) if value else ""
 
     def _whole(self, field: str, default: int, least: int, most: int) -> int:
-        value = self._entry.get(field, default)
+        return self._whole_of(field, self._entry.get(field, default), least, most)
+
+    def _whole_of(self, field: str, value: object, least: int, most: int) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             self.refuse(field, f"a whole number from {least} to {most}")
         return value
@@ -155,6 +169,8 @@ class Reader:
         pairs = list(value.items()) if isinstance(value, Mapping) else None
         if pairs is None:
             pairs = [(name, name) for name in value] if isinstance(value, list) else []
+        if not pairs and kind == "llama" and self._name:
+            pairs = [(self._name, self._name)]
         if not pairs and kind == "openai":
             self.refuse("models", f"needed: {FIELDS['models']}")
         for pair in pairs:
@@ -173,6 +189,42 @@ class Reader:
         except Misused as error:
             self.refuse("url", str(error))
         return url
+
+    def _llama(self, kind: str) -> LlamaSpec | None:
+        if kind != "llama":
+            if "llama" in self._entry:
+                self.refuse("llama", "only of kind `llama`")
+            return None
+        table = self._table("llama", LLAMA_FIELDS)
+        gguf = self._path_of("llama.gguf", table.get("gguf", ""))
+        if not gguf:
+            self.refuse("llama.gguf", "needed: the model's GGUF file")
+        adapters = table.get("adapters", {})
+        if not isinstance(adapters, Mapping) or not all(_MODEL.fullmatch(name) for name in adapters):
+            self.refuse("llama.adapters", "a table of name = GGUF file of a LoRA adapter")
+        embedding, pinned = table.get("embedding", "auto"), table.get("pinned", False)
+        if embedding not in EMBEDDING:
+            self.refuse("llama.embedding", f"one of {', '.join(EMBEDDING)}")
+        if not isinstance(pinned, bool):
+            self.refuse("llama.pinned", "true or false")
+        usual = LlamaSpec(gguf)
+
+        def whole(field: str, least: int, most: int) -> int:
+            return self._whole_of(f"llama.{field}", table.get(field, getattr(usual, field)), least, most)
+
+        return LlamaSpec(
+            gguf=gguf,
+            adapters=tuple((name, self._path_of("llama.adapters", path)) for name, path in adapters.items()),
+            context=whole("context", 0, 1 << 24),
+            parallel=whole("parallel", 1, 256),
+            threads=whole("threads", 0, 1024),
+            gpu_layers=whole("gpu_layers", -1, 10_000),
+            embedding=str(embedding),
+            pinned=pinned,
+            memory_mb=whole("memory_mb", 0, 1 << 24),
+            cache_mb=whole("cache_mb", 0, 1 << 20),
+            chat_template=self._path_of("llama.chat_template", table.get("chat_template", "")),
+        )
 
     def _headers(self) -> tuple[tuple[str, str], ...]:
         value = self._entry.get("headers", {})

@@ -20,7 +20,8 @@ class Timeouts:
 
     `queue`: for a free connection. `connect`: name, TCP and TLS. `first_byte`: from the request written to
     the first byte of body, which for a reply not streamed is the whole generation. `between`: from one
-    piece to the next while nothing waits unread. `total`: the whole exchange, whatever happens.
+    piece to the next while nothing waits unread. `total`: the whole exchange, whatever happens. `load`, of
+    models that Selat runs itself: for the model to be loaded, and for others to make room for it.
     """
 
     queue_s: float = 30.0
@@ -28,6 +29,7 @@ class Timeouts:
     first_byte_s: float = 300.0
     between_s: float = 60.0
     total_s: float = 900.0
+    load_s: float = 600.0
 
     @property
     def tick_s(self) -> float:

@@ -95,7 +95,14 @@ class Pool:
 
     async def close(self) -> None:
         """Take no more calls, close idle connections; exchanges under way go on to their end."""
+        self.shut()
+
+    def shut(self) -> None:
+        """`close`, as a plain call."""
         self._closed = True
+        if self._loop is not None and self._loop.is_closed():
+            self._empty()  # its connections went with it
+            return
         for connection in list(self._idle):
             connection.abandon()
         while self._waiting:

@@ -6,30 +6,37 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from selat.core.errors import HomeBroken, Misused
 from selat.engines.config import read_specs
 from selat.engines.engine import Engine
 from selat.engines.extractive import EXTRACTIVE, ExtractiveEngine, Quote
+from selat.engines.llama.engine import LlamaEngine
+from selat.engines.llama.lease import Leases
 from selat.engines.openai import OpenAIEngine
 from selat.engines.spec import EngineSpec
 from selat.engines.survey import Surveyed, probe
 
 _log = logging.getLogger("selat.engines")
 _LOOK_EVERY_S = 1.0
+LLAMA = "llama"
 
 Maker = Callable[[EngineSpec], Engine]
 MAKERS: Mapping[str, Maker] = {"openai": OpenAIEngine}
 
 
-def makers(quote: Quote) -> Mapping[str, Maker]:
-    """A maker for each kind of `engines.toml`; `quote` is what extractive engines answer with."""
+def makers(quote: Quote, leases: Leases | None = None) -> Mapping[str, Maker]:
+    """A maker for each kind of `engines.toml`: `quote` is what extractive engines answer with, `leases` are
+    by what models that Selat runs itself are called.
+    """
 
     def extractive(spec: EngineSpec) -> Engine:
         return ExtractiveEngine(quote, spec.site, spec.name, spec.models)
 
-    return {**MAKERS, EXTRACTIVE: extractive}
+    known = {**MAKERS, EXTRACTIVE: extractive}
+    return known if leases is None else {**known, LLAMA: partial(LlamaEngine, leases=leases)}
 
 
 class Shelf:

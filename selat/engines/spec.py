@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from selat.core.caller import Site
 from selat.core.errors import Misused
 from selat.engines.limits import Capacity, Timeouts
+from selat.engines.llama.spec import LlamaSpec
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class EngineSpec:
     weight: int = 1
     timeouts: Timeouts = field(default_factory=Timeouts)
     capacity: Capacity = field(default_factory=Capacity)
+    llama: LlamaSpec | None = None
 
     @cached_property
     def base(self) -> BaseUrl:

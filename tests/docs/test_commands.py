@@ -10,7 +10,7 @@ import typer
 
 from selat.cli import COMMANDS, app
 
-LONG_RUNNING = {"witness serve", "ledger sequence"}
+LONG_RUNNING = {"engine host", "witness serve", "ledger sequence"}
 
 
 def leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from selat.core.caller import Site
 from selat.core.errors import HomeBroken, Misused, NotFound
-from selat.engines import Capacity, EngineFile, EngineSpec, OpenAIEngine, Timeouts, load_engines, makers
+from selat.engines import Capacity, EngineFile, EngineSpec, LlamaSpec, OpenAIEngine, Timeouts, load_engines, makers
 from selat.engines.config import parse_specs
-from selat.engines.fields import FIELDS, Reader
+from selat.engines.fields import FIELDS, LLAMA_FIELDS, Reader
 from selat.testing import EchoEngine
 
 WHOLE = """
@@ -284,10 +284,16 @@ PAGE = Path(__file__).parents[3] / "docs" / "formats" / "engines.md"
 def test_the_page_of_the_format_shows_and_explains_every_field() -> None:
     page = PAGE.read_text("utf-8")
     specimen = page.split("```toml\n")[1].split("```")[0]
-    laut, darat = parse_specs(specimen, FILE)
+    laut, darat, garuda = parse_specs(specimen, FILE)
     assert laut.timeouts == Timeouts()
     assert (laut.capacity.max_waiting, laut.capacity.idle_s) == (Capacity().max_waiting, Capacity().idle_s)
     assert darat.capacity == Capacity()
+    assert garuda.llama is not None
+    usual = LlamaSpec("")
+    for name in LLAMA_FIELDS[2:]:
+        assert f"`{name}`" in page
+        if name not in ("context", "parallel"):
+            assert getattr(garuda.llama, name) == getattr(usual, name)
     notes = page.split("```")[2]
     for field in FIELDS:
         assert f"{field} = " in specimen
