@@ -18,6 +18,7 @@ from selat.core.errors import Misused, SelatError
 
 COMMANDS = {
     "up": "Start Selat: home, gateway, ledger, sample documents, a first question.",
+    "top": "Live traffic: requests, latency by phase, engines, tenants, ledger.",
     "tenant": "Tenants: create, list, register purposes.",
     "key": "API keys: create, list, revoke.",
     "engine": "Engines: add, list, detect, remove.",

@@ -22,7 +22,7 @@ HELP = {
     "selat_answers_open": "Requests let through whose answer has not ended.",
     "selat_tokens_total": "Tokens, by direction.",
     "selat_phase_seconds": "Time by phase of a request: see docs/howto/watch.md.",
-    "selat_refused_total": "Requests turned away before a decision, by error code.",
+    "selat_refused_total": "Requests that ended in an error, by its code.",
     "selat_engine_calls_total": "Calls to engines, by engine and outcome; `left` failed before a first byte.",
     "selat_engine_in_flight": "Calls to an engine that have not ended.",
     "selat_engine_waiting": "Calls that wait for a free connection to an engine.",
