@@ -1,8 +1,9 @@
-"""What other packages add to Selat: detectors, found by their entry points and loaded only when switched on."""
+"""What other packages add to Selat by entry points: detectors, loaded when switched on, and packs for evals."""
 
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 from selat.core.errors import HomeBroken, SelatError
 from selat.guard import Detector
@@ -10,6 +11,9 @@ from selat.guard import Detector
 DETECTORS = "selat.detectors"
 """The entry-point group: callables that return a `selat.guard.Detector`, given what stands after `=`
 in the setting, or nothing."""
+
+EVALS = "selat.evals"
+"""The entry-point group: callables that return the paths of pack files, each the TOML of `selat eval new`."""
 
 
 def load_detectors(setting: str) -> tuple[Detector, ...]:
@@ -44,3 +48,29 @@ def _load(name: str, option: str, installed: dict[str, EntryPoint]) -> Detector:
         raise HomeBroken(f"detector '{name}' of {point.value} has no `name` and `find`; see selat.guard.Detector")
     detector: Detector = made
     return detector
+
+
+def eval_packs() -> dict[str, Path]:
+    """The files of the packs that installed packages bring, by the pack's name, which is the file's.
+
+    Raises: HomeBroken, naming the package that does not load, brings no file, or takes a name that is taken.
+    """
+    from selat.evals.load import shipped  # brings numpy: a gateway has no use for it
+
+    found: dict[str, Path] = {}
+    for point in sorted(entry_points(group=EVALS), key=lambda point: (point.name, point.value)):
+        try:
+            paths = [Path(path) for path in point.load()()]
+        except Exception as error:  # foreign code may raise anything
+            raise HomeBroken(
+                f"packs '{point.name}' of {point.value} do not load: {type(error).__name__}; mend or uninstall it"
+            ) from error
+        for path in paths:
+            if path.suffix != ".toml" or not path.is_file():
+                raise HomeBroken(
+                    f"packs '{point.name}' of {point.value}: {path} is no pack file; mend or uninstall it"
+                )
+            if path.stem in found or path.stem in shipped():
+                raise HomeBroken(f"packs '{point.name}' of {point.value}: the name '{path.stem}' is taken")
+            found[path.stem] = path
+    return found

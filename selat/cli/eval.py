@@ -16,25 +16,22 @@ from selat.app import Platform, examiner, fresh_id, now, open_platform
 from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
 from selat.core.errors import Misused
 from selat.evals import (
-    FIRST_TOKEN,
     GENERATION,
+    SCORINGS,
     Estimate,
-    Pack,
     Reply,
     Sample,
     compare,
-    find_pack,
     shipped,
     templates,
 )
-from selat.evals.external import load_external
+from selat.evals.named import pack_named
 from selat.evals.report import LANGUAGES, Account, html, markdown
 from selat.evals.run import COMPLETE, Budget, Run
 from selat.evals.scaffold import scaffold
 from selat.evals.store import Store
 from selat.evals.summary import Summary, summarise
 from selat.evals.template import DEFAULT, count
-from selat.evals.verbatim import SUFFIX, verbatim
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import (
     Plan,
@@ -49,6 +46,7 @@ from selat.flows.evaluate import (
     subject_of,
 )
 from selat.jobs import Here, Open, choose_pool
+from selat.plugins import eval_packs
 
 app = typer.Typer(help="Local evals: packs, runs, results, comparisons.", no_args_is_help=True)
 
@@ -78,7 +76,8 @@ def list_(
             packs = ", ".join(exam.name for exam in run.packs)
             show(f"{run.id}  {run.started[:16]}  {run.state}  {run.subject.model} @ {run.subject.engine}  {packs}")
         return
-    packs_found = [find_pack(name) for name in shipped()]
+    plugged = eval_packs()
+    packs_found = [pack_named(name, plugged) for name in (*shipped(), *sorted(plugged))]
     if json_:
         show_json(
             [
@@ -109,9 +108,7 @@ def run(
     template: Annotated[
         list[str] | None, typer.Option(help="A form; repeat for more; `all` for every one.")
     ] = None,
-    scoring: Annotated[
-        str, typer.Option(help=f"{GENERATION}, or {FIRST_TOKEN} by log-probabilities.")
-    ] = GENERATION,
+    scoring: Annotated[str, typer.Option(help=f"How choices are read: {', '.join(SCORINGS)}.")] = GENERATION,
     weights: Annotated[
         Path | None, typer.Option(help="The weights' file, to bind the result to its digest.")
     ] = None,
@@ -125,10 +122,11 @@ def run(
     json_: JsonOption = False,
 ) -> None:
     """Sit packs. Samples answered before, by the same model as it is now, are not asked again."""
-    if scoring not in (GENERATION, FIRST_TOKEN):
-        raise Misused(f"--scoring is {GENERATION} or {FIRST_TOKEN}")
+    if scoring not in SCORINGS:
+        raise Misused(f"--scoring is one of {', '.join(SCORINGS)}")
     forms = templates() if template == ["all"] else tuple(template or [DEFAULT])
-    packs = [named(name) for name in pack]
+    plugged = eval_packs()
+    packs = [pack_named(name, plugged) for name in pack]
     terms = Terms(forms, scoring, Budget(at_once, max_samples, max_tokens, minutes * 60))
     with open_platform(home) as platform:
         chosen = choose_engine(platform.shelf, model, engine)
@@ -249,18 +247,6 @@ def new(
         show_json({"path": str(path)})
     else:
         show(str(path))
-
-
-def named(name: str) -> Pack:
-    """A pack by what was typed. Raises: NotFound, Misused."""
-    exam, sign, place = name.partition("=")
-    if sign:
-        wanted = exam.removesuffix(SUFFIX)
-        found = load_external(wanted, Path(place).expanduser())
-        return verbatim(found) if exam != wanted else found
-    if name.endswith(SUFFIX):
-        return verbatim(find_pack(name.removesuffix(SUFFIX)))
-    return find_pack(name)
 
 
 @contextmanager

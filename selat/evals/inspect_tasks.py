@@ -14,7 +14,8 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.tool import ToolDef, ToolParams
 
 from selat.evals.item import Item, Pack, Reply, ToolUse
-from selat.evals.load import find_pack, shipped
+from selat.evals.load import shipped
+from selat.evals.named import pack_named
 from selat.evals.score import score as score_reply
 from selat.evals.template import DEFAULT, SEED, messages
 
@@ -22,7 +23,7 @@ _SAID = {"system": ChatMessageSystem, "user": ChatMessageUser}
 
 
 def _task(name: str, template: str) -> Task:
-    pack = find_pack(name)
+    pack = pack_named(name)
     return Task(
         dataset=MemoryDataset([_sample(pack, item, template) for item in pack.items], name=pack.name),
         solver=_put(pack),
@@ -87,7 +88,7 @@ def _item(state: TaskState) -> Item:
 
 @task
 def pek(name: str, template: str = DEFAULT) -> Task:
-    """Any pack, by name or by the path of its file."""
+    """Any pack: by name, by the path of its file, or an exam of others as NAME=PATH."""
     return _task(name, template)
 
 

@@ -12,6 +12,12 @@ LANGUAGES = ("ms", "en", "zh", "ta", "id", "mix", "sms")
 LETTERS = "ABCDEFGHIJ"
 REFUSE, ANSWER = "refuse", "answer"
 GENERATION, FIRST_TOKEN = "generation", "first-token"
+FIRST_CHARACTER, FULL_ANSWER = "first-character", "full-answer"
+SCORINGS = (GENERATION, FIRST_CHARACTER, FIRST_TOKEN, FULL_ANSWER)
+"""How multiple choice is scored: by the letter read from the reply; by the reply's first character alone; by the
+letters' log-probabilities as the first token; by the mean log-probability of the question with each option written
+out. Other items are always scored by what was generated."""
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An item as it is put to a model: `body` is the request without the model's name, JSON object text.
+    """An item as it is put to a model: `body` is the request at `path` without the model's name, JSON object text.
 
     `digest` names the question, so that a reply to it is kept and never asked for twice.
     """
@@ -97,6 +103,7 @@ class Sample:
     item: Item
     template: str
     body: bytes
+    path: str = CHAT
 
     @property
     def digest(self) -> str:
@@ -115,8 +122,9 @@ class ToolUse:
 class Reply:
     """What a model said. `finish` is the engine's word for why it stopped; `outcome` is `answered` or `denied`.
 
-    `top` are the log-probabilities of the first token's likeliest texts, where the engine gives them. `masked`
-    says that policy let the question out only with its personal data masked: the model saw another text.
+    `top` are the log-probabilities of the first token's likeliest texts, `means` those of the options written out,
+    in order and averaged over their tokens, where they were asked for and the engine gives them. `masked` says
+    that policy let the question out only with its personal data masked: the model saw another text.
     """
 
     text: str
@@ -124,6 +132,7 @@ class Reply:
     outcome: str = "answered"
     tool_uses: tuple[ToolUse, ...] = ()
     top: tuple[tuple[str, float], ...] = ()
+    means: tuple[float, ...] = ()
     masked: bool = False
     receipt: str = ""
     prompt_tokens: int = 0

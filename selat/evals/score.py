@@ -10,7 +10,17 @@ from dataclasses import replace
 
 from selat.core.errors import Misused
 from selat.evals.choice import read_choice
-from selat.evals.item import ANSWER, LETTERS, Item, Reply, Score
+from selat.evals.item import (
+    ANSWER,
+    FIRST_CHARACTER,
+    FIRST_TOKEN,
+    FULL_ANSWER,
+    GENERATION,
+    LETTERS,
+    Item,
+    Reply,
+    Score,
+)
 from selat.evals.refusal import says_unknown, stance
 from selat.evals.words import words_of
 
@@ -19,12 +29,12 @@ _SHOWN_CHARACTERS = 120
 _BY_HEART = 0.8
 
 
-def score(item: Item, reply: Reply) -> Score:
+def score(item: Item, reply: Reply, scoring: str = GENERATION) -> Score:
     """What `reply` is worth. A question that policy did not let out is `denied`: it says nothing of the model."""
     if reply.outcome == "denied":
         return Score(0.0, "denied")
-    if reply.top:
-        return replace(_first_token(item, reply), masked=reply.masked)
+    if item.kind == "choice" and scoring in _BY_OPTION:
+        return replace(_BY_OPTION[scoring](item, reply), masked=reply.masked)
     found = _KINDS[item.kind](item, reply)
     return Score(found.value, found.status, found.answer[:_SHOWN_CHARACTERS], reply.truncated, reply.masked)
 
@@ -40,6 +50,23 @@ def _first_token(item: Item, reply: Reply) -> Score:
         return Score(0.0, "invalid")
     chosen = max(best, key=lambda letter: best[letter])
     return Score(float(chosen == item.answer), answer=chosen)
+
+
+def _full_answer(item: Item, reply: Reply) -> Score:
+    """The option whose text, after the question, is likeliest a token."""
+    if len(reply.means) != len(item.choices):
+        return Score(0.0, "invalid")
+    chosen = LETTERS[reply.means.index(max(reply.means))]
+    return Score(float(chosen == item.answer), answer=chosen)
+
+
+def _first_character(item: Item, reply: Reply) -> Score:
+    """Right when the reply begins with the letter, as MalayMMLU scores models that give no log-probabilities."""
+    first = reply.text[:1]
+    if first in list(LETTERS[: len(item.choices)]):
+        return Score(float(first == item.answer), answer=first, truncated=reply.truncated)
+    status = "refused" if stance(reply.text) == "refused" else "invalid"
+    return Score(0.0, status, first, reply.truncated)
 
 
 def _choice(item: Item, reply: Reply) -> Score:
@@ -165,6 +192,11 @@ def finds(pattern: str, said: str) -> bool:
     return plain(pattern) in said
 
 
+_BY_OPTION: dict[str, Callable[[Item, Reply], Score]] = {
+    FIRST_TOKEN: _first_token,
+    FULL_ANSWER: _full_answer,
+    FIRST_CHARACTER: _first_character,
+}
 _KINDS: dict[str, Callable[[Item, Reply], Score]] = {
     "choice": _choice,
     "match": _match,

@@ -13,12 +13,23 @@ from selat.core.errors import NotFound
 from selat.core.label import LOWEST
 from selat.core.passage import Passage, Source
 from selat.core.sources import ABSTENTIONS, Sources, write_sources
-from selat.evals.item import FIRST_TOKEN, GENERATION, LETTERS, Item, Pack, Sample, digest_of
+from selat.evals.item import (
+    COMPLETIONS,
+    FIRST_TOKEN,
+    FULL_ANSWER,
+    GENERATION,
+    LETTERS,
+    Item,
+    Pack,
+    Sample,
+    digest_of,
+)
 
 DEFAULT = "biasa"
 _FILE = Path(__file__).parent / "templates.toml"
 _TOP = 20
 SEED = 7
+_LEADS = {"ms": "Jawapan:", "en": "Answer:", "zh": "答案：", "ta": "விடை:", "id": "Jawaban:"}
 
 _Form = Mapping[str, object]
 
@@ -49,11 +60,14 @@ def count(pack: Pack, names: Iterable[str]) -> int:
 
 
 def samples(pack: Pack, template: str = DEFAULT, scoring: str = GENERATION) -> list[Sample]:
-    """Every item of a pack as a request. `first-token` scoring asks choice items for log-probabilities."""
+    """Every item of a pack as a request; multiple choice as the scoring needs it."""
     tools = {tool.name: tool for tool in pack.tools}
     made: list[Sample] = []
     for item in pack.items:
         if not put_in(item, template):
+            continue
+        if scoring == FULL_ANSWER and item.kind == "choice":
+            made.append(Sample(pack.name, item, template, _written_out(item, template), COMPLETIONS))
             continue
         body: dict[str, object] = {"messages": messages(item, template), "temperature": 0, "seed": SEED}
         if scoring == FIRST_TOKEN and item.kind == "choice":
@@ -74,6 +88,20 @@ def samples(pack: Pack, template: str = DEFAULT, scoring: str = GENERATION) -> l
             ]
         made.append(Sample(pack.name, item, template, msgspec.json.encode(body)))
     return made
+
+
+def _written_out(item: Item, template: str) -> bytes:
+    """The question once with each option after it, of which the engine is to tell how likely each token is.
+
+    No chat template is applied: a server completes these texts as they are. The token that it adds is not read.
+    Source: MalayMMLU, src/utils.py, `predict_classification_causal`.
+    """
+    asked = "\n\n".join(message["content"] for message in messages(item, template))
+    lead = _LEADS.get(item.language, _LEADS["ms"])
+    asked = asked if asked.endswith((":", "：")) else f"{asked}\n{lead}"
+    texts = [f"{asked}{letter}. {choice}" for letter, choice in zip(LETTERS, item.choices, strict=False)]
+    body = {"prompt": texts, "echo": True, "logprobs": 1, "max_tokens": 1, "temperature": 0, "seed": SEED}
+    return msgspec.json.encode(body)
 
 
 def messages(item: Item, template: str = DEFAULT) -> list[dict[str, str]]:

@@ -14,7 +14,9 @@ import msgspec
 
 from selat.core.caller import Caller
 from selat.core.errors import EngineError, Forbidden, Misused, NotFound
-from selat.evals import GENERATION, Pack, Reply, Sample, Scored, ToolUse, samples, score, template_digest
+from selat.evals import GENERATION, Pack, Reply, Sample, Scored, samples, score, template_digest
+from selat.evals.item import CHAT
+from selat.evals.read import read_means, read_reply
 from selat.evals.run import COMPLETE, PARTIAL, Budget, Exam, Run, Subject
 from selat.evals.store import Store
 from selat.evals.template import DEFAULT
@@ -25,7 +27,6 @@ from selat.wire import APIS, read_ask
 log = logging.getLogger("selat.evaluate")
 
 PURPOSE = "eval"
-_CHAT = APIS["/v1/chat/completions"]
 _TRIES = 3
 _WAIT_S = 0.5
 _FAILURES_IN_A_ROW = 20
@@ -142,7 +143,7 @@ def putting(desk: Desk, caller: Caller, subject: Subject) -> Put:
 
     async def put(sample: Sample) -> Reply:
         started = time.monotonic()
-        ask = read_ask(_CHAT, caller, model + sample.body[1:], PURPOSE, caller.prompt_label)
+        ask = read_ask(APIS[sample.path], caller, model + sample.body[1:], PURPOSE, caller.prompt_label)
         try:
             reply = await chat(narrowed, ask)
         except Forbidden as error:
@@ -150,7 +151,7 @@ def putting(desk: Desk, caller: Caller, subject: Subject) -> Put:
         assert isinstance(reply, Whole)
         if reply.status >= 400:
             raise EngineError(f"engine '{subject.engine}' refused the sample with status {reply.status}")
-        read = read_reply(reply.body, subject.engine)
+        read = (read_reply if sample.path == CHAT else read_means)(reply.body, subject.engine)
         return replace(
             read,
             masked=reply.opening.decision.effect == "redact",
@@ -159,69 +160,6 @@ def putting(desk: Desk, caller: Caller, subject: Subject) -> Put:
         )
 
     return put
-
-
-class _Function(msgspec.Struct):
-    name: str = ""
-    arguments: str = ""
-
-
-class _Call(msgspec.Struct):
-    function: _Function
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_Call] | None = None
-
-
-class _Top(msgspec.Struct):
-    token: str
-    logprob: float
-
-
-class _Token(msgspec.Struct):
-    top_logprobs: list[_Top] = []
-
-
-class _Logprobs(msgspec.Struct):
-    content: list[_Token] | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Body(msgspec.Struct):
-    choices: list[_Choice]
-    usage: _Usage | None = None
-
-
-def read_reply(body: bytes, engine: str) -> Reply:
-    """A chat completion as a Reply. Raises: EngineError, for what is none."""
-    try:
-        read = msgspec.json.decode(body, type=_Body)
-        first = read.choices[0]
-    except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
-        raise EngineError(f"engine '{engine}' answered with something that is no chat completion") from None
-    tokens = first.logprobs.content if first.logprobs and first.logprobs.content else []
-    usage = read.usage or _Usage()
-    return Reply(
-        text=first.message.content or first.message.refusal or "",
-        finish=first.finish_reason or "",
-        tool_uses=tuple(ToolUse(c.function.name, c.function.arguments) for c in first.message.tool_calls or ()),
-        top=tuple((top.token, top.logprob) for top in tokens[0].top_logprobs) if tokens else (),
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-    )
 
 
 def patient(put: Put) -> Put:
@@ -332,7 +270,8 @@ async def evaluate(
     todo = {sample.digest: sample for sample in wanted if sample.digest not in kept}
     if todo:
         await sitting.sit(list(todo.values()), opening, pool or Here())
-    scored = [_scored(sample, sitting.answered) for sample in wanted if sample.digest in sitting.answered]
+    answered = [(sample, sitting.answered.get(sample.digest)) for sample in wanted]
+    scored = [_scored(sample, reply, run.scoring) for sample, reply in answered if reply is not None]
     run = replace(
         run,
         ended=plan.now(),
@@ -346,7 +285,7 @@ async def evaluate(
     return run, scored
 
 
-def _scored(sample: Sample, answered: dict[str, Reply]) -> Scored:
+def _scored(sample: Sample, reply: Reply, scoring: str) -> Scored:
     item = sample.item
     return Scored(
         pack=sample.pack,
@@ -354,7 +293,7 @@ def _scored(sample: Sample, answered: dict[str, Reply]) -> Scored:
         template=sample.template,
         language=item.language,
         cluster=item.cluster,
-        score=score(item, answered[sample.digest]),
+        score=score(item, reply, scoring),
         topic=item.topic,
         side=item.side,
         expect=item.expect,

@@ -15,8 +15,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from selat.evals.item import LETTERS, Item, Pack, Reply, ToolUse
-from selat.evals.template import messages, put_in, templates
+from selat.evals.item import COMPLETIONS, FULL_ANSWER, LETTERS, Item, Pack, Reply, ToolUse
+from selat.evals.template import messages, put_in, samples, templates
 from selat.testing import replies
 from selat.testing.behaviours import BEHAVIOURS, Exchange
 
@@ -32,6 +32,10 @@ def register(packs: Sequence[Pack]) -> None:
             for template in templates():
                 if put_in(item, template):
                     _known[_key(messages(item, template))] = item
+        for template in templates():
+            for sample in samples(pack, template, FULL_ANSWER):
+                if sample.path == COMPLETIONS:
+                    _known[json.dumps(json.loads(sample.body)["prompt"])] = sample.item
     BEHAVIOURS["exam"] = exam
 
 
@@ -40,6 +44,8 @@ async def exam(x: Exchange) -> None:
     rate, name, delay = [*x.argument.replace(";", ",").split(","), "", ""][:3]
     if delay:
         await asyncio.sleep(float(delay))
+    if isinstance(prompts := x.ask.get("prompt"), list):
+        return await x.json(_echoed(x.ask, prompts, float(rate or 1), name))
     item = _known.get(_key(x.ask.get("messages", [])))
     if item is None:
         return await x.json(replies.chat(x.ask, "entahlah"))
@@ -104,6 +110,23 @@ def _uses(name: str, arguments: dict[str, str]) -> tuple[ToolUse, ...]:
 
 def _key(conversation: Sequence[dict[str, Any]]) -> str:
     return json.dumps([[one.get("role"), replies.last_text({"messages": [one]})] for one in conversation])
+
+
+def _echoed(ask: dict[str, Any], prompts: list[str], rate: float, name: str) -> bytes:
+    """Completions with their prompts' log-probabilities, a word a token, as vLLM gives them: the chosen option's
+    words are likelier than the others'; the first token has none, the last is the model's own.
+    """
+    item = _known[json.dumps(prompts)]
+    place = LETTERS.index(item.answer)
+    chosen = place if is_right(item, rate, name) else (place + 1) % len(prompts)
+    choices = []
+    for index, prompt in enumerate(prompts):
+        words = prompt.split()
+        likely = [-1.0 if index == chosen else -2.0 - index] * (len(words) - 1)
+        logprobs = {"tokens": [*words, "!"], "token_logprobs": [None, *likely, -0.001]}
+        choices.append({"index": index, "text": f"{prompt}!", "finish_reason": "length", "logprobs": logprobs})
+    body = json.loads(replies.completion(ask, ""))
+    return replies.dump({**body, "choices": choices[::-1]})  # in no order that can be relied on
 
 
 def _body(ask: dict[str, Any], item: Item, reply: Reply) -> bytes:

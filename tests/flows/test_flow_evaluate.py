@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +15,8 @@ from chat_kit import CALLER, Office
 from selat.core.caller import Caller, Site
 from selat.core.errors import EngineError, Misused, NotFound
 from selat.engines import EngineSpec, OpenAIEngine
-from selat.evals import FIRST_TOKEN, Pack, Reply, Scored, find_pack, samples
+from selat.evals import FIRST_CHARACTER, FIRST_TOKEN, FULL_ANSWER, Pack, Reply, Scored, find_pack, samples
+from selat.evals.read import read_means, read_reply
 from selat.evals.run import COMPLETE, PARTIAL, Budget, Run, Subject
 from selat.evals.store import Store
 from selat.evals.summary import summarise
@@ -27,7 +29,6 @@ from selat.flows.evaluate import (
     opened,
     planned,
     putting,
-    read_reply,
     resumed,
     subject_of,
 )
@@ -208,11 +209,49 @@ def test_first_token_scoring_reads_log_probabilities(hall: Hall, pack: Pack) -> 
     assert all(b'"top_logprobs"' in one.body for one in hall.upstream.received)
 
 
+def test_full_answer_scoring_reads_how_likely_each_option_is(hall: Hall, pack: Pack) -> None:
+    ended, scored = run(hall, hall.plan("exam:0.7", pack, terms=Terms(scoring=FULL_ANSWER)))
+    assert (ended.state, ended.scoring) == (COMPLETE, FULL_ANSWER)
+    assert {one.item: bool(one.score.value) for one in scored} == {i.id: is_right(i, 0.7) for i in pack.items}
+    assert {one.path for one in hall.upstream.received} == {"/v1/completions"}
+    sent = json.loads(hall.upstream.received[0].body)
+    assert [text[-len(choice) :] for text, choice in zip(sent["prompt"], pack.items[0].choices, strict=True)] == [
+        *pack.items[0].choices
+    ]
+    assert {leaf["kind"] for leaf in hall.office.leaves()} == {"opened", "closed"}, "these are booked too"
+
+
+def test_an_engine_that_does_not_tell_how_likely_prompts_are_is_named(hall: Hall, pack: Pack) -> None:
+    hall.spec = replace(hall.spec, models=(("echo", "echo"),))
+    asyncio.run(hall.close())
+    with pytest.raises(Misused, match=r"does not give log-probabilities of prompts.*--scoring first-token"):
+        run(hall, hall.plan("echo", pack, terms=Terms(scoring=FULL_ANSWER)))
+
+
+def test_means_leave_out_the_first_token_and_the_models_own() -> None:
+    told = '{"choices":[{"index":%d,"logprobs":{"token_logprobs":[null,-1.0,-3.0,-0.1]}}]}'
+    assert read_means((told % 0).encode(), "dekat").means == (-2.0,)
+    with pytest.raises(EngineError, match="no completion"):
+        read_means(b"[]", "dekat")
+
+
+def test_a_run_scored_by_first_characters_takes_the_replies_that_are_kept(hall: Hall, pack: Pack) -> None:
+    run(hall, hall.plan("exam:1", pack))
+    asked = len(hall.upstream.received)
+    ended, scored = run(hall, hall.plan("exam:1", pack, run_id="R2", terms=Terms(scoring=FIRST_CHARACTER)))
+    assert (len(hall.upstream.received), ended.cached) == (asked, len(pack.items))
+    assert {one.score.status for one in scored} == {"invalid"}, "'Jawapan: B' does not begin with its letter"
+
+
 def test_progress_is_told_sample_by_sample(hall: Hall, pack: Pack) -> None:
     told: list[Progress] = []
     run(hall, replace(hall.plan("exam:1", pack), tell=told.append))
     assert [one.done for one in told] == list(range(len(pack.items) + 1))
     assert told[-1].total == len(pack.items)
+    assert told[0].left_s is None
+    assert told[-1].left_s == 0.0
+    half = Progress(done=30, total=50, cached=10, failed=0, seconds=4.0)
+    assert (half.per_s, half.left_s) == (5.0, 4.0)
 
 
 def test_a_run_is_shown_with_the_pack_as_it_was(hall: Hall, pack: Pack) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -9,10 +10,14 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from selat.app import open_platform
-from selat.core.errors import HomeBroken
-from selat.plugins import DETECTORS, load_detectors
+from selat.cli import app
+from selat.core.errors import HomeBroken, NotFound
+from selat.evals.named import pack_named
+from selat.evals.scaffold import scaffold
+from selat.plugins import DETECTORS, eval_packs, load_detectors
 
 PLUGIN = """
 from selat.guard import KINDS
@@ -32,9 +37,14 @@ def breaks():
     raise OSError("900101-14-5678")
 
 nothing = dict
+
+def packs():
+    from pathlib import Path
+    return sorted(Path(__file__).parent.glob("packs/*.toml"))
 """
 POINTS = (
     "[selat.detectors]\nstaff = staff_plugin:make\nbreaks = staff_plugin:breaks\nnothing = staff_plugin:nothing\n"
+    "[selat.evals]\nstaff = staff_plugin:packs\n"
 )
 
 
@@ -47,6 +57,8 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (site / "staff_plugin.py").write_text(PLUGIN)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: staff-plugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(POINTS)
+    (site / "packs").mkdir()
+    scaffold("bank-pinjaman", site / "packs", "2026-11-22")
     monkeypatch.syspath_prepend(site)
     yield
     sys.modules.pop("staff_plugin", None)
@@ -63,6 +75,28 @@ def test_a_named_detector_takes_part_in_every_scan_of_the_house(
     with open_platform(home) as platform:
         kinds = [finding.kind for finding in platform.guard.scan("STAFF-1234, 900101-14-5678").findings]
     assert kinds == ["PASSPORT", "MYKAD"]
+
+
+@pytest.mark.usefixtures("plugin")
+def test_packs_of_other_packages_are_found_by_name(tmp_path: Path) -> None:
+    plugged = eval_packs()
+    assert plugged == {"bank-pinjaman": tmp_path / "site" / "packs" / "bank-pinjaman.toml"}
+    assert len(pack_named("bank-pinjaman", plugged).items) == 3
+    with pytest.raises(NotFound, match="tatabahasa, bank-pinjaman"):
+        pack_named("bank-simpanan", plugged)
+    listed = CliRunner().invoke(app, ["eval", "list", "--json"])
+    assert "bank-pinjaman" in {row["name"] for row in json.loads(listed.stdout)}
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_plugin_takes_no_name_of_ours_and_brings_files_that_are_there(tmp_path: Path) -> None:
+    scaffold("tatabahasa", tmp_path / "site" / "packs", "2026-11-22")
+    with pytest.raises(HomeBroken, match="'tatabahasa' is taken"):
+        eval_packs()
+    (tmp_path / "site" / "packs" / "tatabahasa.toml").unlink()
+    (tmp_path / "site" / "packs" / "folder.toml").mkdir()
+    with pytest.raises(HomeBroken, match="is no pack file"):
+        eval_packs()
 
 
 @pytest.mark.usefixtures("plugin")

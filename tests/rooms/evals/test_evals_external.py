@@ -12,11 +12,11 @@ import pytest
 
 from selat.core.errors import Misused, NotFound
 from selat.evals.external import LOADERS, load_external
-from selat.evals.item import Reply
+from selat.evals.item import FIRST_CHARACTER, FIRST_TOKEN, FULL_ANSWER, Reply
 from selat.evals.load import find_pack, read_pack
 from selat.evals.scaffold import scaffold
 from selat.evals.score import score
-from selat.evals.template import messages
+from selat.evals.template import messages, samples
 from selat.evals.verbatim import verbatim
 from selat.testing.exam import right, wrong
 
@@ -71,6 +71,28 @@ def test_malaymmlu_does_not_write_its_options_twice_and_knows_its_chance(tmp_pat
     published = "Berikut adalah soalan aneka pilihan tentang Bahasa Melayu. Sila berikan jawapan sahaja.\n\n"
     assert messages(pack.items[0])[0]["content"] == f"{published}{MALAYMMLU[0]['prompt']}\nJawapan:"
     assert score(pack.items[1], Reply("B. 4")).value == 1
+
+
+def test_malaymmlu_is_scored_in_the_three_published_ways(tmp_path: Path) -> None:
+    path = tmp_path / "MalayMMLU_0shot.json"
+    path.write_text(json.dumps(MALAYMMLU))
+    pack = load_external("malaymmlu", path)
+    item = pack.items[1]  # 2 + 2: A. 3, B. 4, C. 5
+    # First token: the likeliest of the letters that are options, whatever else is likelier.
+    top = (("D", -0.1), ("Jawapan", -0.2), (" B", -1.0), ("A", -2.0))
+    assert score(item, Reply("", top=top), FIRST_TOKEN).answer == "B"
+    assert score(item, Reply("", top=(("D", -0.1),)), FIRST_TOKEN).status == "invalid"
+    # Full answer: each option is written out once after the question, whose own options are not written again.
+    [sample] = [one for one in samples(pack, scoring=FULL_ANSWER) if one.item is item]
+    prompts = json.loads(sample.body)["prompt"]
+    asked = MALAYMMLU[1]["prompt"]
+    assert [text.partition(f"{asked}\nJawapan:")[2] for text in prompts] == MALAYMMLU[1]["options"]
+    assert score(item, Reply("", means=(-1.2, -1.1, -1.3)), FULL_ANSWER).value == 1
+    assert score(item, Reply("", means=(-1.2, -1.1)), FULL_ANSWER).status == "invalid"
+    # Models without log-probabilities: the reply's first character is the key.
+    said = {"B": 1.0, "B. 4": 1.0, "C. 5": 0.0, "Jawapan: B": 0.0, "": 0.0}
+    assert {text: score(item, Reply(text), FIRST_CHARACTER).value for text in said} == said
+    assert score(item, Reply("Jawapan: B")).value == 1, "our own reading is more lenient, and another scoring"
 
 
 def test_a_key_that_is_no_option_stops_the_load(tmp_path: Path) -> None:

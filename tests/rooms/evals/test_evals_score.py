@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from selat.evals.item import Item, Reply, ToolUse
+from selat.evals.item import FIRST_TOKEN, Item, Reply, ToolUse
 from selat.evals.score import score
 
 
@@ -44,9 +44,9 @@ def test_truncation_is_told_apart_from_being_wrong() -> None:
 
 def test_first_token_takes_the_likeliest_letter_that_was_offered() -> None:
     top = ((" D", -0.1), ("The", -0.5), (" B", -1.0), ("A", -2.0))
-    found = score(CHOICE, Reply("D", top=top))
+    found = score(CHOICE, Reply("D", top=top), FIRST_TOKEN)
     assert (found.value, found.answer) == (1.0, "B")
-    assert score(CHOICE, Reply("x", top=(("x", -0.1),))).status == "invalid"
+    assert score(CHOICE, Reply("x", top=(("x", -0.1),)), FIRST_TOKEN).status == "invalid"
 
 
 def test_what_policy_kept_back_says_nothing_of_the_model() -> None:
