@@ -107,7 +107,7 @@ def _amounts(prompt: int, completion: int, price: Price) -> dict[str, int]:
 
 def _answer_tokens(ask: Ask) -> int:
     """The most tokens that the answer may have: the request's own limit, for each choice it asks for."""
-    if ask.api.name == "embeddings":
+    if ask.api.name in ("embeddings", "rerank"):
         return 0
     asked = ask.document.get("max_completion_tokens") or ask.document.get("max_tokens")
     choices = ask.document.get("n")

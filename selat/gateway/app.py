@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 
 from selat.core.errors import NotFound, SelatError, TooMany
-from selat.gateway import admin, completions, documents, read, scan
+from selat.gateway import admin, completions, count, documents, read, scan
 from selat.gateway.door import Door
 from selat.gateway.errors import MethodNotAllowed, error_body, error_event
 from selat.gateway.http import Request
@@ -25,6 +25,7 @@ ANY = "*"
 
 ROUTES: dict[str, dict[str, Handler]] = {
     **{path: {"POST": completions.ask} for path in APIS},
+    "/v1/messages/count_tokens": {"POST": count.count_tokens},
     "/v1/guard/scan": {"POST": scan.scan},
     "/v1/models": {"GET": read.models},
     "/v1/models/{id}": {"GET": read.model},

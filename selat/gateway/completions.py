@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from selat.core.caller import Caller
-from selat.core.errors import SelatError, Unauthenticated
+from selat.core.errors import BadRequest, SelatError, Unauthenticated
 from selat.core.label import Label, parse_label
 from selat.core.timing import Trace
 from selat.flows.chat import Streamed, Whole
@@ -16,6 +17,8 @@ from selat.wire import APIS, Shaper, read_ask
 
 BEARER = "bearer "
 DEFAULT_PURPOSE = "chat"
+BACKGROUND = "background"
+PRIORITIES = ("normal", BACKGROUND)
 
 
 def caller_of(door: Door, request: Request) -> Caller:
@@ -43,6 +46,8 @@ async def _ask(door: Door, request: Request, trace: Trace | None) -> None:
     label = prompt_label(caller, request)
     body = await request.body(door.limits.body_bytes, door.limits.body_s)
     asked = read_ask(APIS[request.path], caller, body, purpose, label)
+    if priority := request.header(b"selat-priority"):
+        asked = replace(asked, background=is_background(priority))
     request.asked = asked
     asked.timing.arrived, asked.timing.read, asked.timing.trace = request.arrived, time.monotonic(), trace
     reply = await door.answer(asked)
@@ -51,6 +56,13 @@ async def _ask(door: Door, request: Request, trace: Trace | None) -> None:
         await request.respond(reply.status, reply.body, reply.content_type.encode(), _headers(reply))
     else:
         await _stream(door, request, reply, asked.shaper)
+
+
+def is_background(priority: str) -> bool:
+    """What `selat-priority` says. It can only make room for others. Raises: BadRequest."""
+    if priority not in PRIORITIES:
+        raise BadRequest(f"selat-priority: write {' or '.join(PRIORITIES)}", param="selat-priority")
+    return priority == BACKGROUND
 
 
 def prompt_label(caller: Caller, request: Request) -> Label:

@@ -67,6 +67,8 @@ class Exchange:
     def whole(self) -> bytes:
         if self.path.endswith("/embeddings"):
             return replies.embeddings(self.ask)
+        if self.path.endswith("/rerank"):
+            return replies.rerank(self.ask)
         make = replies.chat if "messages" in self.ask else replies.completion
         return make(self.ask, self.text)
 

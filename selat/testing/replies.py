@@ -69,6 +69,20 @@ def embeddings(ask: dict[str, Any]) -> bytes:
     return dump({"object": "list", "data": rows, "model": ask.get("model", ""), "usage": counts})
 
 
+def rerank(ask: dict[str, Any]) -> bytes:
+    """Longer documents first, each repeated, as vLLM and Jina do."""
+    given = [one if isinstance(one, str) else str(one.get("text", "")) for one in ask.get("documents", [])]
+    ranked = sorted(range(len(given)), key=lambda index: -len(given[index]))[: ask.get("top_n") or None]
+    rows = [
+        {"index": index, "document": {"text": given[index]}, "relevance_score": 1 / (rank + 1)}
+        for rank, index in enumerate(ranked)
+    ]
+    tokens = sum(len(text.split()) for text in given)
+    return dump(
+        {"id": "rerank-1", "model": ask.get("model", ""), "usage": {"total_tokens": tokens}, "results": rows}
+    )
+
+
 def models(names: list[str]) -> bytes:
     rows = [{"id": name, "object": "model", "created": CREATED, "owned_by": "upstream"} for name in names]
     return dump({"object": "list", "data": rows})

@@ -54,6 +54,13 @@ class _Embedding(_Common, kw_only=True):
     dimensions: int | None = None
 
 
+class _Rerank(Known, kw_only=True):
+    query: str
+    documents: list[str | dict[str, object]]
+    top_n: int | None = None
+    return_documents: bool | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """One endpoint: its name in entries, the engine's path, and the shape of its body.
@@ -75,6 +82,7 @@ APIS = {
     "/v1/chat/completions": Api("chat.completions", CHAT, _Chat),
     "/v1/completions": Api("completions", "/completions", _Completion),
     "/v1/embeddings": Api("embeddings", "/embeddings", _Embedding),
+    "/v1/rerank": Api("rerank", "/rerank", _Rerank),
     "/v1/responses": Api("responses", CHAT, responses.Responses, responses.to_chat),
     "/v1/messages": Api("messages", CHAT, messages.Messages, messages.to_chat),
 }
@@ -87,7 +95,8 @@ class Ask:
     `label` is what the prompt is said to be, before scanning. `body` are the caller's own bytes, which the
     ledger commits to; `document` is their decoded JSON object, which is scanned and goes to the engine. Of
     another protocol `document` is the chat completion made of it, and `shaper` makes the caller's answer of
-    the engine's. `timing` is told when each step was done.
+    the engine's. `background` lets people's asks go first at a busy engine. `timing` is told when each step was
+    done.
     """
 
     caller: Caller
@@ -99,6 +108,7 @@ class Ask:
     document: dict[str, object]
     stream: bool
     shaper: Shaper | None = None
+    background: bool = False
     timing: Timing = field(default_factory=Timing, repr=False, compare=False)
 
 

@@ -11,10 +11,13 @@ from selat.core.entry import Usage
 from selat.core.errors import EngineGarbage
 from selat.wire.texts import rewrite, texts
 
+_WRITTEN = ("choices", "results")
+
 
 class _Counted(msgspec.Struct):
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    total_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,10 @@ class AnswerBody:
     usage: Usage
 
     def restored(self, restore: Callable[[str], str]) -> bytes:
-        """The answer's bytes with placeholders restored in what the model wrote, tool-call arguments too."""
-        choices = rewrite(self.document.get("choices"), restore)
-        return msgspec.json.encode({**self.document, "choices": choices})
+        """The answer's bytes with placeholders restored: in what the model wrote, tool-call arguments too, and in
+        the documents that a reranking repeats."""
+        written = {name: rewrite(self.document[name], restore) for name in _WRITTEN if name in self.document}
+        return msgspec.json.encode(self.document | written)
 
 
 def read_answer(body: bytes, engine: str) -> AnswerBody:
@@ -49,7 +53,9 @@ def read_usage(counted: object, written: list[str]) -> Usage:
     if isinstance(counted, dict):
         try:
             usage = msgspec.convert(counted, _Counted)
-            return Usage(usage.prompt_tokens, usage.completion_tokens, "engine")
+            # A reranking engine tells the total alone.
+            prompt = usage.prompt_tokens or max(0, usage.total_tokens - usage.completion_tokens)
+            return Usage(prompt, usage.completion_tokens, "engine")
         except msgspec.ValidationError:
             pass  # a count we cannot read is no count
     characters = sum(map(len, written))

@@ -89,6 +89,8 @@ HOUSE = {(route.method, route.path) for route in ADMIN if route.house}
 FREE = {
     ("POST", "/v1/completions"): "names a model, which all tenants share",
     ("POST", "/v1/embeddings"): "names a model",
+    ("POST", "/v1/rerank"): "names a model",
+    ("POST", "/v1/messages/count_tokens"): "counts what is sent, looks nothing up",
     ("POST", "/v1/responses"): "names a model; nothing is stored to be named again",
     ("POST", "/v1/messages"): "names a model",
     (

@@ -284,6 +284,14 @@ def test_no_prompt_finding_or_answer_text_is_in_a_leaf_a_log_or_a_metric(
         assert word not in seen
 
 
+def test_an_ask_that_lets_others_go_first_says_so_to_the_engines_queue(office: Callable[..., Office]) -> None:
+    engine = EchoEngine()
+    desk = office(engine)
+    asyncio.run(desk.answer(desk.ask("hai")))
+    asyncio.run(desk.answer(replace(desk.ask("hai"), background=True)))
+    assert [(call.tenant, call.background) for call in engine.calls] == [("default", False), ("default", True)]
+
+
 def test_a_failed_engine_gives_way_to_the_next_and_the_change_is_booked_first(
     office: Callable[..., Office],
 ) -> None:

@@ -85,7 +85,7 @@ def decide_all(
 ) -> Options[E]:
     """The decision for each engine that runs the model. Only a purpose that needs a passport asks for one."""
     needed = ask.purpose in ask.caller.passport_purposes
-    action = "embed" if ask.api.name == "embeddings" else "infer"
+    action = "embed" if ask.api.name in ("embeddings", "rerank") else "infer"
     options = []
     for engine in engines:
         request = AuthorizationRequest(

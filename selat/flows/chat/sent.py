@@ -115,6 +115,7 @@ class Sent:
                 self.outgoing(scans, option.engine),
                 self.ask.stream,
                 self.opening.tenant,
+                self.ask.background,
                 trace="" if trace is None else trace.sending(option.engine.name, self.ask.model),
                 timing=self.ask.timing,
             )
