@@ -40,6 +40,7 @@ from selat.flows.evaluate import (
     choose_engine,
     evaluate,
     opened,
+    own_weights,
     planned,
     putting,
     resumed,
@@ -130,7 +131,9 @@ def run(
     terms = Terms(forms, scoring, Budget(at_once, max_samples, max_tokens, minutes * 60))
     with open_platform(home) as platform:
         chosen = choose_engine(platform.shelf, model, engine)
-        subject = subject_of(chosen, model, digest_file(weights), digest_file(chat_template))
+        subject = subject_of(
+            chosen, model, digest_file(weights or own_weights(chosen)), digest_file(chat_template)
+        )
         _sit(platform, planned(fresh_id(), now, subject, packs, terms), pool, json_)
 
 

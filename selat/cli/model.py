@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from selat.app import Platform, fresh_id, now, open_platform
@@ -14,10 +15,13 @@ from selat.cli import shelf
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import NotFound
 from selat.evals.bars import read_bars
+from selat.evals.passport import Claimed, ClaimedScore, Passport
+from selat.evals.run import Subject
 from selat.evals.store import Store
 from selat.evals.weigh import digest_file
-from selat.flows.evaluate import choose_engine, subject_of
-from selat.flows.promote import Gate, Registry, Wish, make_passport, show_passport, weigh
+from selat.flows.claims import Claims, Row, beside, claimed_of, show_passport
+from selat.flows.evaluate import choose_engine, own_weights, subject_of
+from selat.flows.promote import Gate, Registry, Wish, make_passport, weigh
 from selat.flows.promote import promote as promote_flow
 
 app = typer.Typer(help="Models: the shelf, promotion to a purpose, passports.", no_args_is_help=True)
@@ -43,12 +47,12 @@ def promote(
     with open_platform(home) as platform:
         if purpose not in platform.local_caller().purposes:
             raise NotFound("no such purpose is registered; see: selat tenant list")
-        files = weigh(weights), weigh(chat_template)
         chosen = choose_engine(platform.shelf, name, engine)
+        files = weigh(weights or own_weights(chosen)), weigh(chat_template)
         subject = subject_of(chosen, name, files[0].digest, files[1].digest)
         bars = read_bars(platform.home.path / "promotion.toml", purpose)
         with _store(platform) as store:
-            passport = make_passport(fresh_id(), now(), subject, store)
+            passport = make_passport(fresh_id(), now(), subject, store, _claimed(platform, subject))
         wish = Wish(subject, purpose, bars, *files)
         judged = promote_flow(wish, passport, registry_of(platform), platform.record)
     if json_:
@@ -76,7 +80,7 @@ def passport(
     with open_platform(home) as platform:
         registry = registry_of(platform)
         chosen = choose_engine(platform.shelf, name, engine)
-        subject = subject_of(chosen, name, digest_file(weights), digest_file(chat_template))
+        subject = subject_of(chosen, name, digest_file(weights or own_weights(chosen)), digest_file(chat_template))
         gate = Gate(registry, now)
         mine = [one for one in registry.promotions() if (one.model, one.engine) == (name, chosen.name)]
         shown = show_passport(registry, subject, mine)
@@ -92,9 +96,56 @@ def passport(
         show(f"{name} has no promotion; make one: selat model promote {name} --purpose P")
     for one, why in zip(mine, reasons, strict=True):
         show(f"{one.purpose}: {'holds until ' + one.until[:10] if not why else 'does NOT hold: ' + why}")
-        for result in registry.passport(one.passport).results:
-            mean, low, high = (value / 1e6 for value in result.score)
-            show(f"  {result.pack:20}{mean:7.1%} [{low:.1%}, {high:.1%}]  n {result.n}  {result.digest[:12]}")
+        _show(registry.passport(one.passport))
+
+
+@app.command()
+def claim(
+    name: NameArgument,
+    exam: Annotated[str, typer.Option(help="What was sat, as its claimant calls it: 'MalayMMLU, first token'.")],
+    score: Annotated[float, typer.Option(min=0, max=1, help="The share that is claimed, from 0 to 1.")],
+    by: Annotated[str, typer.Option(help="Who claims it.")],
+    source: Annotated[str, typer.Option(help="Where it can be read.")],
+    date: Annotated[str, typer.Option(help="When it was said, as 2026-11-22.")],
+    pack: Annotated[str, typer.Option(help="The pack of ours that it may be held against.")] = "",
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Note a score that others claim of a model: it enters the passport, apart from what was verified here."""
+    said = ClaimedScore(exam, round(score * 1_000_000), by, source, date, pack)
+    with open_platform(home) as platform:
+        choose_engine(platform.shelf, name)
+        Claims(registry_of(platform).folder).add(name, said)
+        told = Claims(registry_of(platform).folder).of(name)
+    if json_:
+        show_json([msgspec.to_builtins(one) for one in told])
+        return
+    for one in told:
+        show(f"{one.exam}: {one.score / 1e6:.1%} claimed by {one.by} on {one.date}, {one.source}")
+
+
+def _claimed(platform: Platform, subject: Subject) -> Claimed:
+    scores = Claims(registry_of(platform).folder).of(subject.model)
+    return claimed_of(platform.models.models(), subject.weights, scores)
+
+
+def _show(passport: Passport) -> None:
+    said = passport.claimed
+    facts = {"vendor": said.vendor, "country": said.country, "licence": said.licence, "from": " ".join(said.base)}
+    if told := ", ".join(f"{name} {text}" for name, text in facts.items() if text):
+        show(f"  claimed, not verified here: {told}")
+    for row in beside(passport):
+        show(f"  {row.exam:20}{_verified(row)}")
+        for one in row.claimed:
+            agrees = {True: "within our interval", False: "OUTSIDE OUR INTERVAL", None: "not verified here"}
+            show(f"  {'':20}claimed {one.score / 1e6:.1%} by {one.by}, {one.date}: {agrees[row.agrees(one)]}")
+
+
+def _verified(row: Row) -> str:
+    if row.verified is None:
+        return "not sat here"
+    mean, low, high = (value / 1e6 for value in row.verified.score)
+    return f"{mean:7.1%} [{low:.1%}, {high:.1%}]  n {row.verified.n}  {row.verified.digest[:12]}"
 
 
 def registry_of(platform: Platform) -> Registry:

@@ -17,6 +17,7 @@ from selat.core.signer import Signer
 from selat.evals.item import Pack
 from selat.evals.run import Exam, Run, Subject
 from selat.evals.summary import Summary
+from selat.evals.template import SEED
 
 HEAD = "selat-passport/v1"
 Share = tuple[int, int, int]
@@ -50,15 +51,49 @@ class Result(msgspec.Struct, frozen=True):
     counts: tuple[tuple[str, int], ...]
     parts: tuple[Part, ...]
     templates: tuple[Exam, ...]
+    temperature: int = 0
+    seed: int = SEED
+
+
+class ClaimedScore(msgspec.Struct, frozen=True):
+    """A score that somebody else published. `pack` is ours that it may be held against, "" for none."""
+
+    exam: str
+    score: int
+    by: str
+    source: str
+    date: str
+    pack: str = ""
+
+    def within(self, result: Result) -> bool:
+        """Whether our interval holds what is claimed."""
+        return result.score[1] <= self.score <= result.score[2]
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What a model's makers, and those who passed it on, say of it: none of this was verified here."""
+
+    name: str = ""
+    revision: str = ""
+    vendor: str = ""
+    country: str = ""
+    licence: str = ""
+    source: str = ""
+    base: tuple[str, ...] = ()
+    relation: str = ""
+    datasets: tuple[str, ...] = ()
+    recipe: str = ""
+    scores: tuple[ClaimedScore, ...] = ()
 
 
 class Passport(msgspec.Struct, frozen=True):
-    """What was verified here, of which subject, when. What a vendor claims is no part of it."""
+    """What was verified here, of which subject, when; and apart from it what others claim of the model."""
 
     id: str
     time: str
     subject: Subject
     results: tuple[Result, ...]
+    claimed: Claimed = Claimed()
 
 
 def result_of(run: Run, pack: Pack, summary: Summary) -> Result:

@@ -14,7 +14,8 @@ class Subject:
     """The model as it was examined; `digest` changes with anything that could change its answers.
 
     `upstream` is the engine's own name for the model. `weights` and `chat_template` are SHA-256 of files, empty
-    where nobody gave the files: then only what the engine calls itself is known, not what it runs.
+    where nobody gave the files: then only what the engine calls itself is known, not what it runs. `settings` are
+    those of an engine that Selat runs itself, by name.
     """
 
     model: str
@@ -24,6 +25,7 @@ class Subject:
     upstream: str = ""
     weights: str = ""
     chat_template: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
 
     @property
     def digest(self) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -91,6 +92,17 @@ class _Engine(Protocol):
     def upstream_model(self, model: str) -> str: ...
 
 
+class _Llama(Protocol):
+    @property
+    def gguf(self) -> str: ...
+    @property
+    def context(self) -> int: ...
+    @property
+    def chat_template(self) -> str: ...
+    @property
+    def adapters(self) -> Sequence[tuple[str, str]]: ...
+
+
 class _Shelf(Protocol):
     def lookup(self, model: str) -> Sequence[_Engine]: ...
     def models(self) -> tuple[str, ...]: ...
@@ -107,7 +119,26 @@ def subject_of(engine: _Engine, model: str, weights: str = "", chat_template: st
         upstream=engine.upstream_model(model),
         weights=weights,
         chat_template=chat_template,
+        settings=_settings(getattr(spec, "llama", None), model),
     )
+
+
+def own_weights(engine: _Engine) -> Path | None:
+    """The weights' file of an engine that Selat runs itself; None for others: their files are theirs to know."""
+    llama = getattr(getattr(engine, "spec", None), "llama", None)
+    return Path(llama.gguf) if llama is not None else None
+
+
+def _settings(llama: _Llama | None, model: str) -> tuple[tuple[str, str], ...]:
+    """What a model's answers depend on beside its weights; an adapter's file as it was when it was looked at."""
+    if llama is None:
+        return ()
+    told = [("gguf", llama.gguf), ("context", str(llama.context)), ("chat_template", llama.chat_template)]
+    for name, path in llama.adapters:
+        if name == model:
+            seen = Path(path).stat() if Path(path).is_file() else None
+            told.append(("adapter", f"{path} {seen.st_size} {seen.st_mtime_ns}" if seen else path))
+    return tuple(told)
 
 
 def choose_engine(shelf: _Shelf, model: str, engine: str = "") -> _Engine:

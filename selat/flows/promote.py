@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from selat.core.note import VerifierKey
 from selat.core.signer import Signer
 from selat.evals import template_digest, templates
 from selat.evals.bars import Bars, Verdict, judge
-from selat.evals.passport import Passport, Result, result_of, same_forms, sign, verify
+from selat.evals.passport import Claimed, Passport, Result, result_of, same_forms, sign, verify
 from selat.evals.run import COMPLETE, Subject
 from selat.evals.store import Store
 from selat.evals.summary import summarise
@@ -125,7 +125,7 @@ class Registry:
         signer = load_signer(self._key_file)
         trust = self.folder / _TRUST
         if not trust.exists():
-            _replace(trust, f"{signer.key}\n".encode())
+            replace_file(trust, f"{signer.key}\n".encode())
         return signer
 
     def key(self) -> VerifierKey:
@@ -141,7 +141,7 @@ class Registry:
         """Sign and keep a passport; its text and the text's SHA-256."""
         text = sign(passport, self.signer())
         digest = hashlib.sha256(text.encode()).hexdigest()
-        _replace(self.folder / f"{digest}.passport", text.encode())
+        replace_file(self.folder / f"{digest}.passport", text.encode())
         return text, digest
 
     def text(self, digest: str) -> str:
@@ -168,11 +168,13 @@ class Registry:
         """Keep a promotion in place of an earlier one of the same model, engine and purpose."""
         key = (promotion.purpose, promotion.model, promotion.engine)
         rest = [one for one in self.promotions() if (one.purpose, one.model, one.engine) != key]
-        _replace(self.folder / _LIST, msgspec.json.encode([*rest, promotion]))
+        replace_file(self.folder / _LIST, msgspec.json.encode([*rest, promotion]))
 
 
-def make_passport(passport_id: str, time: str, subject: Subject, store: Store) -> Passport:
-    """The subject's latest complete results, one a pack, by the forms as they are now."""
+def make_passport(
+    passport_id: str, time: str, subject: Subject, store: Store, claimed: Claimed | None = None
+) -> Passport:
+    """The subject's latest complete results, one a pack, by the forms as they are now, beside what is claimed."""
     current = {name: template_digest(name) for name in templates()}
     found: dict[str, Result] = {}
     for run in store.runs():
@@ -185,7 +187,8 @@ def make_passport(passport_id: str, time: str, subject: Subject, store: Store) -
             result = result_of(run, pack, summary)
             if exam.name not in found and same_forms(result, current):
                 found[exam.name] = result
-    return Passport(passport_id, time, subject, tuple(found[name] for name in sorted(found)))
+    results = tuple(found[name] for name in sorted(found))
+    return Passport(passport_id, time, subject, results, claimed or Claimed())
 
 
 def promote(wish: Wish, passport: Passport, registry: Registry, record: Record) -> Judged:
@@ -295,20 +298,6 @@ class Gate:
         return self._verified[key]
 
 
-def show_passport(
-    registry: Registry, subject: Subject, promotions: Sequence[Promotion]
-) -> list[dict[str, object]]:
-    """The promotions of a subject's model with their passports, as JSON; `current` says that they still fit it."""
-    shown: list[dict[str, object]] = []
-    for one in promotions:
-        if (one.model, one.engine) != (subject.model, subject.engine):
-            continue
-        passport = registry.passport(one.passport)
-        row = msgspec.to_builtins(one)
-        shown.append({**row, "current": one.subject == subject.digest, "passport": msgspec.to_builtins(passport)})
-    return shown
-
-
 def _stat(path: Path) -> object:
     try:
         stat = path.stat()
@@ -326,7 +315,7 @@ def _seen(path: Path) -> tuple[int, ...]:
     return stat.st_ctime_ns, stat.st_ino, stat.st_size
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
     """Write so that a reader sees the old file or the new one, never half of it."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with fresh.open("wb") as file:

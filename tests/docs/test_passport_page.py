@@ -11,7 +11,7 @@ from selat.core.errors import LedgerBroken
 from selat.core.note import VerifierKey
 from selat.core.signer import Signer
 from selat.evals.item import digest_of
-from selat.evals.passport import Part, Passport, Result, sign, verify
+from selat.evals.passport import Claimed, ClaimedScore, Part, Passport, Result, sign, verify
 from selat.evals.run import Exam, Subject
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats" / "passport.md"
@@ -47,6 +47,27 @@ SPECIMEN = Passport(
             templates=(Exam("biasa", digest_of("a form")),),
         ),
     ),
+    claimed=Claimed(
+        name="contoh/sample",
+        revision="3c" * 20,
+        vendor="Contoh",
+        country="MY",
+        licence="apache-2.0",
+        source="https://hub.example.my/contoh/sample",
+        base=("contoh/asal",),
+        relation="finetune",
+        datasets=("contoh/teks",),
+        scores=(
+            ClaimedScore(
+                "MalayMMLU, first token",
+                812000,
+                "Contoh",
+                "https://example.my/kad",
+                "2026-10-01",
+                "malaymmlu",
+            ),
+        ),
+    ),
 )
 
 
@@ -71,7 +92,7 @@ def test_the_specimen_verifies_with_the_key_beside_it() -> None:
 
 def test_every_field_is_explained() -> None:
     page = PAGE.read_text("utf-8")
-    for kind in (Passport, Result):
+    for kind in (Passport, Result, Claimed, ClaimedScore):
         for field in kind.__struct_fields__:
             assert f"`{field}`" in page, field
     for field in Subject.__dataclass_fields__:

@@ -176,12 +176,28 @@ def test_a_model_is_promoted_by_what_it_showed_or_told_what_it_misses(home: Path
     assert "misses 0.99" in refused.stdout
     assert "selat eval run --pack suntikan" in refused.stdout
     bars.write_text('[purpose.chat]\nbars = ["tatabahasa lower bound >= 0.5"]\n')
+    words = (
+        "--exam",
+        "Tatabahasa",
+        "--score",
+        "0.99",
+        "--by",
+        "Penjual",
+        "--source",
+        "kad",
+        "--date",
+        "2026-10-01",
+    )
+    claimed = model(home, "claim", "murid", *words, "--pack", "tatabahasa")
+    assert "99.0% claimed by Penjual" in claimed.stdout, claimed.stderr
     promoted = model(home, "promote", "murid", "--purpose", "chat", "--json")
     assert promoted.returncode == 0, promoted.stderr
     assert json.loads(promoted.stdout)["promoted"] is True
     [shown] = json.loads(model(home, "passport", "murid", "--json").stdout)
     assert shown["holds"] is True
     assert shown["passport"]["results"][0]["pack"] == "tatabahasa"
+    assert shown["beside"][0]["claimed"][0]["agrees"] is False
+    assert "claimed 99.0% by Penjual, 2026-10-01: OUTSIDE OUR INTERVAL" in model(home, "passport", "murid").stdout
     assert model(home, "passport", "murid", "--raw").stdout.startswith("selat-passport/v1\n")
     text = (home / "engines.toml").read_text()
     (home / "engines.toml").write_text(text.replace('"murid" = "exam:0.8"', '"murid" = "exam:0.9"'))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,16 +15,20 @@ from selat.core.caller import Caller, Site
 from selat.core.errors import LedgerUnavailable, Misused
 from selat.core.finding import CLEAN
 from selat.core.label import LOWEST
-from selat.engines import EngineSpec, OpenAIEngine
+from selat.engines import EngineSpec, Hosting, Leases, LlamaSpec, OpenAIEngine
+from selat.engines.llama.engine import LlamaEngine
 from selat.evals import find_pack
 from selat.evals.bars import Bars, read_bar
 from selat.evals.item import Reply, Sample
+from selat.evals.passport import ClaimedScore
 from selat.evals.run import Budget, Exam, Run, Subject
 from selat.evals.store import Store
 from selat.evals.template import template_digest
 from selat.evals.weigh import digest_file
-from selat.flows.evaluate import Plan, evaluate, opened, subject_of
+from selat.flows.claims import Claims, beside, claimed_of
+from selat.flows.evaluate import Plan, evaluate, opened, own_weights, subject_of
 from selat.flows.promote import Gate, Judged, Registry, Wish, make_passport, promote, weigh
+from selat.models import Lineage, Model, ModelFile
 from selat.policy import DEFAULT, AuthorizationRequest, Decider, PolicySet
 from selat.testing.exam import is_right, right, wrong
 
@@ -163,6 +168,86 @@ def test_the_gate_reads_no_weights(bench: Bench, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("selat.flows.promote.digest_file", unread)
     assert bench.gate().permits("chat", "murid", engine())
+
+
+def llama(gguf: Path, **said: Any) -> LlamaEngine:
+    spec = LlamaSpec(str(gguf), **said)
+    models = (("murid", "murid"), *((name, name) for name, _ in spec.adapters))
+    place = gguf.parent / "models.json"
+    return LlamaEngine(EngineSpec("sini", "llama", Site("MY"), models, llama=spec), Leases(Hosting(place)))
+
+
+def test_an_engine_that_selat_runs_is_bound_to_its_file_and_settings(bench: Bench) -> None:
+    weights, other, template = (bench.folder / name for name in ("a.gguf", "b.gguf", "t.jinja"))
+    for path in (weights, other, template):
+        path.write_bytes(b"w")
+    assert own_weights(llama(weights)) == weights
+    subject = subject_of(llama(weights), "murid", digest_file(weights))
+    asyncio.run(bench.examine(subject, 0.9))
+    assert bench.promote(subject, weights=weights).promoted
+    gate = bench.gate()
+    assert gate.permits("chat", "murid", llama(weights))
+    changed = [
+        llama(other),
+        llama(weights, context=512),
+        llama(weights, chat_template=str(template)),
+        llama(weights, adapters=(("murid", str(other)),)),
+    ]
+    reasons = [gate.why_not("chat", "murid", one) for one in changed]
+    assert all("not those that were examined" in reason for reason in reasons), reasons
+
+
+def test_a_changed_chat_template_voids_it(bench: Bench) -> None:
+    template = bench.folder / "t.jinja"
+    template.write_text("{{ messages }}")
+    subject = subject_of(engine(), "murid", "", digest_file(template))
+    asyncio.run(bench.examine(subject, 0.9))
+    bars = Bars(30, (read_bar("x", "tatabahasa score >= 0.6"),), PINS)
+    wish = Wish(subject, "chat", bars, chat_template=weigh(template))
+    promote(wish, make_passport("P1", NOW, subject, bench.store), bench.registry, bench.record)
+    assert bench.gate().permits("chat", "murid", engine())
+    template.write_text("{{ messages }} ")
+    assert "chat template are not those" in bench.gate().why_not("chat", "murid", engine())
+
+
+def test_what_is_claimed_stands_beside_what_was_verified_and_opens_no_gate(bench: Bench) -> None:
+    weights = bench.folder / "murid.gguf"
+    weights.write_bytes(b"w" * 1000)
+    subject = examined(bench, accuracy=0.7, weights=weights)
+    claims = Claims(bench.registry.folder)
+    claims.add("murid", ClaimedScore("Tatabahasa", 500_000, "Penjual", "kad", "2026-01-01", "tatabahasa"))
+    claims.add("murid", ClaimedScore("Tatabahasa", 990_000, "Penjual", "kad", "2026-10-01", "tatabahasa"))
+    claims.add("murid", ClaimedScore("Peperiksaan lain", 900_000, "Penjual", "kad", "2026-10-01"))
+    shelf = [
+        Model("penjual/lain", "1" * 40, (ModelFile("x.gguf", "a" * 64, 1),), vendor="Lain"),
+        Model(
+            "penjual/murid",
+            "2" * 40,
+            (ModelFile("murid.gguf", subject.weights, 1000),),
+            vendor="Penjual",
+            country="MY",
+            licence="apache-2.0",
+            lineage=Lineage(("asal",), "finetune", ("teks",)),
+        ),
+    ]
+    claimed = claimed_of(shelf, subject.weights, claims.of("murid"))
+    passport = make_passport("P1", NOW, subject, bench.store, claimed)
+    bars = Bars(30, (read_bar("x", "tatabahasa lower bound >= 0.9"),), PINS)
+    wish = Wish(subject, "chat", bars, weigh(weights))
+    judged = promote(wish, passport, bench.registry, bench.record)
+    assert not judged.promoted, "a claim of 99 % is none of ours"
+    kept = bench.registry.passport(judged.digest)
+    said = kept.claimed
+    assert (said.vendor, said.licence, said.base, said.relation) == (
+        "Penjual",
+        "apache-2.0",
+        ("asal",),
+        "finetune",
+    )
+    grammar, rest = beside(kept)
+    assert [(one.score, grammar.agrees(one)) for one in grammar.claimed] == [(990_000, False)]
+    assert (rest.exam, rest.verified, rest.agrees(rest.claimed[0])) == ("Peperiksaan lain", None, None)
+    assert claimed_of(shelf, "", ()).vendor == "", "without a digest nothing says which model on the shelf it is"
 
 
 def test_a_changed_form_voids_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
