@@ -47,6 +47,8 @@ def _address(text: str, floor: int, at: re.Match[str]) -> Finding | None:
     start = local.start() + len(local[0]) - len(local[0].lstrip(".'-"))
     if start and text[start - 1] == "\\" and text[start] in "ntr":  # the tail of an escape in JSON
         start += 1
+    if text.startswith("://", start - 3) and start > 2:  # an account and its host in an address of a server
+        return None
     if start >= at.start() or _NOBODY.match(text[start : at.start()]) or _FILES.search(domain[0]):
         return None
     return Finding(start, domain.end(), "EMAIL", 0.8 if spelled else 0.99)

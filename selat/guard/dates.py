@@ -30,7 +30,7 @@ DATE = re.compile(
     rf"|(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th|hb| ?hari ?bulan)?[ -](?:of )?(?:{_MONTH}),?[ -](?:{_YEAR}|\d\d)"
     rf"|(?:{_MONTH}) (?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?,? {_YEAR}"
     rf"|{_YEAR} ?年 ?\d{{1,2}} ?月 ?\d{{1,2}} ?[日号號]"
-    rf"|{_YEAR} (?:{_MONTH}) \d{{1,2}})(?![\d/-])",
+    rf"|{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|{_YEAR} (?:{_MONTH}) \d{{1,2}})(?![\d/-])",
     re.I,
 )
 _OTHERS = re.compile(

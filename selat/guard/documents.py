@@ -9,15 +9,22 @@ from selat.core.finding import Finding
 from selat.guard.labels import label_before
 
 # Words and prefixes that an automaton can look for as such: a letter and digits by themselves cost it dearly.
-PASSPORT_TRIGGERS = (r"(?i)pas+po(?:r|t)", r"(?i)travel document", "(?:护照|護照|பாஸ்போர்ட்|கடவுச்சீட்டு)")
-TRIGGERS = (r"(?i)(?:ig|sg|og)[ \-]{0,2}[0-9]{4}", r"[0-9]{5} ?- ?[A-Z]\b", r"LLP[0-9]{7}")
+PASSPORT_TRIGGERS = (
+    r"(?i)pas+po(?:r|t)",
+    r"(?i)travel doc",
+    r"(?i)dokumen perjalanan",
+    "(?:护照|護照|பாஸ்போர்ட்|கடவுச்சீட்டு)",
+)
+TRIGGERS = (r"(?i)(?:ig|sg|og)[ \-]{0,2}[0-9]{3}", r"[0-9]{5} ?- ?[A-Z]\b", r"LLP[0-9]{7}")
 
 _PASSPORT = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{1,2}[ -]?\d(?:[ -]?\d){5,8}[A-Z]?(?![A-Za-z0-9])")
 _TIN = re.compile(r"(?<![A-Za-z0-9])[ISO]G(?:[ -]{0,2}\d){9,11}(?![A-Za-z0-9])", re.I)
-_OLD_SSM = re.compile(r"(?<![A-Za-z0-9-])\d{5,8} ?- ?[A-Z](?![A-Za-z0-9])")
+# Companies before October 2019, and businesses: `AS0123456-K`, `001234567-T`.
+_OLD_SSM = re.compile(r"(?<![A-Za-z0-9-])(?:[A-Z]{2}\d{7}|\d{5,9}) ?- ?[A-Z](?![A-Za-z0-9])")
 _LLP = re.compile(r"(?<![A-Za-z0-9])LLP\d{7}(?:-[A-Z]{3})?(?![A-Za-z0-9])")
 _COMPANY_WORD = re.compile(
-    r"ssm|sdn|bhd|berhad|syarikat|company|co\.|reg|daftar|enterprise|plt|公司|注册|நிறுவன", re.I
+    r"ssm|sdn|bhd|berhad|syarikat|company|co\.|reg|daftar|enterprise|plt|business|perniagaan|\b(?:roc|rob|brn)\b|公司|注册|நிறுவன",
+    re.I,
 )
 _AHEAD, _BACK = 72, 28
 

@@ -29,6 +29,13 @@ FAMILY = _read("surnames_english")
 SURNAMES = _read("surnames_chinese")
 SYLLABLES = _read("syllables_chinese")
 LAST = SURNAMES | FAMILY
+PLAIN_SURNAMES = words(
+    """
+    tan lim lee wong ng chong chan cheong goh teoh ooi yap khoo koh loh liew leong chua toh yeoh quek cheah heng teo
+    chia kong pang phang tham thong tiong ting tiew voon wee woo yee yip hiew chin chew foong soh siow lai law leow
+    """
+)
+"""Chinese surnames that are no other word: a word not known as a syllable may then stand before one that is."""
 LOCAL = MALAY | INDIAN
 STRONG = LOCAL | ENGLISH
 """Words that are names by themselves."""

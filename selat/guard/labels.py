@@ -10,7 +10,7 @@ from selat.guard.spellings import spellings
 # Classes of label. Words are matched whole, where `_` and digits count as breaks (`ic_no`, `hp2`).
 _WORDS: dict[str, tuple[str, ...]] = {
     "IC": (
-        r"i\.?/?c", r"k\.?/?p", r"n\.?r\.?i\.?c", r"my ?kad", r"my ?kid", r"my ?pr", r"my ?kas", r"my ?tentera",
+        r"i\.?/?c", r"ics", r"k\.?/?p", r"n\.?r\.?i\.?c", r"my ?kad", r"my ?kid", r"my ?pr", r"my ?kas", r"my ?tentera",
         r"kad pengenalan(?: diri)?", r"identity card", r"identity no", r"identification(?: card)?", r"id card",
         r"id number", r"pengenalan(?: diri)?", r"nombor pengenalan", "身份证", "身分证", "登记号码", "身份證",
         "身分證", "அடையாள அட்டை", "ஐசி", "அடையாள எண்",
@@ -18,7 +18,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "PHONE": (
         r"tel", r"tele?fon", r"telephone", r"tele?pon", r"phone", r"h/?p", r"hand ?phone", r"mobile", r"bimbit",
         r"wh?ats? ?app?", r"wsap", r"wasap", r"ws", r"call", r"hubungi", r"contact", r"cell", r"sms", r"fon",
-        r"telegram", r"fax", r"faks", r"no hp", r"hub", "电话", "手机", "联络", "联系", "電話", "手機", "拨打",
+        r"telegram", r"fax", r"faks", r"no hp", r"hub", r"duitnow", "电话", "手机", "联络", "联系", "電話", "手機", "拨打",
         "தொலைபேசி", "கைபேசி", "அலைபேசி", "போன்", "மொபைல்", "கைத்தொலைபேசி",
     ),
     "HOTLINE": (
@@ -30,7 +30,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
         r"a/c", r"acc?", r"acct", r"accounts?", r"akaun", r"akaun bank", r"maybank", r"mbb", r"cimb",
         r"public bank", r"pbb?e?", r"rhb", r"hong ?leong", r"hlb", r"ambank", r"am ?bank", r"bank islam", r"bimb",
         r"muamalat", r"bank rakyat", r"affin", r"alliance", r"uob", r"standard chartered", r"hsbc", r"ocbc",
-        r"citibank", r"bsn", r"agrobank", r"tabung haji", r"duitnow", r"bank", r"gx ?bank", r"transfer ke",
+        r"citibank", r"bsn", r"agrobank", r"tabung haji", r"bank", r"gx ?bank", r"transfer ke",
         "户口", "账号", "帐号", "账户", "帐户", "银行", "戶口", "帳號", "கணக்கு", "வங்கி",
     ),
     "CARD": (r"visa", r"master ?card", r"amex", r"credit card", r"debit card", r"kad kredit", r"kad debit",
@@ -45,7 +45,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
         r"fail", r"file", r"job", r"build", r"version", r"versi", r"model", r"part", r"item", r"product", r"produk",
         r"stok", r"stock", r"bil", r"bill", r"tender", r"lesen", r"chassis", r"casis", r"enjin", r"engine",
         r"shipment", r"kod", r"code", r"hash", r"commit", r"sample", r"sampel", r"rows?", r"j&t", r"poslaju",
-        r"shopee", r"lazada", r"sst", r"gst", r"log", "订单", "发票", "运单", "单号", "编号", "追踪", "快递", "流水", "条码",
+        r"shopee", r"lazada", r"offset", r"index", r"byte", r"sst", r"gst", r"log", "订单", "发票", "运单", "单号", "编号", "追踪", "快递", "流水", "条码",
         "收据", "訂單", "發票", "ஆர்டர்", "விலைப்பட்டியல்", "ரசீது", "கண்காணிப்பு", "பார்சல்", "குறிப்பு எண்",
     ),
     "SSM": (
@@ -54,7 +54,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
         r"enterprise", r"perniagaan", r"business registration", r"plt", r"llp", "公司", "நிறுவன", "注册号",
     ),
     "TIN": (r"tin", r"cukai", r"tax", r"lhdn", r"hasil", "税号", "税务", "வரி"),
-    "PASSPORT": (r"pas+port", r"pasport", r"travel document", "护照", "護照", "பாஸ்போர்ட்", "கடவுச்சீட்டு"),
+    "PASSPORT": (r"pas+port", r"pasport", r"travel doc(?:ument)?", r"dokumen perjalanan", "护照", "護照", "பாஸ்போர்ட்", "கடவுச்சீட்டு"),
 }  # fmt: skip
 
 
@@ -108,15 +108,19 @@ def label_before(text: str, start: int) -> Label:
 
 def _last(before: str) -> tuple[str, int]:
     """The last Latin label, of two words or one, and where it ends: read from the end, where most labels stand."""
+    name, end = "", 0  # of a label of one word, which may be the second of a longer one: `identity card`
     following, size = "", len(before)
     for match in _TOKEN.finditer(before[::-1]):
         token = match[0][::-1]
-        if following and (name := _LATIN.get(f"{token} {following}")):
-            return name, size - match.start() + 1 + len(following)
-        if (name := _LATIN.get(token)) or (not token.isalpha() and (name := _inside(token))):
-            return name, size - match.start()
+        if following and (pair := _LATIN.get(f"{token} {following}")):
+            return pair, end or size - match.start() + 1 + len(following)
+        if name:
+            break
+        name = _LATIN.get(token) or ("" if token.isalpha() else _inside(token))
+        if name:
+            end = size - match.start()
         following = token
-    return "", 0
+    return name, end
 
 
 def _inside(word: str) -> str:

@@ -9,7 +9,7 @@ from selat.guard import gazetteer as gaz
 from selat.guard.gazetteer import words
 from selat.guard.spellings import branches, written
 
-LINK = r"(?:[Bb]in(?:ti)?|BIN(?:TI)?|[Bb]te\.?|BTE\.?|[Bb]t\.?|BT\.?|[Bb]\.|[Aa]/? ?[LlPp]|[Ss]/[Oo]|[Dd]/[Oo]|anak|ANAK|ak\.?|A/[LP])"
+LINK = r"(?:[Bb]in(?:ti)?|BIN(?:TI)?|[Bb]te\.?|BTE\.?|[Bb]t\.?|BT\.?|[Bb]\.|[Aa]/? ?[LlPp]|[Ss]/[Oo]|[Dd]/[Oo]|anak|ANAK|ak\.?|A/[LP]|[Ii]bni|IBNI|@)"
 # A word of a name: capitalised, or all capitals, or an initial, or an abbreviated Mohd., Abd., Hj.
 WORD = (
     r"(?:(?:Mohd|Muhd|Md|Abd|Hj|Hjh|Haji|Hajah|MOHD|MD|ABD|HJ)\.?|[A-Z][a-z]*'[A-Z]?[a-z]+|[A-Z][a-z]+(?:-[A-Z]?[a-z]+)?"
@@ -23,7 +23,7 @@ SERI = re.compile(r"(?:dato'?|datuk|tan|puan|datin) \Z", re.I)
 LINKS = words(
     """
     bin Bin BIN binti Binti BINTI bte Bte BTE bt Bt BT bte. Bte. BTE. bt. Bt. BT. b. B. anak ANAK ak ak. al aL Al AL
-    ap aP Ap AP a/l a/L A/l A/L a/p a/P A/p A/P s/o s/O S/o S/O d/o d/O D/o D/O
+    ap aP Ap AP ibni Ibni IBNI @ a/l a/L A/l A/L a/p a/P A/p A/P s/o s/O S/o S/O d/o d/O D/o D/O
     """
 )
 
@@ -57,19 +57,24 @@ ASSERTING = (
     r"|named|my name is|name is|name's|nama dia"
 )
 INTRODUCES = re.compile(r"(?<![A-Za-z])(?:saya|aku|i am|i'm|im|this is|dear|hi|hello|salam),? \Z", re.I)
+# What says that a name comes, by how surely: a sentence, the field of a form, the key of any record.
 ASSERTS = re.compile(
-    r"(?<![A-Za-z])(?:nama (?:(?:penuh|anak|suami|isteri|ibu|bapa|ayah|waris|kawan) )?(?:saya|dia|aku|i|beliau|penuh)|my name is|name is|bernama|panggil saya|nama ?[:=]|name ?[:=]|\"nama\": ?\"|\"name\": ?\""
-    r"|full_?name\"?: ?\"?|atas nama|a/n|nama penuh ?:|waris ?:|payee ?:|penerima ?:|pemohon ?:)\s?(?:ialah |adalah |is |: ?)?\Z",
+    r"(?<![A-Za-z])(?:(?P<says>nama (?:(?:penuh|anak|suami|isteri|ibu|bapa|ayah|waris|kawan) )?(?:saya|dia|aku|i|beliau|penuh)|my name is"
+    r"|bernama|panggil saya|(?:full|first|last|given|family|middle|sur)_?name\"?: ?\"?|atas nama|a/n)"
+    r"|(?P<field>nama ?:|name ?:|nama penuh ?:|waris ?:|payee ?:|penerima ?:|pemohon ?:)"
+    r"|(?P<key>nama ?=|name ?=|\"nama\": ?\"|\"name\": ?\"|name is))\s?(?:ialah |adalah |is |: ?)?\Z",
     re.I,
 )
 
 UNSURE = words(
     """
     cik tuan haji hj ts ir miss bang bro sis pak mak sir lord justice hakim imam father rev master coach captain
-    boss wak tok pok doktor doctor peguam jururawat jeneral kapten pastor atuk nenek tun abang saudara
+    boss wak tok pok doktor doctor peguam jururawat jeneral kapten pastor atuk nenek tun abang saudara dsp asp acp supt
     """
 )
 """Titles that are also other words."""
+CODES = words("ms en pn ir ts yb hj mr dr tun")
+"""Titles that are also units, codes of languages and the like."""
 GIVEN = words(
     """
     ah mei siew hui wei jia xin yi kok chee boon chong kah kar wai pei sook suet yoke yee zi zhi jun jing
@@ -114,11 +119,14 @@ FREQUENT = (
     "|ravi|ganesan|subramaniam|lakshmi|letchumy|saravanan|syed|sharifah|wan nor|nik mat|che mat|haslinda|zarina|suhaila|anuar|anwar"
 )
 LINKED_TRIGGERS = (
-    r"[A-Za-z.)] {1,3}(?:[Bb](?:in|inti|te|t|IN|INTI|TE|T)\.?|[Bb]\.|[Aa]/? ?[LlPp]|[SsDd]/[Oo]|anak|ANAK|ak\.?) {1,3}[A-Za-z]",
+    r"[A-Za-z.)] {1,3}(?:[Bb](?:in|inti|te|t|IN|INTI|TE|T)\.?|[Bb]\.|[Aa]/? ?[LlPp]|[SsDd]/[Oo]|anak|ANAK|ak\.?|[Ii]bni|IBNI) {1,3}[A-Za-z]",
 )
 TITLE_SET = written(TITLES)
-LOWER_TITLED = gaz.STRONG | (gaz.SURNAMES - KIN)
+LOWER_TITLED = gaz.STRONG | (
+    gaz.SURNAMES - KIN - gaz.STOPS - words("so see sit too low look loop sin say how you")
+)
 NEVER_LOWER = gaz.STOPS | NOT_LOWER
+LOWER_KNOWN = gaz.KNOWN - NEVER_LOWER
 # One expression a word: hyperscan then looks for words, where a long alternation becomes a slow automaton.
 TITLED_TRIGGERS = tuple(rf"(?i)\b{title}\.?,? [a-z]" for title in TITLES.split("|"))
 OPEN = r"[\"'*_`]*"

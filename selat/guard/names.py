@@ -9,11 +9,13 @@ from selat.core.finding import Finding
 from selat.guard import gazetteer as gaz
 from selat.guard.name_patterns import (
     ASSERTS,
+    CODES,
     GIVEN,
     INTRODUCES,
     LEADERS,
     LINKS,
     LOWER,
+    LOWER_KNOWN,
     LOWER_TITLED,
     NAME,
     NEVER_LOWER,
@@ -95,7 +97,7 @@ def find_titled(text: str, ends: list[int]) -> Iterator[Finding]:
             continue
         match = NAME.match(text, start)
         if match:
-            sure = title not in UNSURE
+            sure = title not in UNSURE and not (title in CODES and _in_passing(text, at, match))
             plain = _plain(match[0])
             if plain[0] in gaz.STOPS and not (sure and plain[0] in gaz.SURNAMES):
                 continue
@@ -104,12 +106,18 @@ def find_titled(text: str, ends: list[int]) -> Iterator[Finding]:
             finding = _trimmed(text, match, plain, 0.9)
         else:
             lower = LOWER.match(text, start)
-            if lower is None or lower[0].split()[0] not in LOWER_TITLED:
+            if lower is None or lower[0].split()[0] not in LOWER_TITLED or text[at - 2 : at - 1].isdigit():
                 continue
             finding = _lower_name(lower, titled=True)
         if finding and not _placed(text, at):
             done = finding.end
             yield finding
+
+
+def _in_passing(text: str, at: int, match: re.Match[str]) -> bool:
+    """Whether a short title at `at` may be none: the unit in `6 ms`, the end of a sentence, one of a list of codes."""
+    word = match[0]
+    return text[at].islower() or text[match.start() - 2] == "," or (len(word) < 6 and word.isupper())
 
 
 def _title_before(text: str, start: int) -> tuple[str, int]:
@@ -148,26 +156,28 @@ def find_labelled(text: str, ends: list[int]) -> Iterator[Finding]:
             if (
                 match[0].rsplit(" ", 1)[-1] not in LINKS
                 and not _likely(text, start, plain)
-                and not _asserts(text, start)
+                and (_asserted(text, start) or "key") == "key"
             ):
                 continue
             finding = _trimmed(text, match, plain, 0.85)
-        elif (
-            _asserts(text, start) and (lower := LOWER.match(text, start)) and lower[0].split()[0] not in NOT_LOWER
-        ):
-            finding = _lower_name(lower, titled=False)
-        elif (lower := LOWER.match(text, start)) and lower[0].split()[0] in gaz.LOCAL:
-            finding = _lower_name(lower, titled=True)
         else:
-            continue
+            lower = LOWER.match(text, start)
+            if lower is None:
+                continue
+            first, how = lower[0].split()[0], _asserted(text, start)
+            said = how == "says" and first not in NOT_LOWER
+            if not said and first not in (LOWER_KNOWN if how else gaz.LOCAL):
+                continue
+            finding = _lower_name(lower, titled=not said)
         if finding and not _placed(text, finding.start):
             done = finding.end
             yield finding
 
 
-def _asserts(text: str, start: int) -> bool:
-    """Whether what stands right before says that a name comes, whatever it looks like: `nama saya`."""
-    return ASSERTS.search(text, max(0, start - 28), start) is not None
+def _asserted(text: str, start: int) -> str:
+    """How what stands right before says that a name comes: `says`, `field`, `key`, or not at all."""
+    match = ASSERTS.search(text, max(0, start - 28), start)
+    return (match.lastgroup or "") if match else ""
 
 
 def _likely(text: str, start: int, words: list[str]) -> bool:
@@ -282,7 +292,19 @@ def _chinese(words: list[str]) -> bool:
                 return True
         if second in gaz.LAST and first in gaz.ENGLISH_ANY:
             return True
+        if (
+            first in gaz.PLAIN_SURNAMES
+            and k + 3 == len(parts)
+            and parts[k + 2] in gaz.SYLLABLES
+            and _syllable(second)
+        ):
+            return True
     return False
+
+
+def _syllable(word: str) -> bool:
+    """Whether a word not known as a syllable may be one: `Wong Mew Choo`."""
+    return 2 <= len(word) <= 5 and word not in gaz.CUTTING and word not in gaz.KNOWN
 
 
 _OPENER = re.compile(r".*[\"'(\[{<*_:,;|>=\t\n](?=[A-Za-z])", re.S)
@@ -327,6 +349,12 @@ def _trimmed(text: str, match: re.Match[str], plain: list[str], confidence: floa
     start, stop = match.span()
     if not gaz.CUTTING.isdisjoint(plain) or len([word for word in plain if word not in gaz.PARTS]) > 2:
         start, stop = _cut(text, start, stop)
+    if (
+        "@" in plain
+        and (alias := text.find(" @ ", start, stop)) > 0
+        and _plain(text[alias + 3 : stop])[0] not in gaz.PARTS
+    ):
+        stop = alias  # no other name of hers, but a place or a firm
     name = text[start:stop]
     if name and name.rsplit(" ", 1)[-1] in LINKS:
         stop = start + len(name.rsplit(" ", 1)[0].rstrip(" "))
@@ -370,9 +398,10 @@ def _placed(text: str, start: int) -> bool:
 
     Words are walked one by one: an expression of all places costs ten times as much at each name.
     """
-    for word in text[max(0, start - 56) : start].rsplit(" ", 6)[-2:-7:-1]:
+    before = text[max(0, start - 56) : start]
+    for word in before.rsplit(" ", 6)[-2:-7:-1]:
         if word.rstrip(".").lower() in gaz.PLACE_WORDS:
-            return True
+            return not before.lower().endswith("ketua kampung ")
         if not word[:1].isupper() or word[-1:] in ",;:!?)":
             return False
     return False

@@ -153,6 +153,12 @@ Reading = tuple[int, float, str]
 _NOTHING: Reading = (0, 0.0, "")
 
 
+_MYKAD_GROUPS = frozenset(
+    {(6, 2, 4), (1,) * 12, (2, 2, 2, 2, 4), (2, 2, 2, 2, 1, 1, 1, 1), (6, 2, 2, 2), (6, 2, 3, 1)}
+)
+"""Without a word for it; in other groups twelve digits are as likely bytes or decimals."""
+
+
 def _mykad(run: Run, first: int, label: Label) -> Reading:
     cuts = run.cuts
     if first + 12 not in cuts:
@@ -163,7 +169,7 @@ def _mykad(run: Run, first: int, label: Label) -> Reading:
     start = run.place(first)
     if run.text[start - 1 : start] == "+" or (label.tight and label.name == "BANK"):
         return _NOTHING
-    if first + 6 in cuts and first + 8 in cuts:
+    if first + 6 in cuts and first + 8 in cuts and (label.name == "IC" or run.groups(first, 12) in _MYKAD_GROUPS):
         coded = start > 0 and run.text[start - 1] in "/_" and label.name == "REF"
         if coded or (label.tight and label.name in ("REF", "SSM", "HOTLINE")):
             return 12, 0.0, ""
@@ -240,17 +246,28 @@ def _phone_confidence(run: Run, span: tuple[int, int], label: Label, form: tuple
     bare, start = len(groups) == 1, run.place(first)
     if not bare and not _laid_out(run, span, groups, label):
         return None
-    if not mobile and (label.name == "HOTLINE" or _beside_hotline(run.text, start)):
+    end = run.stop(first + count)
+    if not mobile and (
+        label.name == "HOTLINE" or label_after(run.text, end) == "HOTLINE" or _beside_hotline(run.text, start)
+    ):
         return 0.0
+    if bare and label.name != "PHONE" and run.text[end : end + 1].isalpha() and run.text[end].isascii():
+        return None  # the digits of a longer code
     if label.tight and label.name in ("REF", "BANK", "SSM", "TIN", "CARD"):
         return None
     if bare and label.name in ("REF", "BANK", "TIN", "IC") and not mobile:
+        return None
+    if bare and run.digits[first : first + count] in _TEN and run.text[start - 1 : start] in ('"', "'"):
         return None
     if not marked and not mobile and label.name != "PHONE":
         return None
     if bare and not mobile and count < 10 and label.name != "PHONE":
         return None
     return 0.95 if label.name == "PHONE" or not bare else 0.8
+
+
+_TEN = ("0123456789", "01234567890")
+"""The digits themselves, as programs list them."""
 
 
 def _laid_out(run: Run, span: tuple[int, int], groups: tuple[int, ...], label: Label) -> bool:
@@ -261,7 +278,7 @@ def _laid_out(run: Run, span: tuple[int, int], groups: tuple[int, ...], label: L
         return False
     if groups[-1] == 2 or (len(groups) > 2 and _DATE_HEAD.match(run.text, start)):
         return False
-    return label.name in ("PHONE", "IC") or not run.gaps(*span) & {"/", "_", "*"}
+    return label.name in ("PHONE", "IC") or not any(mark in gap for gap in run.gaps(*span) for mark in "/_*")
 
 
 _HOTLINE = re.compile(r"(?<!\d)1[- ]?[38]00[- ]\d\d|hot ?line|careline|khidmat pelanggan|customer service", re.I)
@@ -288,12 +305,16 @@ def _foreign(run: Run, first: int) -> Reading:
     return _NOTHING
 
 
+_OLD_END = re.compile(r" ?- ?[A-Z](?![A-Za-z])")
+"""What an old company number ends with."""
+
+
 def _bank(run: Run, first: int, label: Label) -> Reading:
     after = label.name not in ("REF", "PHONE") and label_after(run.text, run.end) == "BANK"
     if label.name != "BANK" and not after:
         return _NOTHING
     fits = [n for n in range(17, 6, -1) if first + n in run.cuts and len(run.groups(first, n)) <= 5]
-    if not fits or (run.gaps(first, fits[0]) - {" ", "-"}):
+    if not fits or (run.gaps(first, fits[0]) - {" ", "-"}) or _OLD_END.match(run.text, run.stop(first + fits[0])):
         return _NOTHING
     start = run.place(first)
     before = run.text[max(0, start - 56) : run.end - 1 + (24 if after else 0)].lower()

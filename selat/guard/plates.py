@@ -20,7 +20,8 @@ TRIGGERS = (
 )
 
 _PLATE = re.compile(
-    r"(?<![A-Za-z0-9])(?P<head>[A-Za-z]{1,3}) ?(?P<digits>[1-9]\d{0,3})(?: ?(?P<tail>[A-Za-z]))?(?![A-Za-z0-9]|[-./:]\d)"
+    r"(?<![A-Za-z0-9])(?P<head>[A-Za-z]{1,3}|(?i:PUTRAJAYA|PATRIOT|MALAYSIA|PERDANA|SATRIA|WAJA|PERFECT|PRIME|LOTUS|RIMAU|SUKOM|NAAM|NBOS|ASEAN"
+    r"|UNIMAS|UITM|1M4U|G1M|K1M|T1M|V1M)) ?(?P<digits>[1-9]\d{0,3})(?: ?(?P<tail>[A-Za-z]))?(?![A-Za-z0-9]|[-./:]\d)"
 )
 _LABEL = re.compile(
     r"(?:plate?|no\.? ?pendaftaran|pendaftaran kenderaan|reg(?:istration)?\.? (?:no|number)|roadtax(?: for)?|road tax"
@@ -62,8 +63,10 @@ def _end(match: re.Match[str]) -> int:
 
 def _is_plate(match: re.Match[str], labelled: bool) -> bool:
     head, digits = match["head"], match["digits"]
-    if head.upper() in _NOT_HEADS or not _PREFIX.match(head.upper()):
+    if head.upper() in _NOT_HEADS or (len(head) < 4 and not _PREFIX.match(head.upper())):
         return False
     if labelled:
+        if len(head) > 3:  # a series of its own, such as those sold for a cause
+            return True
         return head.isupper() or (len(digits) >= 2 and head.islower())
-    return head.isupper() and len(head) + len(digits) >= 4 and len(digits) >= 2
+    return head.isupper() and len(head) < 4 and len(head) + len(digits) >= 4 and len(digits) >= 2

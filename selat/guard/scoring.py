@@ -13,7 +13,7 @@ from selat.core.finding import Finding, Scan
 from selat.guard.kinds import KINDS
 
 CORPUS = Path(__file__).parent / "corpus"
-"""Our own corpus, CC0, of invented identities: `dev.jsonl` was tuned on, `held.jsonl` never."""
+"""Our own corpus, CC0, of invented identities: `docs/howto/guard-corpus.md` tells which files were tuned on."""
 ENOUGH = 0.5
 """A finding is right when its kind is and at least half of the two spans' union is in both."""
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from selat.core.finding import Finding
 
-_PHRASE = r"pass(?:word|wd|phrase)|pwd|kata ?laluan(?:nya)?|p/w|api[_\- ]?(?:key|token|secret)|secret[_\- ]?(?:access[_\- ]?)?key|kunci api"
+_PHRASE = r"pass(?:word|wd|phrase)|pwd|pass (?:dia|tu|ni|wifi|aku|saya)|kata ?laluan(?:nya)?|p/w|api[_\- ]?(?:key|token|secret)|secret[_\- ]?(?:access[_\- ]?)?key|kunci api"
 _WORD = (
     rf"{_PHRASE}|pw|pass(?:code)?|access[_\- ]?key|secret|client[_\- ]?secret|auth[_\- ]?token|access[_\- ]?token"
     r"|refresh[_\- ]?token|token|otp|tac|pin(?: number| kad)?|kod pin|no\.? pin(?: kad)?|passcode"
+    r"|(?:verification|security|one[\- ]time) (?:code|pin)|kod (?:pengesahan|keselamatan|tac|otp)"
 )
 TRIGGERS = (
     r"(?:sk|pk|rk)[\-_][A-Za-z0-9_\-]{16}",
@@ -27,11 +28,14 @@ TRIGGERS = (
     r"-----BEGIN [A-Z ]{0,24}PRIVATE KEY-----",
     r"eyJ[A-Za-z0-9_\-]{8,300}\.eyJ",
     r"(?i)(?:bearer|basic) [a-z0-9._\-]{16}",
-    r"://[^\s/:@]{1,64}:[^\s/@]{3,64}@",
+    r"://[^\s/:@]{0,64}:[^\s/@]{3,64}@",
     rf"(?i)(?:^|[^a-z])(?:{_WORD})[\"'`]?(?: [a-z]{{1,12}}){{0,2}}"
     r" ?(?:[:=]|=>| is | ialah | adalah | tu | ni |\xef\xbc\x9a)",
     rf"(?i)(?:^|[^a-z])(?:{_PHRASE})[ ,:=\"'_]",
-    "(?:密码|密碼|口令|கடவுச்சொல்)",
+    "(?:密码|密碼|口令|验证码|驗證碼|கடவுச்சொல்)",
+    r"(?i)(?:^|[^a-z])(?:log ?in|credentials?|creds) ?[:=]",
+    r"(?i)(?:^|[^a-z])(?:otp|tac)(?: code| kod)? [0-9]{5}",
+    r"(?i)[0-9]{4} (?:is your|ialah|adalah) (?:[a-z]{1,12} ){0,2}(?:otp|tac|verification|password)",
 )
 
 _ISSUED = re.compile(
@@ -48,11 +52,11 @@ _PEM = re.compile(
     r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(?:.{0,8000}?-----END \1PRIVATE KEY-----|[A-Za-z0-9+/=\s\\]*)", re.S
 )
 _BEARER = re.compile(r"(?:bearer|basic) (?=[^\s]*\d)([A-Za-z0-9._\-+/=]{16,})", re.I)
-_URL = re.compile(r"://[^\s/:@]{1,64}:([^\s/@]{3,64})@")
+_URL = re.compile(r"://[^\s/:@]{0,64}:([^\s/@]{3,64})@")
 _NAMED = re.compile(
-    rf"(?<![A-Za-z])(?P<word>{_WORD}|密码|密碼|口令|கடவுச்சொல்)[\"'`]?"
+    rf"(?<![A-Za-z])(?P<word>{_WORD}|密码|密碼|口令|验证码|驗證碼|கடவுச்சொல்)[\"'`]?"
     r"(?: (?!is\b|ialah|adalah|tu\b|ni\b)[a-z]{1,12}){0,3}?"
-    r"\s?(?P<link>[:=：]|=>|is\b|ialah\b|adalah\b|tu\b|ni\b|是|为)[:=]?\s?(?P<quote>[\"'`]|\\\")?"
+    r"\s?(?P<link>[:=：]|=>|is\b|ialah\b|adalah\b|tu\b|ni\b|是|为|(?<=[码碼令்]) )[:=]?\s?(?P<quote>[\"'`]|\\\")?"
     r"(?P<value>[^\s\"'`,;，。]{4,200})",
     re.I,
 )
@@ -61,9 +65,15 @@ _LOOSE = re.compile(
     rf"(?<![A-Za-z])(?i:{_PHRASE})(?![A-Za-z])[^.\n\d]{{0,32}}?[ :=\"'](?P<value>(?=[^\s]*\d)(?=[^\s]*[a-z])(?=[^\s]*(?:[A-Z]|[!@#$%^&*?~+]))"
     r"[A-Za-z0-9!@#$%^&*?~+_.\-]{6,64})",
 )
+_ONCE = re.compile(
+    r"(?<![A-Za-z])(?:otp|tac)(?: code| kod)? (\d{5,8})(?!\d)"
+    r"|(?<![\d.,-])(\d{4,8}) (?:is your|ialah|adalah) (?:[a-z]{1,12} ){0,2}(?:otp|tac|verification|password)",
+    re.I,
+)
+"""A word for one use, with nothing but a space or a sentence between it and its number."""
 _EMPTY = re.compile(
-    r"[<\[{$%*(x.]|(?:null|none|true|false|undefined|required|wajib|your|anda|process\.|os\.|env|example|redacted"
-    r"|hidden|changeme|placeholder|string|secret|password|token|salah|tidak|perlu|mesti|baru|lama|yang|untuk|the|not)\b",
+    r"[<\[{$%*(x.]|(?:your|my|insert|enter|replace)[_-]|(?:null|none|true|false|undefined|required|wajib|your|anda|process\.|os\.|env|example|redacted"
+    r"|hidden|changeme|placeholder|string|secret|password|passwd|pwd|pw|token|salah|tidak|perlu|mesti|baru|lama|yang|untuk|the|not)\b",
     re.I,
 )
 
@@ -98,6 +108,12 @@ def _span(text: str, floors: tuple[int, int], end: int) -> tuple[int, int, float
     for match in _NAMED.finditer(text, near, min(len(text), end + 120)):
         if match.end() >= end and _is_value(match):
             return match.start("value"), _trim(match), 0.85
+    login = _LOGIN.search(text, near, min(len(text), end + 110))
+    if login and login.end() >= end:
+        return *login.span(1), 0.7
+    once = _ONCE.search(text, near, min(len(text), end + 8))
+    if once and once.end() >= end:
+        return *once.span(once.lastindex or 1), 0.8
     loose = _LOOSE.search(text, near, min(len(text), end + 100))
     if loose and loose.end() >= end:
         return loose.start("value"), _trim(loose), 0.7
@@ -109,13 +125,23 @@ def _trim(match: re.Match[str]) -> int:
     return match.start("value") + len(value.rstrip(".!?)]}\\>"))
 
 
+_CALL = re.compile(r"[A-Za-z_][\w.]*[(\[]")
+"""Code that asks for a password holds none."""
+_DIGITS_ONLY = re.compile(r"otp|tac|pin|kod |no|(?:verification|security|one[- ]time) |验证码|驗證碼")
+_LOGIN = re.compile(
+    r"(?<![A-Za-z])(?:log ?in|credentials?|creds) ?[:=] ?[^\s/]{1,40} ?/ ?(?=\S*\d)(?=\S*[A-Za-z])(\S{6,64})", re.I
+)
+
+
 def _is_value(match: re.Match[str]) -> bool:
     """A word in a sentence is no password: without `:` or `=` it needs a digit or a sign inside."""
     value, link, word = match["value"].rstrip(".!?)]}\\>"), match["link"], match["word"].lower()
-    if len(value) < 4 or _EMPTY.match(value):
+    if len(value) < 4 or _EMPTY.match(value) or value.endswith(("…", "..")):
+        return False
+    if not match["quote"] and _CALL.match(value):
         return False
     mixed = any(char.isdigit() for char in value) or any(char in "!@#$%^&*_+~-" for char in value[1:-1])
-    if re.match(r"otp|tac|pin|kod pin|no", word):
+    if _DIGITS_ONLY.match(word):
         return value.isdigit() and 4 <= len(value) <= 8
     if word in ("token", "pass", "secret", "passcode") or link not in "=:：":
         return mixed and any(char.isdigit() for char in value) and any(char.isalpha() for char in value)

@@ -23,14 +23,15 @@ _COMMON = "|".join(word for word in _WORDS if word.isascii() and len(word) > 2)
 TRIGGERS = (
     rf"(?i)(?:{_COMMON})[ ,\-]{{1,3}}(?:{_COMMON}|double|triple|dabel)[ ,\-]{{1,3}}(?:{_COMMON}|double|triple|dabel)"
     rf"[ ,\-]{{1,3}}(?:{_COMMON}|double|triple|dabel)",
+    rf"(?i)(?:{_COMMON})[ ,\-]{{1,3}}(?:{_COMMON}|double|triple|dabel)[ ,\-]{{1,3}}[0-9]{{3}}",
     "(?:" + "|".join(_CHINESE) + "){9}",
     "(?:" + "|".join(word for word in _WORDS if not word.isascii()) + r")[ ,]{1,2}(?:"
     + "|".join(word for word in _WORDS if not word.isascii()) + r")[ ,]{1,2}",
 )  # fmt: skip
 
-_STEP = rf"(?:{_NAMES}|double|dabel|triple|tripel|\d)"
+_STEP = rf"(?:{_NAMES}|double|dabel|triple|tripel|\d{{1,5}})"
 _RUN = re.compile(
-    rf"(?<![A-Za-z])(?:{_STEP}(?:[ ,.\-]{{1,3}}|[ ,]*(?:dash|sengkang)[ ,]*)){{6,19}}{_STEP}(?![A-Za-z])"
+    rf"(?<![A-Za-z\d])(?:{_STEP}(?:[ ,.\-]{{1,3}}|[ ,]*(?:dash|sengkang)[ ,]*)){{3,19}}{_STEP}(?![A-Za-z\d])"
     rf"|[{''.join(_CHINESE)}]{{9,14}}",
     re.I,
 )

@@ -81,7 +81,7 @@ def test_the_corpus_is_large_and_in_all_languages() -> None:
             assert 0 <= gold.start < gold.end <= len(sample.text), sample.id
 
 
-@pytest.mark.parametrize("part", ["dev", "tune", "held", "seen", "blind"])
+@pytest.mark.parametrize("part", ["dev", "tune", "held", "seen", "blind", "seen2", "blind2", "probe"])
 def test_the_targets_are_met(guard: Guard, part: str) -> None:
     result = score(guard.scan, read_corpus(CORPUS / f"{part}.jsonl"))
     assert result.structured.recall >= 0.97

@@ -53,7 +53,7 @@ def test_a_stream_masks_what_the_whole_text_holds(guard: Guard) -> None:
         masked, _ = streamed(guard, text, [7] * (len(text) // 7))
         for finding in guard.scan(text).findings:
             value = text[finding.start : finding.end]
-            if len(value) > 5:
+            if len(value) > 5 and text.count(value) == 1:  # a twin may stand where it is nobody's
                 total += 1
                 missed += value in masked
     assert total > 500

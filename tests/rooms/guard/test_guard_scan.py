@@ -44,6 +44,14 @@ FOUND = [
     ("kata laluan wifi ialah Kopi1234", "SECRET", "Kopi1234"),
     ("key sk-abcdefghijklmnopqrstuvwx123", "SECRET", "sk-abcdefghijklmnopqrstuvwx123"),
     ("postgres://u:p4ssw0rd@db/x", "SECRET", "p4ssw0rd"),
+    ("redis://:p4ssw0rd@cache/0", "SECRET", "p4ssw0rd"),
+    ("Your TAC is 998877. Do not share.", "SECRET", "998877"),
+    ("identity card no. 900101-145678", "MYKAD", "900101-145678"),
+    ("ROC: 123456-A", "SSM", "123456-A"),
+    ("oh one two 345 6789 call me", "PHONE", "oh one two 345 6789"),
+    ("汇款到马来亚银行 114012345678", "BANK_ACCOUNT", "114012345678"),
+    ("Rohani @ Ani binti Salleh", "NAME", "Rohani @ Ani binti Salleh"),
+    ("Ketua kampung Galing anak Sibat", "NAME", "Galing anak Sibat"),
 ]  # fmt: skip
 
 NOT_FOUND = [
@@ -60,6 +68,13 @@ NOT_FOUND = [
     "ISBN 978-983-00-1234-5",
     "icon@2x.png",
     "git@github.com:org/repo.git",
+    "postgresql+psycopg://selat@db.example.my/selat",
+    "it takes 100s of ms, so the 6 ms CPU is little (BM, EN, ZH, TA)",
+    '{"name":"answer","score":1}, name: str, DSP TCK',
+    "passwd = fallback_getpass(prompt)",
+    "api_key=YOUR_API_KEY_HERE",
+    "00000010  00 01 02 03 04 05 06 07",
+    'c in "0123456789"',
 ]
 
 
