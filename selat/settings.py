@@ -58,6 +58,16 @@ class Settings:
         0, "Most memory for the models that Selat runs itself, together; 0: nine tenths of the machine's."
     )  # type: ignore[assignment]
     answer_engine: str = _setting("extractive", "Model that answers from documents.")  # type: ignore[assignment]
+    embed_model: str = _setting(
+        "",
+        "Model that searches by meaning: a folder with model.onnx and tokenizer.json, or `engine:MODEL`. "
+        "Without one, full text alone. Then: selat index rebuild.",
+    )  # type: ignore[assignment]
+    rerank_model: str = _setting("", "Folder of a cross-encoder, as ONNX, that orders the best passages anew.")  # type: ignore[assignment]
+    rewrite_model: str = _setting("", "Model that writes follow-up questions out before a search; empty: none.")  # type: ignore[assignment]
+    suppose_model: str = _setting(
+        "", "Model that supposes an answer whose nearness counts in a search (HyDE); empty: none."
+    )  # type: ignore[assignment]
     guard_detectors: str = _setting(
         "", "Further detectors, by comma: `presidio`, `presidio=SPACY_PIPELINE`, `gliner=FOLDER`, or a plugin's."
     )  # type: ignore[assignment]

@@ -55,6 +55,7 @@ class Asker:
     def __init__(self, platform: Platform, tenant: str, model: str, purpose: str) -> None:
         self._library = platform.library
         self._desk = platform.desk()
+        self._helpers = platform.helpers
         self._caller = platform.local_caller(tenant)
         self._model = model or platform.settings.answer_engine
         self._purpose = purpose or "chat"
@@ -63,7 +64,7 @@ class Asker:
         """The answer with its citations and receipt id. Raises: EngineError, for an answer that is none."""
         body = msgspec.json.encode({"model": self._model, "messages": [{"role": "user", "content": question}]})
         ask = read_ask(_CHAT, self._caller, body, self._purpose, self._caller.prompt_label)
-        reply = await answer_documents(self._desk, self._library, ask, collection)
+        reply = await answer_documents(self._desk, self._library, ask, collection, self._helpers)
         if not isinstance(reply, Whole) or reply.status != 200:
             raise EngineError(f"model '{self._model}' gave no answer; see selat engine list")
         document = msgspec.json.decode(reply.body)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from selat.core.caller import Caller
 from selat.core.label import LOWEST, Label
 from selat.core.passage import Citation, Passage
 from selat.core.sources import Sources, abstention, is_abstention, write_sources
+from selat.flows.helpers import NOT_HELPED, Helped
 from selat.knowledge import Library, Query, check, detect
 
 SOURCES = 6
@@ -37,12 +38,16 @@ _RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A question by a caller. `collection` empty: all of the tenant's; `earlier`: the question before it."""
+    """A question by a caller. `collection` empty: all of the tenant's; `earlier`: the question before it.
+
+    `helped` is what models made of it before the search.
+    """
 
     question: str
     caller: Caller
     collection: str = ""
     earlier: str = ""
+    helped: Helped = NOT_HELPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,12 @@ def ground(library: Library, inquiry: Inquiry) -> Grounded:
     """The sources that answer an inquiry, and the system message that holds them."""
     caller = inquiry.caller
     language = detect(inquiry.question)
-    asked = inquiry.question
-    if inquiry.earlier and library.is_fragment(asked):
+    helped = inquiry.helped
+    asked = helped.question or inquiry.question
+    if inquiry.earlier and not helped.question and library.is_fragment(asked):
         asked = f"{inquiry.earlier}\n{asked}"
-    hits = library.evidence(reading(caller, inquiry.collection, asked))
+    wish = reading(caller, inquiry.collection, asked)
+    hits = library.evidence(replace(wish, vector=helped.vector, meaning=helped.meaning))
     passages = tuple(hit.passage for hit in hits)
     label = LOWEST
     for passage in passages:

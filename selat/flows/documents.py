@@ -15,23 +15,27 @@ from selat.core.label import HIGHEST, LOWEST, parse_label
 from selat.core.passage import Citation
 from selat.flows.answer import Answered, Inquiry, conclude, ground, reading
 from selat.flows.chat import Desk, Streamed, Whole, chat
+from selat.flows.helpers import Helpers, help_search
 from selat.knowledge import Library, Parcel, Record, admits, label_of
 from selat.wire import CHAT, Ask, read_answer
 
 MODEL = "docs"
 EXTRACTIVE = "extractive"
+NO_HELPERS = Helpers()
 _EVENTS = "text/event-stream; charset=utf-8"
 _PASSED_ON = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "user")
 
 
-def answering(library: Library, model: str, desk: Desk) -> Callable[[Ask], Awaitable[Whole | Streamed]]:
+def answering(
+    library: Library, model: str, desk: Desk, helpers: Helpers = NO_HELPERS
+) -> Callable[[Ask], Awaitable[Whole | Streamed]]:
     """Every ask's way in: one of a documents model is grounded and put to `model`, any other goes on as it is."""
 
     async def lead(ask: Ask) -> Whole | Streamed:
         collection = collection_of(ask)
         if collection is None:
             return await chat(desk, ask)
-        return await answer_documents(desk, library, replace(ask, model=model), collection)
+        return await answer_documents(desk, library, replace(ask, model=model), collection, helpers)
 
     return lead
 
@@ -47,10 +51,14 @@ def collection_of(ask: Ask) -> str | None:
     return None
 
 
-async def answer_documents(desk: Desk, library: Library, ask: Ask, collection: str) -> Whole | Streamed:
+async def answer_documents(
+    desk: Desk, library: Library, ask: Ask, collection: str, helpers: Helpers = NO_HELPERS
+) -> Whole | Streamed:
     """Ground, ask, check the citations. A stream begins once they are: an unchecked quote is never shown."""
     asked = user_texts(ask.document)
-    inquiry = Inquiry(asked[-1] if asked else "", ask.caller, collection, asked[-2] if len(asked) > 1 else "")
+    helped = await help_search(desk, ask, helpers, asked)
+    earlier = asked[-2] if len(asked) > 1 else ""
+    inquiry = Inquiry(asked[-1] if asked else "", ask.caller, collection, earlier, helped)
     grounded = await asyncio.to_thread(ground, library, inquiry)
     passed_on = {name: ask.document[name] for name in _PASSED_ON if name in ask.document}
     document: dict[str, object] = {**passed_on, "model": ask.model, "messages": grounded.messages}

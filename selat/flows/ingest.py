@@ -86,6 +86,7 @@ def ingest(
             report.removed = _gone(library, paths, intake, shelving.seen)
             for identity in report.removed:
                 shelf.remove(intake.tenant, intake.collection, identity)
+    library.catch_up()
     return report
 
 

@@ -139,6 +139,8 @@ def read_waiting(library: Library, floor: Floor, book: Book, going: Callable[[],
             for parcel, document in finished:
                 _finish(library, parcel, document, book)
             done += len(finished)
+    if done:
+        library.catch_up()
     return done
 
 

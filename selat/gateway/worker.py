@@ -70,7 +70,9 @@ def build_door(platform: Platform, metrics: Metrics, lag: Lag, uploaded: Callabl
     desk = replace(platform.desk(metrics.count), timed=timed, gap=metrics.gap)
     return Door(
         identify=platform.identify,
-        answer=remembering(answering(platform.library, settings.answer_engine, desk), platform.recall),
+        answer=remembering(
+            answering(platform.library, settings.answer_engine, desk, platform.helpers), platform.recall
+        ),
         scan=platform.guard.scan,
         scan_is_slow=bool(platform.guard.detectors),
         models=lambda: cards(platform),

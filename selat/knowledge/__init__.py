@@ -1,10 +1,12 @@
 """Documents in, passages out: parse, split, index, search within a clearance, and quote."""
 
 from selat.knowledge.check import Checked, check
+from selat.knowledge.embed import Embedder, Reranker, onnx_embedder, onnx_reranker
 from selat.knowledge.folders import Folder, is_below
 from selat.knowledge.inbox import Inbox, Parcel, Progress
 from selat.knowledge.language import detect, is_indonesian
 from selat.knowledge.library import Document, Library, Query, Shelf, State, admits, documents_of
+from selat.knowledge.near import Models
 from selat.knowledge.parse import SUFFIXES, Child, ParsedText
 from selat.knowledge.parse import VERSION as PARSE_VERSION
 from selat.knowledge.quote import quote
@@ -19,15 +21,18 @@ __all__ = [
     "Checked",
     "Child",
     "Document",
+    "Embedder",
     "Folder",
     "Inbox",
     "Judged",
     "Library",
+    "Models",
     "Parcel",
     "ParsedText",
     "Progress",
     "Query",
     "Record",
+    "Reranker",
     "Scores",
     "Shelf",
     "State",
@@ -38,6 +43,8 @@ __all__ = [
     "is_below",
     "is_indonesian",
     "label_of",
+    "onnx_embedder",
+    "onnx_reranker",
     "quote",
     "read_rows",
     "score",

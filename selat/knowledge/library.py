@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from selat.core.caller import EVERY_GROUP
 from selat.core.errors import NotFound, Unavailable
-from selat.core.label import LOWEST, Label
+from selat.core.label import HIGHEST, LOWEST, Label
 from selat.core.passage import Hit, Passage, Source
 from selat.knowledge.folders import Folder, Folders, is_below
 from selat.knowledge.inbox import Inbox
 from selat.knowledge.language import detect
+from selat.knowledge.near import Models, Near, fuse
 from selat.knowledge.question import Question, understand
 from selat.knowledge.rank import Candidate, Found, answering, rank
 from selat.knowledge.scope import VERSION as INDEX_VERSION
@@ -33,11 +34,16 @@ TOGETHER = 32  # documents in one transaction of the store
 DETECTED = 700  # characters by which a language is known
 POOL = 60  # passages looked at twice
 DOCUMENTS = 40
+FUSED = 3  # first candidates that may show that something answers, where two rankings were joined
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search: whose, where (`collection` empty for all), what, by whom (`clearance`, `groups`), and how many."""
+    """A search: whose, where (`collection` empty for all), what, by whom (`clearance`, `groups`), and how many.
+
+    `vector` is the question's, where someone made it before; empty: go by full text alone. `meaning` is the text
+    whose nearness counts, where that is another than `text`.
+    """
 
     tenant: str
     collection: str
@@ -45,6 +51,8 @@ class Query:
     clearance: Label = LOWEST
     k: int = 10
     groups: frozenset[str] = frozenset()
+    vector: tuple[float, ...] | None = None
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +76,17 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a library stands. `waiting` documents are stored but not in the index; `digest` is of all contents."""
+    """How a library stands. `waiting` documents are stored but not in the index; `digest` is of all contents.
+
+    `vectors` says which vectors take part in searches, or why full text goes alone.
+    """
 
     documents: int
     failed: int
     passages: int
     waiting: int
     index: str
+    vectors: str
     size_bytes: int
     digest: str
 
@@ -82,9 +94,11 @@ class State:
 class Library:
     """A knowledge base in one folder. Any number of processes may search while one ingests."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, models: Models | None = None) -> None:
         self.folder = folder
+        self.models = models or Models()
         self.store = Store(folder)
+        self.near = Near(folder, self.store, self.models)
         self.inbox = Inbox(self.store, folder / "originals")
         self.folders = Folders(self.store)
         self._index: Index | None = None
@@ -117,6 +131,7 @@ class Library:
             for record in self.store.records(folder.tenant, folder.collection):
                 if is_below(record.folder, folder.folder):
                     changed += self._inherit(record, shelf)
+        self.near.refold(self)
         return changed
 
     def _inherit(self, record: Record, shelf: Shelf) -> bool:
@@ -136,6 +151,7 @@ class Library:
         """
         with self.writing() as shelf:
             shelf.relabel(tenant, collection, document, label)
+        self.near.refold(self)
 
     def search(self, query: Query) -> list[Hit]:
         """Passages that answer best, only ones within the clearance, best first, at most `k`."""
@@ -144,7 +160,7 @@ class Library:
     def evidence(self, query: Query) -> list[Hit]:
         """As `search`, without the passages that hold too little of the question to answer it."""
         ranked = self._ranked(query)[: query.k]
-        return [Hit(one.passage, one.score) for one in answering(ranked)]
+        return [Hit(one.passage, one.score) for one in answering(ranked, FUSED if self.near.in_use else 1)]
 
     def understand(self, text: str) -> Question:
         return understand(text, shared())
@@ -191,7 +207,8 @@ class Library:
         index = self._live()
         size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
         documents, failed, passages, waiting = self.store.counts()
-        return State(documents, failed, passages, waiting, index.folder.name, size, self.store.digest())
+        near = self.near.told()
+        return State(documents, failed, passages, waiting, index.folder.name, near, size, self.store.digest())
 
     @contextmanager
     def writing(self, wait: bool = True, index: bool = True) -> Iterator[Shelf]:
@@ -204,7 +221,7 @@ class Library:
                 fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise Unavailable("another process is ingesting into this knowledge base; wait for it") from error
-            shelf = Shelf(self.store, self._live())
+            shelf = Shelf(self.store, self._live(), self.near)
             try:
                 yield shelf
                 if index:
@@ -213,9 +230,10 @@ class Library:
                 shelf.close()
 
     def catch_up(self) -> None:
-        """Bring the index up to the store."""
+        """Bring the index up to the store, and the vectors where there is a model for them."""
         with self.writing():
             pass
+        self.near.catch_up(self)
 
     def holds(self, tenant: str, collection: str, document: str, digest: str) -> Document | None:
         """The document as held, without its passages, when its digest is this one; else None."""
@@ -225,6 +243,11 @@ class Library:
         source = Source(document, old.title, old.origin, old.dated, old.language)
         return Document(source, label_of(old), digest, (), old.path, old.reason, old.folder, old.original)
 
+    def recall(self, questions: Sequence[str], tenant: str, groups: frozenset[str]) -> float | None:
+        """The share of the ten exact nearest passages that the vectors find; None where there are none."""
+        query = Query(tenant, "", "", HIGHEST, groups=groups)
+        return self.near.recall(questions, tenant, Scope(tenant, "", HIGHEST, groups=self._groups(query)), 10)
+
     def rebuild(self) -> int:
         """Fill a new index beside the live one and swap them; returns the entries in it.
 
@@ -232,7 +255,9 @@ class Library:
         """
         with (self.folder / "writer.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            return self._build().size
+            entries = self._build().size
+        self.near.rebuild(self)
+        return entries
 
     def _build(self) -> Index:
         """A new index in place of the one pointed to. The caller holds the writer's lock."""
@@ -243,7 +268,7 @@ class Library:
         index = _open(new)
         self.store.reanalyse()
         self.store.unsettle()
-        shelf = Shelf(self.store, index)
+        shelf = Shelf(self.store, index, self.near)
         try:
             shelf.commit()
         finally:
@@ -255,7 +280,8 @@ class Library:
         return index
 
     def close(self) -> None:
-        """Let go of this thread's connection."""
+        """Let go of this thread's connection, and of the models."""
+        self.near.close()
         self.store.close()
 
     def _ranked(self, query: Query) -> list[Candidate]:
@@ -265,18 +291,22 @@ class Library:
         scope = Scope(query.tenant, query.collection, query.clearance, groups=self._groups(query))
         found = dict(index.search(question.clauses, scope, max(POOL, query.k * 2)))
         wholes = dict(index.documents(question.clauses, scope, DOCUMENTS))
-        stored = self.store.passages(found)
+        near = self.near.search(query, scope, max(POOL, query.k * 2))
+        stored = self.store.passages({**near, **found})
         # A passage that the index still holds but the store no longer does, or holds under a stricter
         # label, is not shown: the store is the truth, the index a fold of it.
         kept = [
-            (stored[identity], score)
-            for identity, score in found.items()
+            (stored[identity], found.get(identity, 0.0))
+            for identity in {**found, **near}
             if identity in stored
             and stored[identity].passage.label.within(query.clearance)
             and admits(stored[identity].readers, query.groups)
         ]
         texts = self.store.stems({one.doc for one, _ in kept})
-        return rank(question, Found(kept, wholes, texts), index)
+        ranked = rank(question, Found(kept, wholes, texts), index)
+        if near:
+            ranked = fuse(ranked, near)
+        return self.near.reranked(query.text, ranked)
 
     def _groups(self, query: Query) -> frozenset[str]:
         return self.store.groups(query.tenant) if EVERY_GROUP in query.groups else query.groups
@@ -312,7 +342,8 @@ class Library:
 class Shelf:
     """The writer's hands: documents go to the store at once, to the index in batches."""
 
-    def __init__(self, store: Store, index: Index) -> None:
+    def __init__(self, store: Store, index: Index, near: Near) -> None:
+        self._near = near
         self._store = store
         self._index = index
         self._writer: Writer | None = None
@@ -392,6 +423,7 @@ class Shelf:
                 self._writer.remove(row.doc)  # a run killed between commit and settle would add it twice
                 self._writer.add(row, self._store.of_document(row.doc))
             self._writer.commit()
+            self._near.forget(removed)
             self._store.settle([row.doc for row in added], removed)
 
     def close(self) -> None:

@@ -35,11 +35,12 @@ class Frequencies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A passage with its final score and its evidence (0 to 1) that it answers the question."""
+    """A passage with its score and its evidence (0 to 1) that it answers the question; `id` is the store's."""
 
     passage: Passage
     score: float
     evidence: float
+    id: int = 0
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ def rank(question: Question, found: Found, rarity: Frequencies) -> list[Candidat
         evidence = HELD * whole + NAMED * _share(named, weights, total) + FITS * document.fit
         if telling > 1 and share >= SPELT_OUT:
             evidence = max(evidence, share)
-        candidates.append(Candidate(passage, value, evidence))
+        candidates.append(Candidate(passage, value, evidence, stored.id))
     return sorted(candidates, key=lambda one: -one.score)
 
 
@@ -107,9 +108,9 @@ def _document(title: str, text: frozenset[str], question: Question, rarity: Freq
     return _Document(held, in_title, fit)
 
 
-def answering(ranked: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates to answer from: none when the best one holds too little of the question."""
-    if not ranked or ranked[0].evidence < ANSWERS:
+def answering(ranked: Sequence[Candidate], looked_at: int = 1) -> list[Candidate]:
+    """The candidates to answer from: none when the first `looked_at` hold too little of the question."""
+    if max((one.evidence for one in ranked[:looked_at]), default=0.0) < ANSWERS:
         return []
     return [one for one in ranked if one.evidence >= FOLLOWS]
 

@@ -16,7 +16,7 @@ from selat.core.label import Label, parse_label
 from selat.core.passage import Passage, Source
 from selat.knowledge.words import stems, words
 
-VERSION = 3
+VERSION = 4
 _TABLES = """
 CREATE TABLE IF NOT EXISTS documents (
   doc INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, collection TEXT NOT NULL, document TEXT NOT NULL,
@@ -24,11 +24,13 @@ CREATE TABLE IF NOT EXISTS documents (
   origin TEXT NOT NULL, dated TEXT NOT NULL, language TEXT NOT NULL, label TEXT NOT NULL,
   passages INTEGER NOT NULL, stems TEXT NOT NULL DEFAULT '',
   indexed INTEGER NOT NULL DEFAULT 0, folder TEXT NOT NULL DEFAULT '', readers TEXT NOT NULL DEFAULT '',
-  original TEXT NOT NULL DEFAULT '', UNIQUE (tenant, collection, document));
+  original TEXT NOT NULL DEFAULT '', vectored TEXT NOT NULL DEFAULT '', sketch TEXT NOT NULL DEFAULT '',
+  twin TEXT NOT NULL DEFAULT '', UNIQUE (tenant, collection, document));
 CREATE TABLE IF NOT EXISTS passages (
   id INTEGER PRIMARY KEY AUTOINCREMENT, doc INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
   number INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER NOT NULL,
-  heading TEXT NOT NULL, label TEXT NOT NULL, text TEXT NOT NULL, stems TEXT NOT NULL);
+  heading TEXT NOT NULL, label TEXT NOT NULL, text TEXT NOT NULL, stems TEXT NOT NULL,
+  boxes TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS passages_doc ON passages (doc, number);
 CREATE TABLE IF NOT EXISTS gone (doc INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS folders (
@@ -47,6 +49,12 @@ _UPGRADES: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE documents ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE documents ADD COLUMN readers TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE documents ADD COLUMN original TEXT NOT NULL DEFAULT ''",
+    ),
+    (
+        "ALTER TABLE documents ADD COLUMN vectored TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE documents ADD COLUMN sketch TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE documents ADD COLUMN twin TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE passages ADD COLUMN boxes TEXT NOT NULL DEFAULT ''",
     ),
 )
 _DOCUMENT = (
@@ -221,7 +229,7 @@ class Store:
             (str(label), *mine),
         )
         connection.execute(
-            f"UPDATE documents SET label = ?, indexed = 0 WHERE {which}",  # noqa: S608
+            f"UPDATE documents SET label = ?, indexed = 0, vectored = '' WHERE {which}",  # noqa: S608
             (str(label), *mine),
         )
 
@@ -279,6 +287,30 @@ class Store:
         )
         return [Row(*row) for row in rows]
 
+    def unvectored(self, folder: str, limit: int) -> list[Row]:
+        """Documents whose passages have no vectors in this folder yet."""
+        rows = self.connection().execute(
+            "SELECT doc, tenant, collection, readers FROM documents WHERE vectored != ? AND passages > 0 "
+            "ORDER BY doc LIMIT ?",
+            (folder, limit),
+        )
+        return [Row(*row) for row in rows]
+
+    def rows(self, docs: Iterable[int]) -> list[Row]:
+        """Those of these documents that are still there, as they are now."""
+        wanted = list(docs)
+        marks = ",".join("?" * len(wanted))
+        rows = self.connection().execute(
+            f"SELECT doc, tenant, collection, readers FROM documents WHERE doc IN ({marks})",  # noqa: S608
+            wanted,
+        )
+        return [Row(*row) for row in rows]
+
+    def vectored(self, docs: Iterable[int], folder: str) -> None:
+        """Mark documents whose passages have vectors in this folder."""
+        with self.connection() as connection:
+            connection.executemany("UPDATE documents SET vectored = ? WHERE doc = ?", [(folder, d) for d in docs])
+
     def groups(self, tenant: str) -> frozenset[str]:
         """Every group that some document or folder of the tenant is kept to."""
         rows = self.connection().execute(
@@ -291,7 +323,8 @@ class Store:
     def keep_to(self, record: Record, readers: str) -> None:
         """Keep a document to other groups; the index takes it up with the next commit."""
         self.connection().execute(
-            "UPDATE documents SET readers = ?, indexed = 0 WHERE tenant = ? AND collection = ? AND document = ?",
+            "UPDATE documents SET readers = ?, indexed = 0, vectored = '' "
+            "WHERE tenant = ? AND collection = ? AND document = ?",
             (readers, record.tenant, record.collection, record.document),
         )
 

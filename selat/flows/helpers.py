@@ -1,0 +1,85 @@
+"""Models that help a search: a follow-up is written out, an answer supposed; each decided and booked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from selat.core.errors import EngineError, Forbidden, NotFound
+from selat.flows.chat import Desk, Whole, chat
+from selat.flows.embed import embed
+from selat.wire import Ask, read_answer
+
+LONGEST = 1_000
+_REWRITE = (
+    "The user asks a follow-up. Write the last question so that it is understood by itself, in its own language."
+    " Reply with the question alone. / Tulis semula soalan terakhir supaya difahami dengan sendirinya, dalam"
+    " bahasanya. Balas dengan soalan itu sahaja."
+)
+_SUPPOSE = (
+    "Write two sentences, as they might stand in an official document, that would answer the question, in its own"
+    " language. / Tulis dua ayat, seperti dalam dokumen rasmi, yang menjawab soalan ini, dalam bahasanya."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """Names of models, empty for none: `embed` makes the question's vector, `rewrite` writes follow-ups out,
+    `suppose` writes an answer as it might be, whose nearness then counts (HyDE; Gao et al., ACL 2023)."""
+
+    embed: str = ""
+    rewrite: str = ""
+    suppose: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Helped:
+    """What to search for. `question` is empty where it stays as asked; `vector` None where nobody made one."""
+
+    question: str = ""
+    meaning: str = ""
+    vector: tuple[float, ...] | None = None
+
+
+NOT_HELPED = Helped()
+
+
+async def help_search(desk: Desk, ask: Ask, helpers: Helpers, asked: list[str]) -> Helped:
+    """Ask the helpers in the caller's own name. One that policy keeps from it, or that fails, is done without."""
+    if not asked:
+        return NOT_HELPED
+    question = meaning = ""
+    if helpers.rewrite and len(asked) > 1:
+        question = await _say(desk, ask, helpers.rewrite, _REWRITE, "\n".join(asked[-4:]))
+    if helpers.suppose:
+        meaning = await _say(desk, ask, helpers.suppose, _SUPPOSE, question or asked[-1])
+    vector: tuple[float, ...] | None = None
+    if helpers.embed:
+        vector = await _vector(desk, ask, helpers.embed, meaning or question or asked[-1])
+    return Helped(question, meaning, vector)
+
+
+async def _vector(desk: Desk, ask: Ask, model: str, text: str) -> tuple[float, ...]:
+    try:
+        found = await embed(desk, ask.caller, model, [text], ask.label)
+    except (EngineError, NotFound):
+        return ()
+    return tuple(found[0]) if found else ()
+
+
+async def _say(desk: Desk, ask: Ask, model: str, system: str, text: str) -> str:
+    """A model's short answer, empty where there is none."""
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": text}]
+    document: dict[str, object] = {"model": model, "messages": messages, "max_tokens": 200, "temperature": 0}
+    wish = replace(
+        ask, model=model, body=msgspec.json.encode(document), document=document, stream=False, shaper=None
+    )
+    try:
+        reply = await chat(desk, wish)
+    except (EngineError, Forbidden, NotFound):
+        return ""
+    if not isinstance(reply, Whole) or reply.status != 200:
+        return ""
+    said = " ".join(read_answer(reply.body, model).texts[:1]).strip()
+    return said if len(said) <= LONGEST else ""

@@ -1,0 +1,50 @@
+"""What turns texts into vectors, and says which of two passages answers better: seams without a model in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from selat.core.label import Label
+
+Values = Any
+"""One vector: a NumPy array, or any sequence of floats."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors. Two embedders of one `digest` give the same vectors."""
+
+    @property
+    def digest(self) -> str:
+        """Which model this is: hex, of everything that decides its vectors."""
+
+    def passages(self, texts: Sequence[str], tenant: str, label: Label) -> Sequence[Values] | None:
+        """A vector each, or None where these texts may not go to the model: full text finds them all the same."""
+
+    def query(self, text: str, tenant: str) -> Values | None:
+        """The vector of a question, or None where it may not go to the model."""
+
+    def close(self) -> None:
+        """Let go of whatever is held."""
+
+
+class Reranker(Protocol):
+    """Says how well each text answers a question: higher is better, comparable within one call."""
+
+    def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]: ...
+
+
+def onnx_embedder(folder: Path) -> Embedder:
+    """The embedder of a model folder. Raises: HomeBroken, saying what is missing."""
+    # Brings ONNX Runtime and NumPy: a process that never searches does not pay for it.
+    from selat.knowledge.onnx import OnnxEmbedder
+
+    return OnnxEmbedder(folder)
+
+
+def onnx_reranker(folder: Path) -> Reranker:
+    """The cross-encoder of a model folder. Raises: HomeBroken, saying what is missing."""
+    from selat.knowledge.onnx import OnnxReranker
+
+    return OnnxReranker(folder)

@@ -1,0 +1,288 @@
+"""Nearness by meaning: which vectors a library has, how they are made and kept up, and how both rankings join."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from selat.core.label import Label
+from selat.knowledge.embed import Embedder, Reranker, Values
+from selat.knowledge.rank import Candidate
+from selat.knowledge.scope import Scope
+from selat.knowledge.store import Row, Store, Stored
+
+if TYPE_CHECKING:
+    from selat.knowledge.vectors import Vector, Vectors
+
+VERSION = 1
+TOGETHER = 64  # documents that are embedded before they are written
+RRF = 60  # of reciprocal rank fusion. Source: Cormack, Clarke and Buettcher, SIGIR 2009
+RERANKED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What makes vectors and reranks; each is called when first needed, and gives None where there is no model."""
+
+    embedder: Callable[[], Embedder | None] = lambda: None
+    reranker: Callable[[], Reranker | None] = lambda: None
+
+
+class Asked(Protocol):
+    """What is known of a question."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def meaning(self) -> str: ...
+    @property
+    def vector(self) -> tuple[float, ...] | None: ...
+
+
+class Writes(Protocol):
+    """Whoever holds the one writer's place, for as long as it is needed."""
+
+    def writing(self, wait: bool = True, index: bool = True) -> AbstractContextManager[object]: ...
+
+
+@dataclass(slots=True)
+class _Draft:
+    """Documents whose vectors were made, by passage."""
+
+    docs: list[int] = field(default_factory=list)
+    made: dict[int, Values] = field(default_factory=dict)
+
+
+class Near:
+    """The vectors of a library: a folder by model and number, and a link to the one in use."""
+
+    def __init__(self, folder: Path, store: Store, models: Models) -> None:
+        self._folder = folder
+        self._store = store
+        self._models = models
+        self._open: Vectors | None = None
+
+    @cached_property
+    def embedder(self) -> Embedder | None:
+        return self._models.embedder()
+
+    @cached_property
+    def reranker(self) -> Reranker | None:
+        return self._models.reranker()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether searches go by vectors too."""
+        return bool(self._pointed())
+
+    def search(self, asked: Asked, scope: Scope, k: int) -> dict[int, float]:
+        """Row ids of the nearest passages in scope, nearest first; none where full text goes alone."""
+        live = self._live()
+        if live is None or asked.vector == ():
+            return {}
+        embedder = self.embedder
+        if embedder is None or not self._is_of(live.folder.name, embedder):
+            return {}
+        vector: Any = asked.vector
+        if vector is None:
+            vector = embedder.query(asked.meaning or asked.text, asked.tenant)
+        return dict(live.search(vector, scope, k)) if vector is not None else {}
+
+    def reranked(self, question: str, ranked: list[Candidate]) -> list[Candidate]:
+        """The first of the candidates in the order of the reranker, where there is one."""
+        head = ranked[:RERANKED]
+        if self.reranker is None or len(head) < 2:
+            return ranked
+        told = self.reranker.scores(question, [written(one.passage) for one in head])
+        order = sorted(range(len(head)), key=lambda place: -told[place])
+        return [*(head[place] for place in order), *ranked[RERANKED:]]
+
+    def told(self) -> str:
+        """Which vectors take part, in words."""
+        live = self._live()
+        embedder = self.embedder
+        if embedder is None:
+            return "none: full text alone; name a model: setting embed_model"
+        if live is None or not self._is_of(live.folder.name, embedder):
+            return "none yet of this model: full text alone until selat index rebuild has ended"
+        waiting = len(self._store.unvectored(live.folder.name, 1_000_000))
+        return f"{live.folder.name}: {live.size} passages" + (f", {waiting} documents wait" if waiting else "")
+
+    def recall(self, questions: Sequence[str], tenant: str, scope: Scope, k: int) -> float | None:
+        """The share of the exact nearest that a search finds; None where full text goes alone."""
+        live = self._live()
+        if live is None or self.embedder is None or not self._is_of(live.folder.name, self.embedder):
+            return None
+        made: list[Any] = [self.embedder.query(text, tenant) for text in questions]
+        return live.recall([one for one in made if one is not None], scope, k)
+
+    def catch_up(self, library: Writes) -> None:
+        """Make the vectors that are missing. Nothing is locked while a model works; one process does this."""
+        embedder = self.embedder
+        if embedder is None:
+            return self.refold(library)
+        with self._alone() as alone:
+            if alone:
+                name = self._pointed()
+                if not self._is_of(name, embedder):
+                    name = self._next(embedder)
+                self._fill(library, name, embedder)
+
+    def rebuild(self, library: Writes) -> None:
+        """Make all vectors anew beside the live ones, then swap."""
+        embedder = self.embedder
+        if embedder is None:
+            return
+        with self._alone() as alone:
+            if alone:
+                name = self._next(embedder)
+                shutil.rmtree(self._folder / name, ignore_errors=True)
+                self._fill(library, name, embedder)
+
+    def refold(self, library: Writes) -> None:
+        """Have vectors follow their documents' labels and groups, without a model."""
+        name = self._pointed()
+        if not name:
+            return
+        with self._alone() as alone:
+            if alone:
+                self._fill(library, name, None)
+
+    def forget(self, docs: Sequence[int]) -> None:
+        """Take removed documents out."""
+        live = self._live()
+        if live is not None and docs:
+            live.add([], docs)
+
+    def close(self) -> None:
+        """Let go of the model, where one was used."""
+        if (embedder := self.__dict__.pop("embedder", None)) is not None:
+            embedder.close()
+
+    def _fill(self, library: Writes, name: str, embedder: Embedder | None) -> None:
+        vectors = _vectors(self._folder / name)
+        passed: set[int] = set()
+        while True:
+            rows = [row for row in self._store.unvectored(name, TOGETHER + len(passed)) if row.doc not in passed]
+            if not rows:
+                break
+            draft = self._draft(rows, vectors, embedder)
+            passed.update(row.doc for row in rows if row.doc not in draft.docs)
+            with library.writing(index=False):
+                added = list(self._vectors_of(draft))
+                vectors.add(added, draft.docs)
+                self._store.vectored(draft.docs, name)
+        if name != self._pointed() and embedder is not None:
+            self._point(name)
+
+    def _draft(self, rows: Sequence[Row], vectors: Vectors, embedder: Embedder | None) -> _Draft:
+        """Vectors for the passages of these documents: those that are held, else what a model makes."""
+        draft = _Draft()
+        for row in rows:
+            passages = self._store.of_document(row.doc)
+            known: dict[int, Any] = dict(vectors.known([one.id for one in passages]))
+            fresh = [one for one in passages if one.id not in known]
+            if fresh and embedder is None:
+                continue
+            if fresh and embedder is not None:
+                known |= _made(embedder, row, fresh)
+            draft.docs.append(row.doc)
+            draft.made |= known
+        return draft
+
+    def _vectors_of(self, draft: _Draft) -> Iterator[Vector]:
+        """The draft's vectors under the labels and groups of now; documents that went meanwhile are left out."""
+        from selat.knowledge.vectors import Vector
+
+        for row in self._store.rows(draft.docs):
+            for one in self._store.of_document(row.doc):
+                values: Any = draft.made.get(one.id)
+                if values is not None:
+                    scope = (row.tenant, row.collection, row.readers)
+                    yield Vector(one.id, row.doc, scope, one.passage.label, values)
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        with (self._folder / "vectors.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def _live(self) -> Vectors | None:
+        name = self._pointed()
+        if not name.startswith(f"vectors-v{VERSION}-"):
+            return None
+        if self._open is None or self._open.folder.name != name:
+            self._open = _vectors(self._folder / name)
+        return self._open
+
+    def _pointed(self) -> str:
+        try:
+            return os.readlink(self._folder / "vectors")
+        except FileNotFoundError:
+            return ""
+
+    def _is_of(self, name: str, embedder: Embedder) -> bool:
+        return name.startswith(f"vectors-v{VERSION}-{embedder.digest[:16]}-")
+
+    def _next(self, embedder: Embedder) -> str:
+        """The name of the folder after the one in use: the same after a kill, which so goes on where it was."""
+        old = self._pointed()
+        number = int(old.rsplit("-", 1)[1]) + 1 if old else 1
+        return f"vectors-v{VERSION}-{embedder.digest[:16]}-{number}"
+
+    def _point(self, name: str) -> None:
+        old = self._pointed()
+        fresh = self._folder / f"vectors.{os.getpid()}"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(name)
+        fresh.replace(self._folder / "vectors")
+        if old:
+            shutil.rmtree(self._folder / old, ignore_errors=True)
+
+
+def _vectors(folder: Path) -> Vectors:
+    # Brings NumPy: a process that never searches does not pay for it.
+    from selat.knowledge.vectors import Vectors
+
+    return Vectors(folder)
+
+
+def _made(embedder: Embedder, row: Row, passages: Sequence[Stored]) -> dict[int, Values]:
+    """What the model makes of passages, each under its own label; none of a label that may not go to it."""
+    by_label: dict[Label, list[Stored]] = {}
+    for one in passages:
+        by_label.setdefault(one.passage.label, []).append(one)
+    found: dict[int, Values] = {}
+    for label, some in by_label.items():
+        made = embedder.passages([written(one.passage) for one in some], row.tenant, label)
+        if made is not None:
+            found |= {one.id: values for one, values in zip(some, made, strict=True)}
+    return found
+
+
+def written(passage: Any) -> str:
+    """A passage as a model reads it: under its title and headings."""
+    return "\n".join(part for part in (passage.source.title, passage.heading, passage.text) if part)
+
+
+def fuse(ranked: Sequence[Candidate], near: Mapping[int, float]) -> list[Candidate]:
+    """Candidates by the sum of their reciprocal ranks in both orders; the scores become these sums."""
+    place = {identity: number for number, identity in enumerate(near, 1)}
+    fused = []
+    for number, one in enumerate(ranked, 1):
+        score = 1 / (RRF + number) + (1 / (RRF + place[one.id]) if one.id in place else 0.0)
+        fused.append(replace(one, score=score))
+    return sorted(fused, key=lambda one: -one.score)

@@ -1,0 +1,207 @@
+"""Vectors find what words do not, never above a label or past a group, and follow every change of the store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+onnx = pytest.importorskip("onnx", reason="the extra embed and onnx are not installed")
+pytest.importorskip("onnxruntime", reason="the extra embed is not installed")
+from onnx_kit import embedder, reranker  # noqa: E402
+
+from selat.core.errors import HomeBroken  # noqa: E402
+from selat.core.label import HIGHEST, LOWEST, Label, Official, parse_label  # noqa: E402
+from selat.core.passage import Passage, Source  # noqa: E402
+from selat.knowledge import Document, Library, Models, Query, onnx_embedder, onnx_reranker  # noqa: E402
+from selat.knowledge.folders import Folder  # noqa: E402
+from selat.knowledge.scope import Scope  # noqa: E402
+from selat.knowledge.vectors import MERGE_AT, Vector, Vectors, _by_blocks, _products, _small  # noqa: E402
+
+GROUPS = [["zirafah", "blorpi"], ["kereta", "gruntel"], ["nasi", "womble"]]
+
+
+def document(identity: str, text: str, label: str = "terbuka", folder: str = "") -> Document:
+    source = Source(identity, "")
+    return Document(
+        source,
+        parse_label(label),
+        text,
+        [Passage(source, 1, 0, len(text), text, parse_label(label))],
+        folder=folder,
+    )
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Models:
+    folder = embedder(tmp_path / "model", GROUPS)
+    return Models(lambda: onnx_embedder(folder))
+
+
+@pytest.fixture
+def library(tmp_path: Path, models: Models) -> Iterator[Library]:
+    library = Library(tmp_path / "knowledge", models)
+    for identity, text, label in (
+        ("a", "zirafah itu tinggi", "terbuka"),
+        ("b", "kereta itu laju", "terbuka"),
+        ("c", "blorpi sulit", "sulit"),
+    ):
+        library.add("t", "c", document(identity, text, label))
+    library.catch_up()
+    yield library
+    library.close()
+
+
+def seen(library: Library, text: str, clearance: Label = HIGHEST, *groups: str) -> list[str]:
+    query = Query("t", "c", text, clearance, 2, frozenset(groups))
+    return [hit.passage.source.document for hit in library.search(query)]
+
+
+def test_a_word_that_no_document_holds_finds_what_means_the_same(library: Library) -> None:
+    assert seen(library, "gruntel")[0] == "b"
+    assert Library(library.folder).search(Query("t", "c", "gruntel", HIGHEST)) == []
+
+
+def test_nothing_above_the_clearance_is_near(library: Library) -> None:
+    assert set(seen(library, "blorpi")) == {"a", "c"}
+    assert "c" not in seen(library, "blorpi", LOWEST)
+    assert library.search(Query("u", "", "blorpi", HIGHEST)) == []
+
+
+def test_vectors_follow_labels_groups_and_removals_without_the_model(library: Library) -> None:
+    before = list(library.folder.glob("vectors-*"))
+    library.relabel("t", "c", "a", parse_label("rahsia"))
+    plain = Library(library.folder)
+    plain.relabel("t", "c", "c", parse_label("terbuka"))
+    assert seen(library, "blorpi", LOWEST)[0] == "c"
+    assert "a" not in seen(library, "blorpi", LOWEST)
+    plain.remove("t", "c", "c")
+    assert "c" not in seen(library, "blorpi")
+    library.add("t", "c", document("d", "blorpi di zoo", folder="haiwan"))
+    library.catch_up()
+    plain.keep_to(Folder("t", "c", "haiwan", None, "zoo"))
+    assert "d" not in seen(library, "zirafah")
+    assert "d" in seen(library, "zirafah", HIGHEST, "zoo")
+    assert list(library.folder.glob("vectors-*")) == before
+    assert "documents wait" not in library.status().vectors
+    plain.close()
+
+
+def test_another_model_makes_all_vectors_anew_beside_the_live_ones(library: Library, tmp_path: Path) -> None:
+    old = library.near._pointed()
+    folder = embedder(tmp_path / "other", [*GROUPS, ["laju", "vispa"]], seed=2)
+    other = Library(library.folder, Models(lambda: onnx_embedder(folder)))
+    assert "full text alone" in other.status().vectors
+    assert seen(other, "vispa") == []
+    other.rebuild()
+    assert seen(other, "vispa")[0] == "b"
+    assert other.near._pointed() != old
+    assert not (library.folder / old).exists()
+    assert seen(library, "gruntel") == []  # a process with the old model goes by full text alone
+    other.close()
+
+
+def test_a_rebuild_that_was_killed_leaves_the_live_vectors_in_use(library: Library) -> None:
+    live = library.near._pointed()
+
+    class Killed(Exception):
+        pass
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    library.near._point = kill  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        library.rebuild()
+    assert library.near._pointed() == live
+    assert seen(library, "gruntel")[0] == "b"
+
+
+def test_a_reranker_has_the_last_word(tmp_path: Path) -> None:
+    folder = reranker(tmp_path / "rerank", "zaitun")
+    library = Library(tmp_path / "knowledge", Models(reranker=lambda: onnx_reranker(folder)))
+    library.add("t", "c", document("a", "minyak minyak sawit"))
+    library.add("t", "c", document("b", "sedikit minyak zaitun di dapur sebelah kedai"))
+    assert seen(Library(library.folder), "minyak")[0] == "a"
+    assert seen(library, "minyak")[0] == "b"
+    library.close()
+
+
+def test_a_folder_that_holds_no_model_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(HomeBroken, match=r"model\.onnx and tokenizer\.json"):
+        onnx_embedder(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    shutil.copy(embedder(tmp_path / "good", GROUPS) / "tokenizer.json", tmp_path)
+    with pytest.raises(HomeBroken, match="cannot be read"):
+        onnx_embedder(tmp_path)
+
+
+def cloud(count: int, seed: int = 3, width: int = 16) -> list[Vector]:
+    chance = np.random.default_rng(seed)
+    labels = [LOWEST, parse_label("sulit")]
+    scopes = [("t", "c", ""), ("t", "d", "hr,it"), ("u", "c", "")]
+    return [
+        Vector(at + 1, at // 3, scopes[at % 3], labels[at % 2], chance.standard_normal(width).astype(np.float32))
+        for at in range(count)
+    ]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(Official), st.sampled_from(["", "c", "d"]), st.sampled_from([(), ("hr",), ("it", "x")]))
+def test_a_filtered_search_is_exact(
+    tmp_path_factory: pytest.TempPathFactory, level: Official, collection: str, groups: tuple[str, ...]
+) -> None:
+    vectors = Vectors(tmp_path_factory.mktemp("v"))
+    rows = cloud(600)
+    vectors.add(rows[:400], [])
+    vectors.add(rows[400:], [])
+    clearance = Label(level, HIGHEST.cloud, HIGHEST.personal)
+    asked = rows[5].values + rows[9].values
+    found = vectors.search(asked, Scope("t", collection, clearance, groups=frozenset(groups)), 10)
+    allowed = [
+        one
+        for one in rows
+        if one.scope[0] == "t"
+        and collection in ("", one.scope[1])
+        and (not one.scope[2] or set(groups) & set(one.scope[2].split(",")))
+        and one.label.within(clearance)
+    ]
+    cosine = {one.id: float(one.values @ asked / np.linalg.norm(one.values)) for one in allowed}
+    expected = sorted(cosine, key=lambda identity: -cosine[identity])[:10]
+    assert len(set(expected) & {identity for identity, _ in found}) >= len(expected) - (len(expected) > 9)
+
+
+def test_many_segments_become_one_and_lose_nothing(tmp_path: Path) -> None:
+    vectors = Vectors(tmp_path)
+    rows = cloud(120)
+    for at in range(0, 120, 6):
+        vectors.add(rows[at : at + 6], [])
+    vectors.add([], [0])
+    other = Vectors(tmp_path)
+    assert other.size == 117
+    assert len(other._now().segments) < MERGE_AT
+    assert not list(tmp_path.glob("s000001.*"))
+    assert set(other.known([1, 4, 5])) == {4, 5}
+
+
+def test_above_the_limit_a_graph_finds_nearly_what_a_scan_finds(tmp_path: Path) -> None:
+    vectors = Vectors(tmp_path, scan_limit=500)
+    rows = cloud(3000)
+    vectors.add(rows, [])
+    vectors.merge()
+    assert list(tmp_path.glob("*.usearch"))
+    everyone = Scope("t", "", HIGHEST, groups=frozenset({"hr"}))
+    asked = [one.values for one in rows[:40]]
+    assert vectors.recall(asked, everyone, 10) >= 0.9
+    narrow = Scope("t", "c", LOWEST)
+    assert vectors.recall(asked, narrow, 10) == 1.0
+
+
+def test_both_kernels_give_the_same_products() -> None:
+    small, _ = _small(np.random.default_rng(5).standard_normal((50, 48)).astype(np.float32))
+    assert np.array_equal(_by_blocks(small, small[3]), _products(small, small[3]))
