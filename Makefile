@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up install test test-clients test-ray interop verifier lint bench lock map clean
+.PHONY: up install test test-clients test-ray interop verifier lint bench lock map words clean
 
 up: install  ## install, then run the main job
 	$(BIN)/selat up
@@ -73,6 +73,9 @@ bench: $(VENV)/.installed-dev
 lock:  ## refresh the pinned dependencies (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --group build -o requirements.lock pyproject.toml
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
+
+words: $(VENV)/.installed  ## bring the console's catalogues up to its texts; then fill in what is empty
+	$(BIN)/python docs/make_catalogues.py
 
 map: $(VENV)/.installed  ## rewrite the pages of docs/ that are made from the code
 	$(BIN)/python docs/make_map.py

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import hashlib
 import os
 import secrets
 import shutil
@@ -57,7 +57,7 @@ from selat.flows.helpers import Helpers
 from selat.flows.meter import metering, read_prices
 from selat.flows.shelve import Shelving
 from selat.guard import Guard
-from selat.home import Home, find_home, open_home
+from selat.home import Home, find_home, open_home, secret
 from selat.identity import KEY_PREFIX, Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Embedder, Library, Models, Reranker, onnx_embedder, onnx_reranker, quote
 from selat.ledger import Book, Journal, Place, prepare, read_bucket
@@ -88,6 +88,8 @@ if TYPE_CHECKING:
     from selat.evals.run import Subject
     from selat.flows.promote import Gate
     from selat.identity.oidc import Tokens
+    from selat.identity.people import People
+    from selat.identity.sessions import Sessions
 
 DEFAULT_TENANT = "default"
 ENGINE_PREFIX = "engine:"
@@ -96,21 +98,6 @@ LOCAL_KEY = "local"
 _UUID_MARKS = 0x7 << 76 | 0x2 << 62
 _UUID_CHANCE = ~(0xF << 76 | 0x3 << 62)
 _BRIEF = timedelta(minutes=10)
-
-
-def _secret(path: Path) -> bytes:
-    """32 bytes kept in a file that only the owner reads, made when first asked for."""
-    if not path.exists():
-        fresh = path.with_suffix(f".{os.getpid()}.new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(fresh, path)  # whole or not at all, and never over one that another worker made
-        fresh.unlink()
-    secret = path.read_bytes()
-    if len(secret) != 32:
-        raise HomeBroken(f"{path.name} is damaged: it holds 32 bytes; restore it from a backup")
-    return secret
 
 
 def now() -> str:
@@ -163,7 +150,7 @@ class Platform:
         from selat.identity.oidc import Tokens
         from selat.identity.providers import read_providers
 
-        tokens = Tokens(read_providers(path), self.keys.tenant, _secret(self.home.keys / "pseudonym.key"))
+        tokens = Tokens(read_providers(path), self.keys.tenant, secret(self.home.keys / "pseudonym.key"))
         tokens.start()
         return tokens
 
@@ -171,6 +158,24 @@ class Platform:
     def identify(self) -> Identify:
         """Who holds an API key or token. It raises Unauthenticated, which says nothing else, or Unavailable."""
         return Identify(self.keys, self.tokens)
+
+    @cached_property
+    def console_key(self) -> bytes:
+        """What the console's form tokens and sealed second factors hang on."""
+        return secret(self.home.keys / "console.key")
+
+    @cached_property
+    def people(self) -> People:
+        """Who may sign in to the console. Brings argon2: loaded where somebody asks for it."""
+        from selat.identity.people import People
+
+        return People(self.keys.engine, hashlib.sha256(b"totp" + self.console_key).digest())
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        from selat.identity.sessions import Sessions
+
+        return Sessions(self.people, self.settings.console_idle_min * 60, self.settings.console_session_h * 3600)
 
     @cached_property
     def guard(self) -> Guard:
@@ -212,7 +217,7 @@ class Platform:
     @cached_property
     def recall(self) -> Recall:
         """The labels of answers that were given out."""
-        return Recall(self.keys.engine, _secret(self.home.keys / "recall.key"))
+        return Recall(self.keys.engine, secret(self.home.keys / "recall.key"))
 
     @cached_property
     def quota(self) -> Quota:

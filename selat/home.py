@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import secrets
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,3 +140,18 @@ def open_home(path: Path) -> Home:
     if version != VERSION:
         raise HomeBroken(f"{path} is a home of version {version}; this Selat reads version {VERSION}")
     return Home(path)
+
+
+def secret(path: Path) -> bytes:
+    """32 bytes kept in a file that only the owner reads, made when first asked for."""
+    if not path.exists():
+        fresh = path.with_suffix(f".{os.getpid()}.new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)  # whole or not at all, and never over one that another worker made
+        fresh.unlink()
+    found = path.read_bytes()
+    if len(found) != 32:
+        raise HomeBroken(f"{path.name} is damaged: it holds 32 bytes; restore it from a backup")
+    return found

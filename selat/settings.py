@@ -57,6 +57,11 @@ class Settings:
     models_memory_mb: int = _setting(
         0, "Most memory for the models that Selat runs itself, together; 0: nine tenths of the machine's."
     )  # type: ignore[assignment]
+    console_url: str = _setting(
+        "", "Address that browsers reach the console at, as https://ai.example.my; else what they ask for."
+    )  # type: ignore[assignment]
+    console_idle_min: int = _setting(120, "Minutes after which an idle person is signed out of the console.")  # type: ignore[assignment]
+    console_session_h: int = _setting(12, "Hours after which a person signs in to the console again.")  # type: ignore[assignment]
     answer_engine: str = _setting("extractive", "Model that answers from documents.")  # type: ignore[assignment]
     embed_model: str = _setting(
         "",

@@ -21,6 +21,7 @@ COMMANDS = {
     "top": "Live traffic: requests, latency by phase, engines, tenants, ledger.",
     "tenant": "Tenants: create, list, register purposes.",
     "key": "API keys: create, list, revoke.",
+    "person": "People at the console: add, list, link, close.",
     "engine": "Engines: add, list, detect, remove.",
     "ingest": "Turn documents into labelled, searchable passages.",
     "label": "Labels of documents: show, raise, lower.",

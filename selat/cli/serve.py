@@ -10,6 +10,7 @@ import uvloop
 
 from selat.app import open_platform
 from selat.cli.frame import HomeOption
+from selat.console import console
 from selat.gateway.logs import begin
 from selat.gateway.worker import work
 
@@ -28,4 +29,4 @@ def serve(
     with open_platform(home, worker) as platform:
         begin(platform.settings)
         platform.supervised = True  # our supervisor keeps the host of models
-        uvloop.run(work(platform, listening))
+        uvloop.run(work(platform, listening, console))

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from selat.app import brief_key, furnish
+from selat.app import DEFAULT_TENANT, brief_key, furnish, open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show_json
-from selat.cli.welcome import first_question, peer, wait_until_ready, what_next
+from selat.cli.welcome import first_question, peer, wait_until_ready, what_next, where_to_look
 from selat.core.errors import Unavailable
 from selat.core.proof import verify
 from selat.gateway.logs import begin
@@ -58,11 +58,14 @@ def up(
             with brief_key(at) as key:
                 trust = Book(at.ledger).trust()
                 answer = first_question(gateway, key, at.path / "receipts", lambda proof: _checked(proof, trust))
+            link = _first_link(at.path)
+            console = f"{settings.console_url.rstrip('/') or address}/{f'welcome?link={link}' if link else ''}"
             if json_:
-                show_json({"address": address, "key": secret, **answer.to_json()})
+                show_json({"address": address, "key": secret, "console": console, **answer.to_json()})
             else:
                 answer.print()
                 what_next(address, secret, at.path)
+                where_to_look(console, first=link is not None)
             while not once and not stopping:
                 supervisor.step()
                 time.sleep(POLL_S)
@@ -70,6 +73,12 @@ def up(
             say("stopping: open answers finish, the last entries are sealed")
             supervisor.stop()
             listening.close()
+
+
+def _first_link(home: Path) -> str | None:
+    """The secret of a link that lets the first person in to the console; None once anybody has an account."""
+    with open_platform(home, "up") as platform:
+        return None if platform.people.any() else platform.people.link(DEFAULT_TENANT)
 
 
 def _checked(proof: str, trust: str) -> str:

@@ -206,6 +206,15 @@ Cuba seterusnya / try next:
   {command} --help          every command; its home is {home}
   {command} engine add      put a vLLM, Ollama or llama.cpp server behind the same gateway
 """)
+
+
+def where_to_look(console: str, *, first: bool) -> None:
+    """The console's address; while nobody has an account, with the link that lets the first person in."""
+    if first:
+        show("Konsol / console: buka sekali untuk membuat akaun anda / open once to make your account")
+    else:
+        show("Konsol / console:")
+    show(f"\n  {console}\n")
     say("serving; Ctrl-C stops it")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from selat.core.caller import Caller, Site
 from selat.core.errors import LedgerUnavailable, Misused
@@ -15,6 +15,9 @@ from selat.identity.keys import KeyRecord
 from selat.knowledge import Folder, Library
 from selat.ledger import Journal
 from selat.policy.quota import Limit, Quota
+
+if TYPE_CHECKING:
+    from selat.identity.people import People, Person, PersonWish, Rights
 
 
 class AddedEngine(Protocol):
@@ -40,6 +43,8 @@ class House(Protocol):
 
     @property
     def keys(self) -> Keys: ...
+    @property
+    def people(self) -> People: ...
     @property
     def quota(self) -> Quota: ...
     @property
@@ -79,6 +84,46 @@ class Changes:
         record = self._open().keys.revoke(tenant, key)
         self._book("key.revoked", {"key": key}, tenant)
         return record
+
+    def add_person(self, tenant: str, wish: PersonWish) -> Person:
+        """Make an account; without its entry there is none. Raises: NotFound, Misused."""
+        made = self._open().people.add(tenant, wish)
+        try:
+            self._book("person.added", {"person": made.id, "roles": sorted(made.roles)}, tenant)
+        except BaseException:
+            self.house.people.forget(tenant, made.id)
+            raise
+        return made
+
+    def change_person(self, tenant: str, person: str, rights: Rights) -> Person:
+        """Give an account other rights. Raises: NotFound, Misused."""
+        made = self._open().people.change(tenant, person, rights)
+        facts: dict[str, object] = {
+            "person": person,
+            "roles": sorted(rights.roles),
+            "clearance": rights.clearance.to_json(),
+            "groups": sorted(rights.groups),
+        }
+        self._book("person.changed", facts, tenant)
+        return made
+
+    def disable_person(self, tenant: str, person: str) -> Person:
+        """Close an account and its sessions. Raises: NotFound."""
+        gone = self._open().people.disable(tenant, person)
+        self._book("person.disabled", {"person": person}, tenant)
+        return gone
+
+    def enable_person(self, tenant: str, person: str) -> Person:
+        """Open a closed account again. Raises: NotFound."""
+        back = self._open().people.enable(tenant, person)
+        self._book("person.enabled", {"person": person}, tenant)
+        return back
+
+    def link_person(self, tenant: str, person: str) -> str:
+        """The secret of a one-time link by which the person sets a password. Raises: NotFound."""
+        secret = self._open().people.link(tenant, person)
+        self._book("person.linked", {"person": person}, tenant)
+        return secret
 
     def create_tenant(self, wish: Tenant) -> Tenant:
         """Raises: Misused, for a name that is taken or is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from selat.core.errors import NotFound, SelatError, TooMany
 from selat.gateway import admin, completions, count, documents, read, scan
@@ -39,15 +40,26 @@ ROUTES: dict[str, dict[str, Handler]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Pages for people beside the API: which paths are theirs, and what answers there."""
+
+    at: Callable[[str], bool]
+    answer: Callable[[Request], Awaitable[None]]
+
+
 class Gateway:
     """Routes requests to handlers. Every error ends in one table; what is not ours is logged and is a 500."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, pages: Pages | None = None) -> None:
         self._door = door
         self._access: Access | None = door.access if door.access.share else None
+        self._pages = pages
 
     async def __call__(self, request: Request) -> None:
         try:
+            if self._pages is not None and request.path not in ROUTES and self._pages.at(request.path):
+                return await self._pages.answer(request)
             await self._handler(request)(self._door, request)
         except SelatError as error:
             if error.status >= 500:

@@ -100,6 +100,17 @@ class Request:
         except UnicodeDecodeError:
             raise BadRequest(f"header {name.decode()}: only ASCII is allowed", param=name.decode()) from None
 
+    @property
+    def peer(self) -> str:
+        """The address that the connection comes from; "" where it has none."""
+        name = self._connection.transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) else ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether it came over TLS of our own."""
+        return self._connection.transport.get_extra_info("ssl_object") is not None
+
     async def body(self, limit_bytes: int, timeout_s: float) -> bytes:
         """The whole body. Raises: TooLarge (before reading, where the length is declared), BodyTimeout, HungUp."""
         self._expect(limit_bytes, "body_limit_bytes")

@@ -19,7 +19,7 @@ from selat.core.timing import Timing
 from selat.flows.documents import MODEL, answering, place
 from selat.flows.history import remembering
 from selat.flows.receipt import receipt
-from selat.gateway.app import Gateway
+from selat.gateway.app import Gateway, Pages
 from selat.gateway.door import Door, Limits
 from selat.gateway.gauges import Lag, gauges
 from selat.gateway.intake import Reading
@@ -34,8 +34,8 @@ SAVE_EVERY_S = 1.0
 POLICY_EVERY_S = 1.0
 
 
-async def work(platform: Platform, listening: socket.socket) -> None:
-    """Serve until told to stop, or until the supervisor is gone."""
+async def work(platform: Platform, listening: socket.socket, pages: Callable[[Door], Pages] | None = None) -> None:
+    """Serve until told to stop, or until the supervisor is gone; `pages` adds those for people."""
     metrics = Metrics(load(_saved(platform)))
     lag = Lag(platform)
     reading = Reading(platform)
@@ -51,7 +51,7 @@ async def work(platform: Platform, listening: socket.socket) -> None:
         loop.create_task(reading.watch()),
     ]
     try:
-        await serve(Gateway(door), listening, door.limits.head_s, platform.tls)
+        await serve(Gateway(door, pages(door) if pages else None), listening, door.limits.head_s, platform.tls)
     finally:
         for chore in chores:
             chore.cancel()

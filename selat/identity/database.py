@@ -1,4 +1,4 @@
-"""The tables of tenants, purposes and keys."""
+"""The tables of tenants, purposes, keys and people."""
 
 from __future__ import annotations
 
@@ -47,6 +47,64 @@ keys = sa.Table(
     sa.Column("last_used", sa.String(32), nullable=True),
     sa.Column("rotated_from", sa.String(64), nullable=True),
     sa.Column("groups", sa.String(GROUPS_LENGTH), nullable=False, server_default=""),
+)
+
+people = sa.Table(
+    "people",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("tenant", sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("login", sa.String(100), nullable=False),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("roles", sa.String(200), nullable=False),
+    sa.Column("clearance", sa.String(200), nullable=False),
+    sa.Column("groups", sa.String(GROUPS_LENGTH), nullable=False),
+    sa.Column("password", sa.String(200), nullable=True),
+    sa.Column("totp", sa.String(200), nullable=True),
+    sa.Column("totp_step", sa.BigInteger, nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
+    sa.Column("disabled", sa.String(32), nullable=True),
+    sa.Column("last_seen", sa.String(32), nullable=True),
+    sa.UniqueConstraint("tenant", "login"),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("tenant", sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("holder", sa.String(64), nullable=False, index=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("roles", sa.String(200), nullable=False),
+    sa.Column("clearance", sa.String(200), nullable=False),
+    sa.Column("groups", sa.String(GROUPS_LENGTH), nullable=False),
+    sa.Column("begun", sa.BigInteger, nullable=False),
+    sa.Column("seen", sa.BigInteger, nullable=False),
+)
+
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("tenant", sa.ForeignKey("tenants.id"), nullable=False),
+    sa.Column("person", sa.String(64), nullable=False),
+    sa.Column("expires", sa.BigInteger, nullable=False),
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("bucket", sa.String(64), primary_key=True),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+)
+
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("holder", sa.String(64), primary_key=True),
+    sa.Column("language", sa.String(8), nullable=False),
+    sa.Column("theme", sa.String(8), nullable=False),
 )
 
 identity_state = sa.Table(

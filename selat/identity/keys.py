@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -328,21 +328,8 @@ class Keys:
 
 
 def _known(record: KeyRecord, tenant: Tenant) -> _Known:
-    registered = frozenset(purpose.id for purpose in tenant.purposes)
-    purposes = registered & record.scopes if record.scopes else registered
-    strict = frozenset(purpose.id for purpose in tenant.purposes if purpose.needs_passport)
-    caller = Caller(
-        tenant.id,
-        record.id,
-        record.roles,
-        record.clearance,
-        purposes,
-        tenant.prompt_label,
-        strict & purposes,
-        tenant.profile,
-        tenant.content_days > 0,
-        record.groups,
-    )
+    found = tenants.caller_in(tenant, record.id, record.roles, record.clearance, record.scopes)
+    caller = replace(found, groups=record.groups)
     until = datetime.fromisoformat(record.expires).timestamp() if record.expires else float("inf")
     return _Known(caller, until)
 

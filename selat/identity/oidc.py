@@ -11,7 +11,7 @@ import time
 import urllib.request
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +23,7 @@ from selat.core.caller import ROLES, Caller, is_group
 from selat.core.errors import HomeBroken, Unauthenticated, Unavailable
 from selat.core.label import LOWEST, Label
 from selat.identity.keys import NOT_ACCEPTED
-from selat.identity.tenants import Tenant
+from selat.identity.tenants import Tenant, caller_in
 
 log = logging.getLogger("selat.identity")
 
@@ -141,6 +141,10 @@ class Tokens:
         """The Caller of verified claims. Raises: Unauthenticated, for a claim of the wrong shape."""
         return self._caller(self._providers[issuer], claims)
 
+    @property
+    def providers(self) -> list[Provider]:
+        return list(self._providers.values())
+
     def provider(self, issuer: str) -> Provider:
         return self._providers[issuer]
 
@@ -214,22 +218,11 @@ class Tokens:
             raise Unauthenticated(NOT_ACCEPTED)
         roles = frozenset(provider.roles[word] for word in words if word in provider.roles)
         tenant = self._tenant_of(provider.tenant)
-        purposes = frozenset(purpose.id for purpose in tenant.purposes)
-        strict = frozenset(purpose.id for purpose in tenant.purposes if purpose.needs_passport)
         subject = f"{provider.issuer}\n{claims['sub']}".encode("utf-8", "surrogatepass")
         name = "sub_" + hmac.digest(self._pseudonym_key, subject, hashlib.sha256).hex()[:20]
-        return Caller(
-            tenant.id,
-            name,
-            roles or provider.default_roles,
-            provider.clearance,
-            purposes,
-            tenant.prompt_label,
-            strict,
-            tenant.profile,
-            tenant.content_days > 0,
-            _groups(claims.get(provider.groups_claim, []) if provider.groups_claim else []),
-        )
+        found = caller_in(tenant, name, roles or provider.default_roles, provider.clearance)
+        words = claims.get(provider.groups_claim, []) if provider.groups_claim else []
+        return replace(found, groups=_groups(words))
 
 
 def _groups(words: object) -> frozenset[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from selat.core.caller import Caller
 from selat.core.errors import Misused, NotFound
 from selat.core.label import CloudClass, Label, Official, PersonalKind, parse_label
 from selat.identity.database import count_change, purposes, tenants
@@ -63,6 +64,26 @@ class Tenant:
                 for one in self.purposes
             ],
         }
+
+
+def caller_in(
+    tenant: Tenant, key: str, roles: frozenset[str], clearance: Label, scopes: frozenset[str] = frozenset()
+) -> Caller:
+    """Who holds a credential of this tenant. `scopes` bounds the purposes it may name; empty means all."""
+    registered = frozenset(purpose.id for purpose in tenant.purposes)
+    purposes = registered & scopes if scopes else registered
+    strict = frozenset(purpose.id for purpose in tenant.purposes if purpose.needs_passport)
+    return Caller(
+        tenant.id,
+        key,
+        roles,
+        clearance,
+        purposes,
+        tenant.prompt_label,
+        strict & purposes,
+        tenant.profile,
+        tenant.content_days > 0,
+    )
 
 
 PROFILES = ("agency", "commercial", "financial", "ncii", "sme")

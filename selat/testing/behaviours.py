@@ -137,6 +137,20 @@ async def endless(x: Exchange) -> None:
 
 
 @behaviour
+async def tells(x: Exchange) -> None:
+    """Tells a story without end, a word every `tells:SECONDS`, some of it Markdown."""
+    await x.start_events()
+    story = ("Pada", " suatu", " hari,", " **kapal**", " itu", " belayar.", "\n\n", "- satu\n", "- dua\n\n")
+    ask = {**x.ask, "model": "tells"}
+    events = [list(replies.text_events(ask, words, len(words)))[1] for words in story]
+    while True:
+        for event in events:
+            await x.chunk(event)
+            if x.number:
+                await asyncio.sleep(x.number)
+
+
+@behaviour
 async def dies(x: Exchange) -> None:
     """Breaks the connection after `dies:N` events (2), or half-way through a JSON body."""
     if not x.streamed:

@@ -51,3 +51,30 @@ def fresh(upstream: Upstream, tmp_path: Path) -> Iterator[Any]:
         if one.process.poll() is None:
             one.stop()
         one.ended()
+
+
+@pytest.fixture(scope="session")
+def console(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Selat of the console tests' own, with a real browser; skipped where there is none."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: make test installs it"
+    )
+    from console_kit import CHROMIUM, NO_BROWSER, Console
+
+    if not CHROMIUM:
+        pytest.skip(NO_BROWSER)
+    folder = tmp_path_factory.mktemp("console")
+    home = folder / "home"
+    home.mkdir()
+    (home / "home.toml").write_text("version = 1\n")
+    models = '"tells:0.05" = "tells:0.05"\n"tells:0.005" = "tells:0.005"\n'
+    teller = f'[[engine]]\nname = "pencerita"\nkind = "openai"\nurl = "{upstream.url}"\n'
+    teller += f'site = {{ jurisdiction = "MY" }}\n[engine.models]\n{models}'
+    (home / "engines.toml").write_text(engines_toml(upstream) + teller)
+    running = start(home, upstream, folder / "log")
+    with sync_api.sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield Console(running, browser)
+        browser.close()
+    assert running.stop() == 0, running.log.read_text()

@@ -1,0 +1,87 @@
+"""What the words of the house are called on a page: roles, levels of labels, decisions, and kinds of errors."""
+
+from __future__ import annotations
+
+from selat.console.words import N_, _
+from selat.core.label import Label, parse_label
+
+ROLES = {
+    "operator": (N_("Pengendali"), N_("menjalankan rumah: enjin, had, kunci")),
+    "builder": (N_("Pembina"), N_("menyambungkan aplikasi dan memasukkan dokumen")),
+    "officer": (N_("Pegawai"), N_("menurunkan label dan menjawab kepada undang-undang")),
+    "auditor": (N_("Juruaudit"), N_("membaca lejar dan bukti, tidak mengubah apa-apa")),
+    "member": (N_("Ahli"), N_("bertanya dan membaca jawapan")),
+}
+OFFICIAL = {
+    "terbuka": N_("Terbuka"),
+    "terhad": N_("Terhad"),
+    "sulit": N_("Sulit"),
+    "rahsia": N_("Rahsia"),
+    "rahsia_besar": N_("Rahsia Besar"),
+}
+CLOUD = {
+    "public": N_("awam"),
+    "internal": N_("dalaman"),
+    "restricted": N_("terkawal"),
+    "confidential": N_("sulit awan"),
+}
+PERSONAL = {
+    "none": N_("tiada data peribadi"),
+    "personal": N_("data peribadi"),
+    "sensitive": N_("data peribadi sensitif"),
+    "biometric": N_("data biometrik"),
+}
+DECISIONS = {"permit": N_("dibenarkan"), "redact": N_("ditopeng"), "deny": N_("ditolak")}
+ERRORS = {
+    "role_needed": N_("Halaman ini bukan untuk peranan anda. Minta pengendali jika anda memerlukannya."),
+    "policy_denied": N_("Dasar tidak membenarkan permintaan ini, jadi tiada apa-apa dihantar."),
+    "quota_exceeded": N_("Had penggunaan telah dicapai. Cuba lagi selepas had diset semula."),
+    "not_found": N_("Perkara ini tidak ada, atau bukan untuk anda lihat."),
+    "invalid_api_key": N_("Anda belum log masuk, atau sesi anda telah tamat. Log masuk semula."),
+    "form_expired": N_("Borang ini sudah lama terbuka. Muat semula halaman dan hantar sekali lagi."),
+    "bad_request": N_("Ada sesuatu yang kurang dalam borang. Semak dan hantar semula."),
+    "misused": N_("Ini tidak boleh dibuat begini. Butirannya di bawah."),
+    "too_large": N_("Fail ini terlalu besar. Pecahkan kepada bahagian yang lebih kecil."),
+    "engine_error": N_("Enjin model gagal menjawab. Cuba lagi sebentar lagi."),
+    "engine_unreachable": N_("Enjin model tidak dapat dihubungi. Pengendali boleh menyemaknya di halaman Enjin."),
+    "engine_timeout": N_("Enjin model mengambil masa terlalu lama. Cuba lagi, atau pilih model yang lebih kecil."),
+    "unavailable": N_("Selat tidak dapat menerima kerja sekarang. Cuba lagi sebentar lagi."),
+    "ledger_unavailable": N_("Lejar tidak dapat ditulis, jadi tiada apa-apa dihantar. Beritahu pengendali."),
+    "document_unreadable": N_("Dokumen ini tidak dapat dibaca. Simpan semula sebagai PDF atau DOCX, lalu cuba."),
+}
+OTHER_ERROR = N_("Selat gagal menyiapkan permintaan ini. Cuba lagi; jika berulang, beritahu pengendali.")
+
+
+def role(name: str) -> str:
+    return _(ROLES[name][0]) if name in ROLES else name
+
+
+def role_means(name: str) -> str:
+    return _(ROLES[name][1]) if name in ROLES else ""
+
+
+def official(label: str | Label) -> str:
+    """The official class of a label, in words."""
+    return _(OFFICIAL[level(label)])
+
+
+def level(label: str | Label) -> str:
+    """The official class of a label, as it is written in labels: `terhad`."""
+    return str(label).partition("/")[0]
+
+
+def label_words(label: str | Label) -> str:
+    """All of a label in words: `Terhad, dalaman, data peribadi, MY`."""
+    found = parse_label(label) if isinstance(label, str) else label
+    official_, cloud, personal, origin = str(found).split("/")
+    words = [_(OFFICIAL[official_]), _(CLOUD[cloud]), _(PERSONAL[personal])]
+    return ", ".join(words + ([origin] if origin != "-" else []))
+
+
+def decision(effect: str) -> str:
+    return _(DECISIONS[effect]) if effect in DECISIONS else effect
+
+
+def error(code: str) -> str:
+    """An error in plain words with the next step."""
+    return _(ERRORS.get(code, OTHER_ERROR))

@@ -1,0 +1,57 @@
+"""What a page is: where it stands, who may open it, what it is called, and what answers at its paths."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from selat.core.caller import ROLES
+from selat.gateway.admin.route import RoleNeeded
+
+if TYPE_CHECKING:
+    from selat.console.view import View
+
+ANYONE = frozenset(ROLES)
+Answer = Callable[["View"], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """One path of a page, as Starlette writes them (`/ledger/{id}`). `roles` None: as the page's.
+
+    A POST is answered only with a form token, so `does` need not ask for one. `open` paths need no sign-in.
+    """
+
+    method: str
+    path: str
+    does: Answer
+    roles: frozenset[str] | None = None
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page and all that answers below it. `group` is its heading in the menu, "" for one that is not in it.
+
+    `title` is Malay, marked by `N_`; `icon` is a symbol in `assets/icons.svg`.
+    """
+
+    name: str
+    title: str
+    paths: tuple[At, ...]
+    icon: str = ""
+    group: str = ""
+    roles: frozenset[str] = ANYONE
+
+    @property
+    def href(self) -> str:
+        return self.paths[0].path
+
+    def admit(self, roles: frozenset[str], at: At) -> None:
+        """Raises: RoleNeeded."""
+        needed = self.roles if at.roles is None else at.roles
+        if not roles & needed:
+            raise RoleNeeded(f"this page is for: {', '.join(sorted(needed))}")

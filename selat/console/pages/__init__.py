@@ -1,0 +1,12 @@
+"""The pages, one file each; the order of this table is the order of the menu."""
+
+from __future__ import annotations
+
+from selat.console.page import Page
+from selat.console.pages import ask, me, sign_in
+
+PAGES: tuple[Page, ...] = (
+    sign_in.PAGE,
+    me.PAGE,
+    ask.PAGE,
+)

@@ -1,0 +1,12 @@
+"""Sentences that a page shows once after something was done, named in the address by a short word."""
+
+from __future__ import annotations
+
+from selat.console.words import N_
+
+SAID = {
+    "signed-out": N_("Anda telah log keluar."),
+    "password-set": N_("Kata laluan telah disimpan."),
+    "totp-on": N_("Langkah kedua kini diminta setiap kali anda log masuk."),
+    "totp-off": N_("Langkah kedua telah dimatikan."),
+}

@@ -1,0 +1,99 @@
+"""Sessions of people at the console: a secret in a cookie, its hash here, an end by idleness and by age."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from selat.core.caller import Caller
+from selat.core.errors import NotFound, Unauthenticated
+from selat.core.label import parse_label
+from selat.identity import tenants
+from selat.identity.database import reading, sessions, writing
+from selat.identity.people import People
+
+SEEN_EVERY_S = 60
+LOCAL = "per_"
+"""How ids of local accounts begin; any other holder came from an OpenID provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody signed in. `token` is the cookie's secret; `name` is what to call the person."""
+
+    token: str
+    caller: Caller
+    name: str
+
+    @property
+    def local(self) -> bool:
+        return self.caller.key.startswith(LOCAL)
+
+
+class Sessions:
+    """The sessions in one database. `idle_s` and `life_s` bound them. One instance may serve many threads."""
+
+    def __init__(self, people: People, idle_s: int, life_s: int) -> None:
+        self._people = people
+        self._engine = people.engine
+        self._idle_s, self._life_s = idle_s, life_s
+
+    def begin(self, caller: Caller, name: str) -> Session:
+        """Start one, always with a fresh secret: a cookie that was there before is worth nothing."""
+        token, now = secrets.token_urlsafe(32), int(time.time())
+        with writing(self._engine) as connection:
+            old = sa.or_(sessions.c.begun < now - self._life_s, sessions.c.seen < now - self._idle_s)
+            connection.execute(sessions.delete().where(old))
+            connection.execute(
+                sessions.insert().values(
+                    hash=_digest(token),
+                    tenant=caller.tenant,
+                    holder=caller.key,
+                    name=name,
+                    roles=" ".join(sorted(caller.roles)),
+                    clearance=str(caller.clearance),
+                    groups=" ".join(sorted(caller.groups)),
+                    begun=now,
+                    seen=now,
+                )
+            )
+        return Session(token, caller, name)
+
+    def find(self, token: str) -> Session | None:
+        """Who holds this cookie; None when nobody does any more. A local person's rights are those of now."""
+        now = int(time.time())
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(sessions).where(sessions.c.hash == _digest(token))).first()
+            if row is None or now - row.begun > self._life_s or now - row.seen > self._idle_s:
+                return None
+            tenant = tenants.select(connection, row.tenant)
+        if now - row.seen > SEEN_EVERY_S:
+            with writing(self._engine) as connection:
+                mine = sessions.c.hash == row.hash
+                connection.execute(sessions.update().where(mine).values(seen=now))
+        if row.holder.startswith(LOCAL):
+            try:
+                return Session(token, self._people.caller(row.tenant, row.holder), row.name)
+            except (NotFound, Unauthenticated):
+                return None
+        roles = frozenset(row.roles.split())
+        caller = tenants.caller_in(tenant, row.holder, roles, parse_label(row.clearance))
+        return Session(token, replace(caller, groups=frozenset(row.groups.split())), row.name)
+
+    def renew(self, session: Session) -> Session:
+        """The same person under a fresh secret, as when their rights change."""
+        self.end(session.token)
+        return self.begin(session.caller, session.name)
+
+    def end(self, token: str) -> None:
+        """Sign out."""
+        with writing(self._engine) as connection:
+            connection.execute(sessions.delete().where(sessions.c.hash == _digest(token)))
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

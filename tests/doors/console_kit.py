@@ -1,0 +1,117 @@
+"""The console in a real browser: a Selat of its own, people of every kind, pages watched for what must not be."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doors_kit import Running
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from selat.app import Platform
+from selat.core.label import Label, parse_label
+from selat.home import Home
+from selat.identity.people import PersonWish
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+NO_BROWSER = "no Chromium on this machine; on Debian: apt-get install chromium"
+PASSWORD = "kucing biru lompat pagar"
+PICTURES = Path(__file__).parents[2] / ".make" / "screenshots"
+HIGH = parse_label("rahsia/confidential/sensitive")
+
+
+@dataclass
+class Console:
+    """A running Selat with a browser before it."""
+
+    selat: Running
+    browser: Browser
+    made: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return self.selat.address
+
+    @contextmanager
+    def platform(self) -> Iterator[Platform]:
+        """The house itself, as the commands see it."""
+        platform = Platform(Home(self.selat.home), "test")
+        try:
+            yield platform
+        finally:
+            platform.close()
+
+    def person(self, login: str, *roles: str, clearance: Label = HIGH) -> str:
+        """The login of somebody with these roles, made now if need be."""
+        if login not in self.made:
+            with self.platform() as platform:
+                wish = PersonWish(login, login.title(), frozenset(roles or ("member",)), clearance)
+                person = platform.changes().add_person("default", wish)
+                platform.people.set_password("default", person.id, PASSWORD)
+                self.made[login] = person.id
+        return login
+
+    @contextmanager
+    def visit(self, **options: Any) -> Iterator[Page]:
+        """A fresh browser profile. It fails the test for script errors and for requests to anywhere else."""
+        context = self.browser.new_context(base_url=self.address, **options)
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+        page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
+        page.on("request", lambda sent: wrong.append(f"outside: {sent.url}") if self._outside(sent.url) else None)
+        page.set_default_timeout(15_000)
+        try:
+            yield page
+        finally:
+            close(context)
+        assert not wrong, wrong
+
+    def _outside(self, url: str) -> bool:
+        return not url.startswith((self.address, "data:", "blob:"))
+
+    @contextmanager
+    def signed_in(self, login: str, *roles: str, language: str = "ms", **options: Any) -> Iterator[Page]:
+        """A page of somebody who has signed in, by the form."""
+        self.person(login, *roles)
+        with self.visit(**options) as page:
+            sign_in(page, login)
+            if language != "ms":
+                speak(page, language)
+            yield page
+
+
+def close(context: BrowserContext) -> None:
+    context.close()
+
+
+def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:
+    page.goto("/sign-in")
+    page.fill("#login", login)
+    page.fill("#password", password)
+    page.click("main button.primary")
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def speak(page: Page, language: str) -> None:
+    """Choose a language, as a person does from the menu of their account."""
+    page.locator("button[popovertarget=person-sheet]:visible").first.click()
+    page.click(f"#person-sheet button[lang={language}]")
+    page.wait_for_load_state()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep what the page looks like, for a person to look at; not committed."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+
+
+def needs_browser() -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not CHROMIUM, reason=NO_BROWSER)
