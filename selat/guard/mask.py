@@ -15,6 +15,7 @@ _BRACKETS = (
     ("<", ">"),
     ("&lt;", "&gt;"),
     ("\\u003c", "\\u003e"),
+    ("\\\\<", "\\\\>"),  # Markdown in a JSON string, as in the arguments of a tool call
     ("\\<", "\\>"),
     ("＜", "＞"),
     ("〈", "〉"),
@@ -22,6 +23,8 @@ _BRACKETS = (
 )
 _OPENERS = tuple(opener for opener, _ in _BRACKETS)
 _JOINTS = ("_", "\\_", "\\\\_", "-", " ")
+# A bare one is a word of its own; in JSON, the `n` of `\n` before it is none of its letters.
+_FREE = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt]))"
 _LONGEST = 48
 """No spelling of a placeholder is longer, so a stream never holds back more than this."""
 
@@ -123,10 +126,10 @@ class Restorer:
     def _release(self, text: str) -> str:
         if not text:
             return ""
-        # The character before stays in sight, so that `X` + `NAME_1` is no placeholder, as in the whole text.
+        # The characters before stay in sight, so that `X` + `NAME_1` is no placeholder, as in the whole text.
         seen = self._before + text
         restored = self._mask.restore_from(seen, len(self._before), json_string=self._json_string)
-        self._before = text[-1]
+        self._before = seen[-2:]
         return restored
 
 
@@ -137,8 +140,11 @@ def _pattern(kinds: tuple[str, ...]) -> re.Pattern[str]:
         rf"{re.escape(opener)}\s?({kind}){_either(_JOINTS)}([0-9]{{1,6}})\s?{re.escape(closer)}"
         for opener, closer in _BRACKETS
     )
-    bare = rf"(?<![A-Za-z0-9_])({kind})\\{{0,2}}_([0-9]{{1,6}})(?![A-Za-z0-9_])"
+    bare = rf"{_FREE}({kind})\\{{0,2}}_([0-9]{{1,6}})(?![A-Za-z0-9_])"
     return re.compile(f"{bracketed}|{bare}", re.IGNORECASE | re.ASCII)
+
+
+_begins = re.compile(_FREE).match
 
 
 def _either(words: Sequence[str]) -> str:
@@ -147,10 +153,10 @@ def _either(words: Sequence[str]) -> str:
 
 def _partial_start(kinds: tuple[str, ...], before: str, text: str) -> int:
     """Where an ending begins that more characters could make a placeholder; the text's length if none does."""
+    seen = before + text
     for at in range(max(0, len(text) - _LONGEST), len(text)):
         char = text[at]
-        previous = text[at - 1] if at else before
-        word = char.isalpha() and not (previous.isascii() and (previous.isalnum() or previous == "_"))
+        word = char.isalpha() and _begins(seen, len(before) + at) is not None
         if (char in "<&\\＜〈‹" or word) and _may_grow(kinds, text[at:]):
             return at
     return len(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -107,6 +108,43 @@ async def tools(x: Exchange) -> None:
         return await x.json(replies.tool_call(x.ask, arguments))
     await x.start_events()
     for event in replies.tool_events(x.ask, arguments, int(x.number) or 5):
+        await x.chunk(event)
+    await x.end()
+
+
+RESPELLED = (
+    "<{0}_{1}>",
+    "<{0} {1}>",
+    "&lt;{0}_{1}&gt;",
+    "\\<{0}\\_{1}\\>",
+    "{0}_{1}",
+    "**<{0}_{1}>**",
+    "< {0}_{1} >",
+)
+"""How models write a placeholder when they do not copy it: `MYKAD` and `1` become each of these, in both cases."""
+
+
+@behaviour
+async def respells(x: Exchange) -> None:
+    """Answers with the placeholders it was sent, each in every spelling of a careless model, a line each.
+
+    With tools it calls the first, with those lines as the argument `text`. `respells:N`: characters an event (1).
+    """
+    found = dict.fromkeys(re.findall(r"<([A-Z_]+)_([0-9]+)>", x.text))
+    lines = [
+        form.format(word, number) for kind, number in found for word in (kind, kind.lower()) for form in RESPELLED
+    ]
+    said, size = "\n".join(lines), int(x.number) or 1
+    if "tools" in x.ask:
+        arguments = json.dumps({"text": said}, ensure_ascii=False)
+        events = replies.tool_events(x.ask, arguments, size)
+        whole = replies.tool_call(x.ask, arguments)
+    else:
+        events, whole = replies.text_events(x.ask, said, size), replies.chat(x.ask, said)
+    if not x.streamed:
+        return await x.json(whole)
+    await x.start_events()
+    for event in events:
         await x.chunk(event)
     await x.end()
 

@@ -101,8 +101,12 @@ timeouts = {{ connect = 2.0, first_byte = 1.5, between = 1.5 }}
 name = "luar"
 kind = "openai"
 url = "{upstream.url}"
-models = {{ "far" = "echo:3", "far-tools" = "tools" }}
 site = {{ jurisdiction = "SG", operator = "awan", operator_jurisdiction = "US" }}
+[engine.models]
+"far" = "echo:3"
+"far-tools" = "tools"
+"far-respells" = "respells"
+"far-respells-3" = "respells:3"
 [[engine]]
 name = "mati"
 kind = "openai"

@@ -34,6 +34,7 @@ def test_the_same_value_gets_the_same_placeholder(guard: Guard) -> None:
 SPELLINGS = [
     "<MYKAD_1>", "<mykad_1>", "< MYKAD_1 >", "MYKAD_1", "`<MYKAD_1>`", "**<MYKAD_1>**", "\\<MYKAD\\_1\\>",
     "&lt;MYKAD_1&gt;", "\\u003cMYKAD_1\\u003e", "<MYKAD 1>", "<MYKAD-1>", "＜MYKAD_1＞", "[<MYKAD_1>](x)",
+    "\\\\<MYKAD\\\\_1\\\\>", "\\nMYKAD_1\\n",
 ]  # fmt: skip
 
 
