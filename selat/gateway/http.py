@@ -69,6 +69,7 @@ class Request:
         "path",
         "query",
         "receipt",
+        "refusal",
         "started",
         "status",
     )
@@ -86,6 +87,7 @@ class Request:
         self.path = ""
         self.query = ""
         self.receipt = ""
+        self.refusal: SelatError | None = None
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.id = f"{_PROCESS}{next(_numbers):08x}"
@@ -118,6 +120,8 @@ class Request:
             try:
                 async with asyncio.timeout(timeout_s):
                     while not self.complete and self._size_bytes <= limit_bytes:
+                        if self.refusal is not None:
+                            raise self.refusal
                         self._waiter = asyncio.get_running_loop().create_future()
                         await self._waiter
             except TimeoutError:
@@ -139,6 +143,8 @@ class Request:
             for piece in taken:
                 yield piece
             if not self.complete and not self._pieces:
+                if self.refusal is not None:
+                    raise self.refusal
                 self._waiter = asyncio.get_running_loop().create_future()
                 try:
                     await asyncio.wait_for(self._waiter, max(0.0, deadline - time.monotonic()))
@@ -208,6 +214,11 @@ class Request:
         self.complete = True
         self._wake()
 
+    def refuse(self, error: SelatError) -> None:
+        """The rest of it will not come, for this reason."""
+        self.refusal = error
+        self._wake()
+
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
@@ -238,7 +249,7 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._current: Request | None = None
         self.task: asyncio.Task[None] | None = None
-        self._draining = self._full = self._lingering = False
+        self._draining = self._full = self._deaf = False
         self.writable: asyncio.Future[None] | None = None
         self.waiting_since: float | None = self._loop.time()
 
@@ -268,7 +279,7 @@ class Connection(asyncio.Protocol):
             self.task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self._lingering:
+        if self._deaf:
             return
         self._ended_here = False
         try:
@@ -277,7 +288,7 @@ class Connection(asyncio.Protocol):
             self._refuse(BadRequest("this server does not change protocols"))
         except httptools.HttpParserError:
             self._refuse(BadRequest("not a well-formed HTTP/1.1 request"))
-        if self._in_head:
+        if self._in_head and not self._deaf:
             # What came in one read with the end of a body is that body, whatever its length.
             self._head_bytes += int(self._arriving is not None) if self._ended_here else len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
@@ -346,7 +357,10 @@ class Connection(asyncio.Protocol):
     async def _work(self, request: Request) -> None:
         CURRENT.set(request.id)
         try:
-            await self._handle(request)
+            if request.refusal is not None and not request.method:
+                await request.respond(request.refusal.status, error_body(request.refusal))
+            else:
+                await self._handle(request)
         except asyncio.CancelledError:
             if not self.transport.is_closing():
                 raise
@@ -365,21 +379,21 @@ class Connection(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Close gently: what still comes is read and thrown away, or a reset would take our answer with it."""
-        self._lingering = True
+        self._deaf = True
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._loop.call_later(LINGER_S, self.transport.close)
 
     def _refuse(self, error: SelatError) -> None:
-        """Answer what is no request and close, unless an answer is under way that this would break into."""
-        if self._current is None and not self.transport.is_closing():
-            request = self._arriving or Request(self)
-            body = error_body(error)
-            head = request.head(error.status, JSON, (), b"content-length: %d\r\n" % len(body))
-            self.transport.write(head + body)
-            self._linger()
-        else:
-            self.transport.close()
+        """Read no further. What is no request gets its answer in turn, after all that came before it."""
+        self._deaf = True
+        request, self._arriving = self._arriving, None
+        if request is not None and not self._in_head:
+            request.refuse(error)
+            return
+        request = request or Request(self)
+        request.refusal = error
+        self._waiting.append(request)
 
 
 _today: tuple[int, bytes] = (0, b"")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import random
+import runpy
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from doors_kit import Running
@@ -157,25 +159,16 @@ def test_ten_of_ten_who_hang_up_mid_stream_are_closed_as_cancelled(selat: Runnin
     assert outcomes == ["cancelled"] * 10
 
 
-def test_random_hang_ups_leave_no_orphan(selat: Running) -> None:
-    chance = random.Random(7)
-    for number in range(60):
-        stream = number % 2 == 0
-        body = json.dumps({"model": "slow:0.05", "messages": GOOD["messages"], "stream": stream}).encode()
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {selat.key}\r\n"
-        data = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-        with socket.create_connection(("127.0.0.1", selat.port), timeout=20) as connection:
-            connection.sendall(data[: chance.randrange(1, len(data) + 1)] if chance.random() < 0.3 else data)
-            time.sleep(chance.random() * 0.05)
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        leaves = selat.leaves()
-        opened = {leaf["id"] for leaf in leaves if leaf["kind"] == "opened"}
-        closed = {leaf["id"] for leaf in leaves if leaf["kind"] == "closed"}
-        if opened == closed:
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"{len(opened - closed)} openings were not closed")
+def test_of_five_hundred_random_hang_ups_none_loses_its_closing(selat: Running) -> None:
+    """`bench/hangups.py` does the same ten thousand times."""
+    hangups = runpy.run_path(str(Path(__file__).parents[2] / "bench" / "hangups.py"))
+    place = hangups["Place"](selat.port, selat.key, selat.home, ("echo:3", "slow:0.05", "endless:0.05", "dies"))
+    left = asyncio.run(hangups["leave_many"](place, 500, 32, 7))
+    assert sum(left.values()) == 500
+    assert len(left) == 4
+    missing, outcomes = hangups["lost"](selat.home)
+    assert not missing
+    assert outcomes["cancelled"] > 100
 
 
 def test_a_label_header_that_is_no_label_is_400(selat: Running) -> None:

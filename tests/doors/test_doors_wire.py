@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -9,10 +10,8 @@ import time
 from doors_kit import Running
 
 
-def request(selat: Running, text: str, *, version: str = "1.1", extra: str = "", stream: bool = False) -> bytes:
-    body = json.dumps(
-        {"model": "echo", "messages": [{"role": "user", "content": text}], "stream": stream}
-    ).encode()
+def request(selat: Running, text: str, *, version: str = "1.1", extra: str = "", **asked: object) -> bytes:
+    body = json.dumps({"model": "echo", "messages": [{"role": "user", "content": text}], **asked}).encode()
     head = (
         f"POST /v1/chat/completions HTTP/{version}\r\nHost: x\r\nAuthorization: Bearer {selat.key}\r\n"
         f"Content-Length: {len(body)}\r\n{extra}\r\n"
@@ -139,6 +138,17 @@ def test_a_slow_reader_does_not_make_memory_grow(selat: Running) -> None:
         time.sleep(2.0)
         assert selat.memory_kib() - early < 16_384
     assert b" 200 OK" in first_line(selat)
+
+
+def test_engines_that_never_answer_hold_up_nobody_else(selat: Running) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(connect(selat)).sendall(request(selat, "tunggu", model="hangs"))
+        for _ in range(20):
+            half = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+            stack.enter_context(connect(selat)).sendall(half)
+        for _ in range(20):
+            assert b" 200 OK" in first_line(selat)
 
 
 def first_line(selat: Running) -> bytes:

@@ -1,0 +1,172 @@
+"""What must hold of every byte sequence that the HTTP parsers meet, whoever sends it and however it is cut.
+
+hypothesis checks these laws on every run (test_fuzz_http.py), atheris by coverage (fuzz_http.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from selat.core.errors import EngineError, EngineGarbage, SelatError
+from selat.engines.http1 import Connection as EngineConnection
+from selat.engines.limits import Timeouts
+from selat.gateway.http import Connection, Request
+from selat.wire import Events
+
+LIMIT_BYTES = 4096
+
+
+class Wire:
+    """A transport that remembers what was written."""
+
+    def __init__(self) -> None:
+        self.out = b""
+        self.closed = self.ended = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.ended, "written after the end"
+        if not self.closed:
+            self.out += data
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def pause_reading(self) -> None:
+        """It has been read already."""
+
+    resume_reading = pause_reading
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return default
+
+
+def pieces(data: bytes, cuts: Sequence[int]) -> list[bytes]:
+    places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
+    return [data[start:end] for start, end in itertools.pairwise(places)]
+
+
+async def served(parts: Sequence[bytes]) -> tuple[list[tuple[str, str, bytes]], bytes]:
+    """What a caller's connection made of its bytes: the requests, and the first line of what was answered last."""
+    seen: list[tuple[str, str, bytes]] = []
+
+    async def handle(request: Request) -> None:
+        try:
+            body = await request.body(LIMIT_BYTES, 5)
+        except SelatError as error:
+            await request.respond(error.status, b"")
+            return
+        seen.append((request.method, request.path, body))
+        await request.respond(200, b"{}")
+
+    wire = Wire()
+    connection = Connection(handle, set())
+    connection.connection_made(wire)
+    for part in parts:
+        if wire.closed:
+            break
+        connection.data_received(part)
+        for _ in range(4):
+            await asyncio.sleep(0)
+    for _ in range(40):
+        await asyncio.sleep(0)
+    last = [line for line in wire.out.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")][-1:]
+    connection.connection_lost(None)
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert len(seen) <= wire.out.count(b"HTTP/1.1 200")
+    return seen, b"".join(last)[:12]
+
+
+class Keeper:
+    """Stands for the pool."""
+
+    engine = "fuzz"
+    timeouts = Timeouts()
+
+    def freed(self, connection: Any) -> None:
+        """One exchange is enough."""
+
+    lost = freed
+
+
+async def answered(parts: Sequence[bytes], stream: bool) -> tuple[int, bytes, str]:
+    """What an engine's bytes gave: status, body, and the kind of error that ended it, if one did."""
+    wire = Wire()
+    connection = EngineConnection(Keeper(), asyncio.get_running_loop())
+    connection.connection_made(wire)  # type: ignore[arg-type]
+    connection.adopted = True
+    reply = connection.begin(b"POST / HTTP/1.1\r\n\r\n", b"{}", stream)
+    for part in parts:
+        if wire.closed:
+            break
+        connection.data_received(part)
+    connection.connection_lost(None)
+    body, status = b"", 0
+    try:
+        answer = await asyncio.wait_for(reply, 1)
+        status = answer.status
+        async for piece in answer.chunks():
+            body += piece
+    except EngineError as error:
+        return status, body, type(error).__name__
+    return status, body, ""
+
+
+def watched(parts: Sequence[bytes]) -> tuple[bytes, bool, list[tuple[str, str]]]:
+    """What a stream's bytes gave: those to forward, whether they were garbage, and each channel's text."""
+    texts: dict[str, str] = {}
+
+    def watch(channel: str, text: str) -> None:
+        texts[channel] = texts.get(channel, "") + text
+
+    events = Events("fuzz", watch)
+    out = b""
+    try:
+        for part in parts:
+            out += events.feed(part)
+        out += events.close()
+    except EngineGarbage:
+        return b"", True, []
+    return out, False, sorted(texts.items())
+
+
+def check_requests(data: bytes, cuts: Sequence[int]) -> None:
+    """A caller's bytes mean the same in one piece and in many, and nothing is answered after a refusal."""
+    whole, cut = asyncio.run(_both(data, cuts))
+    assert whole == cut
+
+
+async def _both(data: bytes, cuts: Sequence[int]) -> tuple[Any, Any]:
+    return await served([data]), await served(pieces(data, cuts))
+
+
+def check_answers(data: bytes, cuts: Sequence[int], stream: bool) -> None:
+    """An engine's bytes are an answer or one of our errors, the same however they are cut."""
+
+    async def both() -> tuple[Any, Any]:
+        return await answered([data], stream), await answered(pieces(data, cuts), stream)
+
+    whole, cut = asyncio.run(both())
+    if not whole[2] and not cut[2]:
+        assert whole == cut
+    else:
+        assert bool(whole[2]) == bool(cut[2]), (whole, cut)
+
+
+def check_events(data: bytes, cuts: Sequence[int]) -> None:
+    """A stream's bytes are forwarded, or garbage, the same however they are cut."""
+    assert watched([data]) == watched(pieces(data, cuts))

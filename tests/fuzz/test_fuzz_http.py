@@ -1,0 +1,115 @@
+"""Request heads, chunked bodies, engines' answers and event streams, made wrong in many ways and cut anywhere."""
+
+from __future__ import annotations
+
+import json
+
+from http_laws import check_answers, check_events, check_requests
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+CUTS = st.lists(st.integers(0, 10_000), max_size=8)
+EOL = st.sampled_from([b"\r\n"] * 12 + [b"\n", b"\r", b"\r\n\r\n", b"", b"\0"])
+NOISE = st.binary(max_size=12)
+TOKEN = st.sampled_from(
+    [b"a", b"x-y", b"host", b"Content-Length", b"Transfer-Encoding", b"", b"a b", b"\xff", b"a:"]
+)
+SIZES = st.sampled_from(
+    [b"0", b"2", b"5", b"05", b"+5", b"-1", b"5, 5", b"5,6", b"5 5", b"99999999999999999999", b"x"]
+)
+CODINGS = st.sampled_from(
+    [b"chunked", b"Chunked", b"chunked, chunked", b"identity", b"gzip, chunked", b" chunked ", b"x"]
+)
+HEADERS = st.one_of(
+    SIZES.map(lambda size: b"Content-Length: " + size),
+    CODINGS.map(lambda coding: b"Transfer-Encoding: " + coding),
+    st.tuples(TOKEN, NOISE).map(lambda pair: pair[0] + b": " + pair[1]),
+    st.sampled_from(
+        [b"Connection: close", b"Connection: upgrade\r\nUpgrade: x", b"Expect: 100-continue", b" folded"]
+    ),
+)
+LINES = st.one_of(
+    *(
+        st.sampled_from([line] * 3)
+        for line in (b"POST /v1/x HTTP/1.1", b"GET / HTTP/1.1", b"POST /a%20b?q HTTP/1.0")
+    ),
+    st.sampled_from(
+        [b"GET  / HTTP/1.1", b"get / HTTP/1.1", b"GET / HTTP/2.0", b"PRI * HTTP/2.0", b"", b"GET /", b"\x16\x03"]
+    ),
+    NOISE,
+)
+
+
+@st.composite
+def chunked(draw: st.DrawFn) -> bytes:
+    """A chunked body, well made or with a size, an end or an extension that is wrong."""
+    out = b""
+    for data in draw(st.lists(st.binary(max_size=20), max_size=3)):
+        size = draw(
+            st.sampled_from(
+                [b"%x" % len(data)] * 8 + [b"%X" % len(data), b"0x5", b"-1", b"ffffffffffffffffff", b""]
+            )
+        )
+        out += size + draw(st.sampled_from([b""] * 6 + [b";ext=1", b" "])) + draw(EOL) + data + draw(EOL)
+    return out + draw(st.sampled_from([b"0\r\n\r\n"] * 6 + [b"0\r\nX: y\r\n\r\n", b"0\r\n", b""]))
+
+
+@st.composite
+def message(draw: st.DrawFn, first_line: st.SearchStrategy[bytes]) -> bytes:
+    """One message, with bodies that may or may not be as its head says."""
+    head = draw(first_line) + draw(EOL)
+    for header in draw(st.lists(HEADERS, max_size=4)):
+        head += header + draw(EOL)
+    return head + draw(EOL) + draw(st.one_of(st.just(b""), st.just(b"hello"), chunked(), NOISE))
+
+
+REQUESTS = st.lists(message(LINES), min_size=1, max_size=3).map(b"".join)
+STATUS = st.sampled_from(
+    [b"HTTP/1.1 200 OK"] * 6
+    + [
+        b"HTTP/1.1 204 No",
+        b"HTTP/1.1 100 Continue",
+        b"HTTP/1.0 200 OK",
+        b"HTTP/1.1 304 x",
+        b"HTTP/1.1 99 x",
+        b"HTTP 200",
+    ]
+)
+ANSWERS = st.lists(message(STATUS), min_size=1, max_size=2).map(b"".join)
+FIELD = st.sampled_from(["content", "role", "refusal", "tool_calls"])
+VALUE = st.none() | st.text(max_size=8) | st.lists(st.integers(), max_size=2)
+CHOICE = st.fixed_dictionaries({"delta": st.dictionaries(FIELD, VALUE)})
+DELTA = st.fixed_dictionaries({"choices": st.lists(CHOICE, max_size=2)})
+EVENT = st.one_of(
+    DELTA.map(lambda delta: b"data: " + json.dumps(delta).encode()),
+    st.sampled_from(
+        [b"data: [DONE]", b": comment", b"event: x", b"data:", b"data", b"id: 1\ndata: {}", b"data: {\ndata: }"]
+    ),
+    NOISE,
+)
+STREAMS = st.lists(
+    st.tuples(EVENT, st.sampled_from([b"\n\n"] * 6 + [b"\r\n\r\n", b"\r\r", b"\n", b"\r\n", b"\n\r"]))
+).map(lambda pairs: b"".join(event + end for event, end in pairs))
+
+
+@settings(max_examples=300, deadline=None)
+@given(REQUESTS, CUTS)
+@example(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE\r\n\r\n", [30])
+@example(
+    b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\nGET /in HTTP/1.1\r\n\r\n",
+    [1],
+)
+def test_callers_bytes_mean_one_thing_however_they_are_cut(data: bytes, cuts: list[int]) -> None:
+    check_requests(data, cuts)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ANSWERS, CUTS, st.booleans())
+def test_engines_bytes_are_an_answer_or_an_error_of_ours(data: bytes, cuts: list[int], stream: bool) -> None:
+    check_answers(data, cuts, stream)
+
+
+@settings(max_examples=400, deadline=None)
+@given(STREAMS | st.binary(max_size=200), CUTS)
+def test_events_are_forwarded_or_garbage_however_they_are_cut(data: bytes, cuts: list[int]) -> None:
+    check_events(data, cuts)
