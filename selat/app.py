@@ -55,6 +55,7 @@ from selat.flows.chat import Desk
 from selat.flows.duties import Duties
 from selat.flows.helpers import Helpers
 from selat.flows.meter import metering, read_prices
+from selat.flows.mirror import Mirror, Upstream
 from selat.flows.shelve import Shelving
 from selat.guard import Guard
 from selat.home import Home, find_home, open_home, secret
@@ -63,7 +64,7 @@ from selat.knowledge import Embedder, Library, Models, Reranker, onnx_embedder, 
 from selat.ledger import Book, Journal, Place, prepare, read_bucket
 from selat.models import ModelStore
 from selat.models.offer import Source
-from selat.models.sources import source_of
+from selat.models.sources import Hub, source_of
 from selat.models.web import Web
 from selat.plugins import load_detectors
 from selat.policy import (
@@ -318,6 +319,20 @@ class Platform:
         """Where a person says that a model comes from. Raises: Misused, BadRequest."""
         return source_of(text, Web(token), endpoint or self.settings.model_hub, name, only)
 
+    @cached_property
+    def mirror(self) -> Mirror:
+        """What gives models to callers, and fetches allowed ones that are not here."""
+        said, upstream = self.settings, None
+        if said.model_upstream:
+            allow = tuple(word.strip() for word in said.model_upstream_allow.split(",") if word.strip())
+            web = Web(os.environ.get("HF_TOKEN", ""))
+            upstream = Upstream(
+                self.shelving("upstream"),
+                lambda name, revision: Hub(web, said.model_upstream, name, revision),
+                allow,
+            )
+        return Mirror(self.models, self.record, upstream)
+
     def shelving(self, by: str = LOCAL_KEY) -> Shelving:
         """How models come and go, booked in the name of a key."""
         return Shelving(self.models, partial(self.record, by=by), now)
@@ -435,6 +450,8 @@ class Platform:
 
     def close(self) -> None:
         """Make durable and let go of whatever was built."""
+        if "mirror" in self.__dict__ and (upstream := self.__dict__.pop("mirror").upstream):
+            upstream.close()
         for name in ("journal", "keys", "library"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()

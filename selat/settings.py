@@ -79,6 +79,12 @@ class Settings:
     model_hub: str = _setting(
         "https://huggingface.co", "Hub that models are pulled from: any server that speaks its protocol."
     )  # type: ignore[assignment]
+    model_upstream: str = _setting(
+        "", "Hub from which the mirror fetches allowed models that it lacks, into quarantine. Empty: none."
+    )  # type: ignore[assignment]
+    model_upstream_allow: str = _setting(
+        "", "Models that it may fetch from there, by pattern and comma, as in aisingapore/*,Qwen/Qwen3-8B."
+    )  # type: ignore[assignment]
     database: str = _setting(
         "",
         "URL of the database of keys and quotas, as postgresql+psycopg://HOST/NAME; else SQLite in the home.",

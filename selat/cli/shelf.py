@@ -1,4 +1,4 @@
-"""The verbs of `selat model` that keep the shelf: pull, add, list, show, remove, verify, gc."""
+"""The verbs of `selat model` that keep the shelf: pull, add, list, show, remove, verify, admit, gc."""
 
 from __future__ import annotations
 
@@ -117,6 +117,16 @@ def verify(
         raise typer.Exit(1)
 
 
+def admit(name: ModelArgument, home: HomeOption = None, json_: JsonOption = False) -> None:
+    """Let a model out of quarantine, once all its bytes were read and looked into again."""
+    with open_platform(home) as platform:
+        model = platform.shelving().admit(name)
+    if json_:
+        show_json(model.to_json())
+    else:
+        show(f"admitted {model.title}")
+
+
 def gc(
     all_: Annotated[
         bool, typer.Option("--all", help="Also what an interrupted pull of the last day would go on from.")
@@ -141,6 +151,7 @@ def enlist(app: typer.Typer) -> None:
     app.command("show")(show_model)
     app.command()(remove)
     app.command()(verify)
+    app.command()(admit)
     app.command()(gc)
 
 

@@ -17,6 +17,7 @@ from selat.models import Model, ModelFile
 from selat.models.fetch import Fetch, Stopped
 from selat.models.licence import Licence, licence
 from selat.models.offer import Offer, Source, Wanted
+from selat.models.record import READY
 
 SPARE_BYTES = 64 << 20
 """What a pull leaves free on the disk, for the ledger and everything else that must be written."""
@@ -31,6 +32,7 @@ class Terms:
     vendor: str = ""
     country: str = ""
     jobs: int = 4
+    state: str = READY
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def pull(shelving: Shelving, source: Source, terms: Terms, watch: Watch) -> Mode
             stop = Event()
             files = _fetch(offer, Fetch(blobs, source, watch.told, stop), stop, terms.jobs)
             said = Claim(offer.name, offer.revision, found.id, terms.vendor, terms.country, offer.card.lineage)
-            return shelving.put(_joined(shelving, described(said, files, offer.source)), not found.permissive)
+            model = replace(described(said, files, offer.source), state=terms.state)
+            return shelving.put(_joined(shelving, model), not found.permissive)
     except ModelRefused as error:
         shelving.record("model.refused", {"model": offer.name, "source": offer.source, "licence": found.id})
         raise error

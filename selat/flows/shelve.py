@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from selat.core.errors import ModelBroken
+from selat.core.label import parse_label
 from selat.models import Freed, Lineage, Model, ModelFile, ModelStore, check_content, file_format, revision_of
 from selat.models.folder import Found, look
+from selat.models.record import QUARANTINED, READY
 from selat.models.store import KEEP_LOOSE_S, Damage
 
 
@@ -28,6 +31,7 @@ class Claim:
     vendor: str = ""
     country: str = ""
     lineage: Lineage = field(default_factory=Lineage)
+    label: str = ""
 
 
 def _quiet(size_bytes: int) -> None:
@@ -81,6 +85,24 @@ class Shelving:
             self.record("model.damaged", {"model": model.name, "revision": model.revision, "files": files})
         return damaged
 
+    def admit(self, name: str, revision: str = "") -> Model:
+        """Let a model out of quarantine, once every byte of it was read again and every file looked into.
+
+        Raises: NotFound; ModelBroken, ModelRefused, and then it stays; LedgerUnavailable.
+        """
+        model = self.store.model(name, revision)
+        if model.state != QUARANTINED:
+            return model
+        with self.store.taking() as blobs:
+            if damaged := self.store.verify(model):
+                raise ModelBroken(
+                    f"{model.title}: '{damaged[0].path}' is {damaged[0].state}; remove it and pull again"
+                )
+            for file in model.files:
+                check_content(file.path, blobs.path(file.digest))
+            receipt = self.record("model.admitted", facts_of(model) | {"state": READY})
+            return self.store.put(replace(model, state=READY, receipt=receipt))
+
     def gc(self, keep_loose_s: float = KEEP_LOOSE_S) -> Freed:
         """Clear away files of no model. Raises: HomeBusy, ModelBroken."""
         return self.store.gc(keep_loose_s)
@@ -98,6 +120,7 @@ def described(claim: Claim, files: tuple[ModelFile, ...], source: str) -> Model:
         country=claim.country,
         lineage=claim.lineage,
         source=source,
+        label=str(parse_label(claim.label)) if claim.label else "",
     )
 
 
@@ -111,5 +134,6 @@ def facts_of(model: Model) -> dict[str, object]:
         "size_bytes": model.size_bytes,
         "licence": model.licence,
         "source": model.source,
+        "label": model.label,
         "state": model.state,
     }

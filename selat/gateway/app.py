@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from selat.core.errors import NotFound, SelatError, TooMany
-from selat.gateway import admin, completions, count, documents, read, scan
+from selat.gateway import admin, completions, count, documents, hub, read, scan
 from selat.gateway.door import Door
 from selat.gateway.errors import MethodNotAllowed, error_body, error_event
 from selat.gateway.http import Request
@@ -34,6 +34,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/documents": {"GET": documents.show_all, "POST": documents.receive},
     "/v1/documents/{id}": {"GET": documents.show, "POST": documents.change, "DELETE": documents.remove},
     "/admin/v1/{id}": {ANY: admin.enter},
+    "/hf/{id}": {ANY: hub.enter},
     "/healthz": {"GET": read.healthz},
     "/readyz": {"GET": read.readyz},
     "/metrics": {"GET": read.metrics},
@@ -87,6 +88,8 @@ class Gateway:
     async def _fail(self, request: Request, error: SelatError) -> None:
         self._door.metrics.add(f'selat_refused_total{{code="{error.code}"}}')
         request.receipt = getattr(error, "receipt", None) or request.receipt
+        if request.started and request.sized:
+            return request.abort()
         if request.started:
             await request.write(error_event(error, request.path))
             return
@@ -104,4 +107,6 @@ class Gateway:
 
 def collection(path: str) -> str:
     """The route of one thing of a collection. Its id may hold slashes (`org/model`), so all that follows is it."""
+    if path.startswith(hub.PREFIX):
+        return hub.PREFIX + "{id}"
     return "/".join(path.split("/", 3)[:3]) + "/{id}"

@@ -70,6 +70,7 @@ class Request:
         "query",
         "receipt",
         "refusal",
+        "sized",
         "started",
         "status",
     )
@@ -88,6 +89,7 @@ class Request:
         self.query = ""
         self.receipt = ""
         self.refusal: SelatError | None = None
+        self.sized = False
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.id = f"{_PROCESS}{next(_numbers):08x}"
@@ -161,11 +163,16 @@ class Request:
         if not self.complete and self.headers.get(b"expect", b"").lower() == b"100-continue":
             self._connection.transport.write(_CONTINUE)
 
-    async def start(self, status: int, content_type: bytes, extra: Extra = ()) -> None:
-        """The head of a response whose body comes by `write`."""
-        if not self.chunks_known:
-            self.keep_alive = False
-        framing = b"transfer-encoding: chunked\r\n" if self.chunks_known else b""
+    async def start(
+        self, status: int, content_type: bytes, extra: Extra = (), size_bytes: int | None = None
+    ) -> None:
+        """The head of a response whose body comes by `write`: so many bytes, where that is known."""
+        self.sized = size_bytes is not None
+        if size_bytes is not None:
+            framing = b"content-length: %d\r\n" % size_bytes
+        else:
+            self.keep_alive = self.keep_alive and self.chunks_known
+            framing = b"transfer-encoding: chunked\r\n" if self.chunks_known else b""
         self._connection.transport.write(self.head(status, content_type, extra, framing))
 
     async def write(self, body: bytes, *, more: bool = False) -> None:
@@ -173,7 +180,7 @@ class Request:
         connection = self._connection
         if connection.writable is not None:
             await connection.writable
-        if self.chunks_known:
+        if self.chunks_known and not self.sized:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             if not more:
                 body += b"0\r\n\r\n"
@@ -181,10 +188,15 @@ class Request:
         self.ended = not more
 
     async def respond(self, status: int, body: bytes, content_type: bytes = JSON, extra: Extra = ()) -> None:
-        """A whole response."""
+        """A whole response; to HEAD without its body."""
         length = b"content-length: %d\r\n" % len(body)
-        self._connection.transport.write(self.head(status, content_type, extra, length) + body)
+        head = self.head(status, content_type, extra, length)
+        self._connection.transport.write(head if self.method == "HEAD" else head + body)
         self.ended = True
+
+    def abort(self) -> None:
+        """Break the connection: what was promised cannot be given, and the caller must not take it for whole."""
+        self._connection.transport.abort()
 
     async def respond_json(self, status: int, value: object) -> None:
         await self.respond(status, msgspec.json.encode(value))

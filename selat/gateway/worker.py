@@ -91,6 +91,7 @@ def build_door(platform: Platform, metrics: Metrics, lag: Lag, uploaded: Callabl
             settings.upload_limit_bytes,
             settings.upload_timeout_s,
         ),
+        mirror=platform.mirror,
         house=platform,
     )
 

@@ -52,7 +52,7 @@ class Model:
 
     `revision`: 40 hex digits, the source's commit or `revision_of` the files. `licence`: as the hub writes it
     (`apache-2.0`), SPDX in lower case where there is one. `country`: of the vendor, ISO 3166-1 alpha-2.
-    `receipt`: of the entry that booked its coming.
+    `receipt`: of the entry that booked its coming. `label`: what it was made from; "" for a model of public texts.
     `state`: `ready`, or `quarantined` until it was scanned and admitted.
     """
 
@@ -67,6 +67,7 @@ class Model:
     source: str = ""
     added: str = ""
     receipt: str = ""
+    label: str = ""
     state: str = READY
 
     def __post_init__(self) -> None:

@@ -102,6 +102,7 @@ FREE = {
     ("POST", "/admin/v1/ingestion/pause"): "of its own tenant",
     ("POST", "/admin/v1/ingestion/resume"): "of its own tenant",
     ("POST", "/v1/guard/scan"): "scans what is sent, looks nothing up",
+    ("*", "/hf/{id}"): "models are the house's; a caller's clearance bounds them",
     ("GET", "/healthz"): "holds nothing of a tenant",
     ("GET", "/readyz"): "holds nothing of a tenant",
     ("GET", "/metrics"): "counts, without tenants",
@@ -173,6 +174,10 @@ COMMANDS_FREE = {
     "eval compare": "runs are the house's",
     "eval new": "a name that the caller gives",
     "model promote": "models and passports are the house's",
+    **{
+        f"model {verb}": "models are the house's; a caller's clearance bounds them"
+        for verb in ("add", "admit", "pull", "remove", "show", "verify")
+    },
     "model passport": "models and passports are the house's",
     "guard scan": "reads the caller's own file",
     "guard redact": "reads the caller's own file",

@@ -28,7 +28,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/messages": {"messages": [{"role": "user", "content": TEXT}], "max_tokens": 100},
 }
 # These handlers read or keep what Selat holds itself, or look at what they are sent; none is given an engine.
-READERS = {f"selat.gateway.{name}" for name in ("count", "documents", "read", "scan")}
+READERS = {f"selat.gateway.{name}" for name in ("count", "documents", "hub", "read", "scan")}
 
 
 def asking() -> list[str]:
