@@ -168,6 +168,7 @@ COMMANDS_FREE = {
     "subject expire": "takes a number of days, within the tenant named",
     "engine add": "engines are the house's",
     "engine remove": "engines are the house's",
+    "engine run": "engines are the house's",
     "eval report": "runs are the house's",
     "eval resume": "runs are the house's: they belong to no tenant",
     "eval show": "runs are the house's",
@@ -176,7 +177,7 @@ COMMANDS_FREE = {
     "model promote": "models and passports are the house's",
     **{
         f"model {verb}": "models are the house's; a caller's clearance bounds them"
-        for verb in ("add", "admit", "pull", "remove", "show", "verify")
+        for verb in ("add", "admit", "claim", "pull", "remove", "show", "verify")
     },
     "model passport": "models and passports are the house's",
     "guard scan": "reads the caller's own file",
