@@ -27,11 +27,12 @@ from selat.evals import (
 )
 from selat.evals.named import pack_named
 from selat.evals.report import LANGUAGES, Account, html, markdown
+from selat.evals.results import results_of
 from selat.evals.run import COMPLETE, Budget, Run
 from selat.evals.scaffold import scaffold
 from selat.evals.store import Store
-from selat.evals.summary import Summary, summarise
-from selat.evals.template import DEFAULT, count
+from selat.evals.summary import Summary
+from selat.evals.template import DEFAULT
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import (
     Plan,
@@ -168,7 +169,7 @@ def show_(
     """A run's scores with their intervals, and what stood beside them."""
     with open_platform(home) as platform, _store(platform) as store:
         found = store.run(run_id)
-        summaries = _summaries(store, found)
+        summaries = [summary for _, summary in results_of(store, found)]
     _show(found, summaries, json_)
 
 
@@ -190,10 +191,11 @@ def report(
     with open_platform(home) as platform, _store(platform) as store:
         found = store.run(run_id)
         scored = tuple(store.scored(found.id))
+        packs, summaries = zip(*results_of(store, found), strict=True)
         account = Account(
             found,
-            tuple(store.pack(exam.digest) for exam in found.packs),
-            tuple(_summaries(store, found)),
+            packs,
+            summaries,
             scored,
             store.replies(found.subject.digest, [one.sample for one in scored]),
         )
@@ -275,7 +277,7 @@ def _sit(platform: Platform, plan: Plan, pool_name: str, json_: bool) -> None:
             bar.update(bar.tasks[0].id, completed=at.done, total=at.total, description=said)
 
         ended, _ = asyncio.run(evaluate(replace(plan, tell=tell), opening, store, pool))
-        summaries = _summaries(store, ended)
+        summaries = [summary for _, summary in results_of(store, ended)]
     facts: dict[str, object] = {
         "run": ended.id,
         "subject": ended.subject.digest,
@@ -292,13 +294,6 @@ def _sit(platform: Platform, plan: Plan, pool_name: str, json_: bool) -> None:
         raise typer.Exit(1)
 
 
-def _summaries(store: Store, run: Run) -> list[Summary]:
-    scored = store.scored(run.id)
-    packs = [store.pack(exam.digest) for exam in run.packs]
-    forms = [exam.name for exam in run.templates]
-    return [summarise(pack, scored, count(pack, forms)) for pack in packs]
-
-
 def _show(run: Run, summaries: list[Summary], json_: bool) -> None:
     if json_:
         show_json({"run": _run_json(run), "results": [one.to_json() for one in summaries]})
@@ -311,6 +306,8 @@ def _show(run: Run, summaries: list[Summary], json_: bool) -> None:
         beside = ", ".join(f"{count} {name}" for name, count in one.counts if count)
         if beside or one.missing:
             show(f"{'':14}{beside}{f', {one.missing} missing' if one.missing else ''}")
+        for name, part in dict(one.parts).get("chrf", ()):
+            show(f"{'':14}chrF {name}: {part.mean:.3f} [{part.low:.3f}, {part.high:.3f}]  n {part.n}")
         for contrast in one.contrasts:
             show(f"{'':14}{contrast.first} less {contrast.second}: {_points(contrast.difference)}")
 

@@ -90,6 +90,11 @@ def markdown(account: Account, language: str = "ms") -> str:
             *(str(_counts(one)[name]) for name in _COLUMNS),
         ]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for one in account.summaries:
+        for way, found in dict(one.parts).get("chrf", ()):
+            shown = f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}], n {found.n}"
+            lines += [] if lines[-1].startswith("- chrF") else [""]
+            lines.append(f"- chrF {one.pack} {way}: {shown}")
     contrasts = [(one, contrast) for one in account.summaries for contrast in one.contrasts]
     if contrasts:
         lines += ["", f"## {_say('gaps', language)}", "", _say("gaps_note", language), ""]

@@ -87,8 +87,10 @@ class Summary:
         }
 
 
-def summarise(pack: Pack, scored: Sequence[Scored], expected: int = 0) -> Summary:
-    """The result of one pack. `expected` is how many samples there should be."""
+def summarise(
+    pack: Pack, scored: Sequence[Scored], expected: int = 0, corpus: tuple[tuple[str, Estimate], ...] = ()
+) -> Summary:
+    """The result of one pack. `expected` is how many samples there should be; `corpus` the chrF of directions."""
     mine = [one for one in scored if one.pack == pack.name]
     counted = [one for one in mine if one.score.status != "denied"]
     found = _estimate(counted)
@@ -107,6 +109,8 @@ def summarise(pack: Pack, scored: Sequence[Scored], expected: int = 0) -> Summar
     parts = tuple(
         (kind, split) for kind, key in keys if len(split := _split(counted, key)) > 1 or kind == "template"
     )
+    if corpus:
+        parts = (("chrf", corpus), *parts)
     return Summary(
         pack=pack.name,
         digest=pack.digest,

@@ -19,10 +19,9 @@ from selat.core.signer import Signer
 from selat.evals import template_digest, templates
 from selat.evals.bars import Bars, Verdict, judge
 from selat.evals.passport import Claimed, Passport, Result, result_of, same_forms, sign, verify
+from selat.evals.results import results_of
 from selat.evals.run import COMPLETE, Subject
 from selat.evals.store import Store
-from selat.evals.summary import summarise
-from selat.evals.template import count
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import subject_of
 from selat.ledger import load_signer, make_signer, save_signer
@@ -180,13 +179,10 @@ def make_passport(
     for run in store.runs():
         if run.subject != subject or run.state != COMPLETE:
             continue
-        scored = store.scored(run.id)
-        for exam in run.packs:
-            pack = store.pack(exam.digest)
-            summary = summarise(pack, scored, count(pack, [form.name for form in run.templates]))
+        for pack, summary in results_of(store, run):
             result = result_of(run, pack, summary)
-            if exam.name not in found and same_forms(result, current):
-                found[exam.name] = result
+            if pack.name not in found and same_forms(result, current):
+                found[pack.name] = result
     results = tuple(found[name] for name in sorted(found))
     return Passport(passport_id, time, subject, results, claimed or Claimed())
 

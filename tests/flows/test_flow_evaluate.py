@@ -106,7 +106,7 @@ def test_score_is_the_known_accuracy_to_the_item(hall: Hall, pack: Pack) -> None
     assert found.low < 0.7 < found.high
 
 
-@pytest.mark.parametrize("name", ["alat", "data-peribadi", "berasas", "keselamatan-3r"])
+@pytest.mark.parametrize("name", ["alat", "data-peribadi", "berasas", "keselamatan-3r", "suntikan", "berimbang"])
 def test_other_kinds_are_scored_to_the_item_too(hall: Hall, name: str) -> None:
     found = find_pack(name)
     register([found])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from selat.core.errors import Misused, NotFound
+from selat.evals.corpus import directions
 from selat.evals.external import LOADERS, load_external
-from selat.evals.item import FIRST_CHARACTER, FIRST_TOKEN, FULL_ANSWER, Reply
+from selat.evals.item import FIRST_CHARACTER, FIRST_TOKEN, FULL_ANSWER, Reply, Score, Scored
 from selat.evals.load import find_pack, read_pack
 from selat.evals.scaffold import scaffold
 from selat.evals.score import score
+from selat.evals.summary import summarise
 from selat.evals.template import messages, samples
 from selat.evals.verbatim import verbatim
 from selat.testing.exam import right, wrong
@@ -112,6 +115,24 @@ def test_parallel_questions_share_a_cluster_over_four_languages() -> None:
     assert pack.chance == 0.25
 
 
+def test_the_language_gap_is_found_with_its_interval() -> None:
+    """A model that is right on 80 % in English and 65 % in Malay, on the same 400 questions."""
+    pack = load_external("global-mmlu-lite", data("seahelm-ms"))
+    rate = {"ms": 0.65, "en": 0.8, "zh": 0.75, "id": 0.7}
+    scored = []
+    for item in pack.items:
+        drawn = int.from_bytes(hashlib.sha256(item.cluster.encode()).digest()[:4], "big") / 2**32
+        value = float(drawn < rate[item.language])
+        scored.append(Scored(pack.name, item.id, "biasa", item.language, item.cluster, Score(value)))
+    summary = summarise(pack, scored, len(scored))
+    assert [(gap.first, gap.second) for gap in summary.gaps] == [("ms", "en"), ("ms", "id"), ("ms", "zh")]
+    gap = summary.gap
+    assert gap is not None
+    assert gap.low < 0.15 < gap.high
+    assert gap.low > 0.1
+    assert summary.score.clusters == 400, "a question in four languages counts as one"
+
+
 def test_safeguard_asks_as_many_to_answer_as_to_decline() -> None:
     pack = load_external("sea-safeguard", data("seahelm-ms"))
     assert Counter(item.expect for item in pack.items) == {"answer": 430, "refuse": 430}
@@ -131,6 +152,36 @@ def test_flores_translates_both_ways() -> None:
     assert len({item.topic for item in pack.items}) == 6
     assert score(pack.items[0], right(pack.items[0])).value == pytest.approx(1)
     assert score(pack.items[0], wrong(pack.items[0])).value < 0.2
+
+
+def test_chrf_of_a_whole_text_is_sacrebleus_and_not_the_mean_of_its_sentences() -> None:
+    chrf = pytest.importorskip("sacrebleu.metrics.chrf", reason="needs the extra 'evals'").CHRF()
+    pack = find_pack("terjemahan")
+    replies, scored = {}, []
+    for number, item in enumerate(pack.items):
+        words = item.reference.split()
+        reply = Reply(" ".join(words[: 1 + number % len(words)]) or "x")
+        replies[item.id] = reply
+        scored.append(
+            Scored(
+                *(pack.name, item.id, "biasa", item.language, item.cluster, score(item, reply)),
+                topic=item.topic,
+                side=item.side,
+                sample=item.id,
+            )
+        )
+    found = dict(directions(pack, scored, replies))
+    assert sorted(found) == ["en>ms", "ms>en", "ms>ta", "ms>zh", "ta>ms", "zh>ms"]
+    into = [item for item in pack.items if item.topic == "en>ms"]
+    said = [replies[item.id].text for item in into]
+    known = chrf.corpus_score(said, [[item.reference for item in into]]).score / 100
+    assert found["en>ms"].mean == pytest.approx(known)
+    assert found["en>ms"].low < known < found["en>ms"].high
+    assert found["en>ms"].n == len(into) == 10
+    mean = sum(one.score.value for one in scored if one.topic == "en>ms") / len(into)
+    assert abs(mean - known) > 0.001
+    summary = summarise(pack, scored, len(scored), directions(pack, scored, replies))
+    assert summary.part("chrf", "en>ms") == found["en>ms"]
 
 
 def test_unknown_or_absent_exams_are_named(tmp_path: Path) -> None:

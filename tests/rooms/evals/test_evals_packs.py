@@ -10,9 +10,9 @@ import pytest
 
 from selat.core.errors import Misused, NotFound
 from selat.core.sources import abstention, read_sources
-from selat.evals.item import FIRST_TOKEN
+from selat.evals.item import FIRST_TOKEN, LETTERS
 from selat.evals.load import PACKS, find_pack, read_pack, shipped
-from selat.evals.score import score
+from selat.evals.score import finds, plain, score
 from selat.evals.template import count, messages, put_in, samples, template_digest, templates
 from selat.flows.answer import _RULES
 from selat.testing.exam import right, wrong
@@ -61,6 +61,29 @@ def test_answers_are_not_found_by_their_place(name: str) -> None:
     if items:
         commonest = Counter(item.answer for item in items).most_common(1)[0][1]
         assert commonest / len(items) <= 0.4
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_answers_are_not_found_by_their_length(name: str) -> None:
+    items = [item for item in find_pack(name).items if item.kind == "choice"]
+    longest = shortest = 0
+    for item in items:
+        lengths = sorted(map(len, item.choices))
+        mine = len(item.choices[LETTERS.index(item.answer)])
+        longest += mine == lengths[-1] > lengths[-2]
+        shortest += mine == lengths[0] < lengths[1]
+    assert max(longest, shortest) <= 0.35 * len(items)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_no_question_gives_its_answer_away(name: str) -> None:
+    """What shows that a question was answered must not stand in the question itself."""
+    for item in find_pack(name).items:
+        asked = plain(item.question)
+        if item.kind == "stance":
+            assert [text for text in item.any_of if finds(text, asked)] == [], item.id
+        if item.kind == "chrf":
+            assert plain(item.reference) not in asked, item.id
 
 
 @pytest.mark.parametrize("name", shipped())
