@@ -5,8 +5,10 @@ Extra `gliner`. The model is a folder on this machine, named in the setting as `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -29,7 +31,11 @@ KIND_OF: Mapping[str, str] = MappingProxyType(
 """The labels that the model is asked for, in words it knows, by our kinds."""
 AT_LEAST = 0.5
 WINDOW, OVERLAP = 1200, 200
-"""Characters: the model reads some 384 words at a time, so a long text goes in windows that overlap."""
+"""Characters: a long text goes in windows that overlap."""
+WORDS = 256
+"""Words of a window at most: what comes after a model's `max_len` (384 as a rule) it drops with no more than a warning."""
+_WORD = re.compile(r"\w+(?:[-_]\w+)*|\S")
+"""What GLiNER counts as a word: a sign is one too. Source: gliner.data_processing.tokenizer.WhitespaceTokenSplitter."""
 
 
 class Model(Protocol):
@@ -45,22 +51,27 @@ class Gliner:
 
     def __init__(self, model: Model, at_least: float = AT_LEAST) -> None:
         self._model, self._at_least = model, at_least
+        reads = getattr(getattr(model, "config", None), "max_len", None)
+        self._words = min(WORDS, reads) if isinstance(reads, int) and reads > 0 else WORDS
 
     def find(self, text: str) -> list[Finding]:
         return [
             Finding(start + e["start"], start + e["end"], KIND_OF[e["label"]], min(float(e["score"]), 1.0))
-            for start, part in _windows(text)
+            for start, part in _windows(text, self._words)
             for e in self._model.predict_entities(part, list(KIND_OF), threshold=self._at_least)
         ]
 
 
-def _windows(text: str) -> Iterator[tuple[int, str]]:
-    start = 0
+def _windows(text: str, words: int) -> Iterator[tuple[int, str]]:
+    # A tokenizer takes no lone half of a surrogate pair; a sign in its place keeps the offsets.
+    text, start = text.encode("utf-8", "replace").decode(), 0
     while True:
-        yield start, text[start : start + WINDOW]
-        if start + WINDOW >= len(text):
+        following = next(islice(_WORD.finditer(text, start, start + WINDOW), words, None), None)
+        end = following.start() if following else start + WINDOW
+        yield start, text[start:end]
+        if end >= len(text):
             return
-        start += WINDOW - OVERLAP
+        start = max(end - OVERLAP, (start + end + 1) // 2)
 
 
 def load(folder: str = "") -> Gliner:

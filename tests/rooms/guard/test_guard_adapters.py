@@ -84,6 +84,22 @@ def test_gliner_reads_long_texts_in_windows_that_overlap() -> None:
         assert found == {Finding(gliner.WINDOW - 200 + shift, gliner.WINDOW - 197 + shift, "NAME", 0.9)}
 
 
+class ShortModel(FakeModel):
+    """Reads the first words alone, as the real one does beyond its `max_len`."""
+
+    def predict_entities(self, text: str, labels: list[str], threshold: float) -> list[Mapping[str, Any]]:
+        words = list(re.finditer(r"\w+(?:[-_]\w+)*|\S", text))[:384]
+        return super().predict_entities(text[: words[-1].end()] if words else "", labels, threshold)
+
+
+@pytest.mark.parametrize("filler", [".", ". ", "1-", "a ", "\ud800", "字"])
+def test_gliner_reads_every_word_of_a_dense_text(filler: str) -> None:
+    for size in (300, 383, 384, 700, 1199, 5000):
+        text = filler * size + " Zyx " + filler * 40
+        found = {(f.start, f.end) for f in gliner.Gliner(ShortModel()).find(text)}
+        assert found == {(len(filler) * size + 1, len(filler) * size + 4)}
+
+
 def test_gliner_finds_names_through_the_guard(guard: Guard) -> None:
     scan = with_detector(guard, gliner.Gliner(FakeModel())).scan("Zyx " * 1000)
     assert len(scan.findings) == 1000
