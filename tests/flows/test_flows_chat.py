@@ -131,24 +131,6 @@ class BrokenGuard:
         raise GuardFailed("the detector broke")
 
 
-class BrokenDetector:
-    """A further detector that finds nothing because it fails."""
-
-    name = "broken"
-
-    def find(self, text: str) -> list[Finding]:
-        raise RuntimeError("out of memory")
-
-
-def test_a_failed_detector_denies(office: Callable[..., Office]) -> None:
-    engine = EchoEngine()
-    desk = office(engine)
-    object.__setattr__(desk.desk, "guard", Guard(desk.desk.guard._engine, [BrokenDetector()]))
-    with pytest.raises(Forbidden):
-        asyncio.run(desk.answer(desk.ask("hai")))
-    assert engine.calls == []
-
-
 def test_a_failed_scan_denies(office: Callable[..., Office]) -> None:
     engine = EchoEngine()
     desk = office(engine)
