@@ -13,6 +13,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 METHODS = ("GET", "POST")
+SOURCE = "selat.request"
+"""Where a scope holds the gateway's own request, for who takes a large body piece by piece."""
 
 
 class _Method(CallerError):
@@ -55,6 +57,7 @@ def _scope(request: Request) -> dict[str, Any]:
         "headers": list(request.headers.items()),
         "client": (request.peer, 0),
         "server": None,
+        SOURCE: request,
     }
 
 

@@ -32,6 +32,13 @@ PERSONAL = {
     "biometric": N_("data biometrik"),
 }
 DECISIONS = {"permit": N_("dibenarkan"), "redact": N_("ditopeng"), "deny": N_("ditolak")}
+STEPS = {
+    "waiting": (N_("Menunggu"), "info"),
+    "parsing": (N_("Sedang dibaca"), "info"),
+    "indexing": (N_("Sedang diindeks"), "info"),
+    "ready": (N_("Sedia"), "ok"),
+    "failed": (N_("Gagal"), "bad"),
+}
 ERRORS = {
     "role_needed": N_("Halaman ini bukan untuk peranan anda. Minta pengendali jika anda memerlukannya."),
     "policy_denied": N_("Dasar tidak membenarkan permintaan ini, jadi tiada apa-apa dihantar."),
@@ -70,12 +77,27 @@ def level(label: str | Label) -> str:
     return str(label).partition("/")[0]
 
 
+def axis_level(axis: str, name: str) -> str:
+    """A level of one axis of labels, in words."""
+    said = {"official": OFFICIAL, "cloud": CLOUD, "personal": PERSONAL}[axis][name]
+    return _(said)
+
+
 def label_words(label: str | Label) -> str:
     """All of a label in words: `Terhad, dalaman, data peribadi, MY`."""
     found = parse_label(label) if isinstance(label, str) else label
     official_, cloud, personal, origin = str(found).split("/")
     words = [_(OFFICIAL[official_]), _(CLOUD[cloud]), _(PERSONAL[personal])]
     return ", ".join(words + ([origin] if origin != "-" else []))
+
+
+def step(name: str) -> str:
+    """How far a document is."""
+    return _(STEPS[name][0]) if name in STEPS else name
+
+
+def step_kind(name: str) -> str:
+    return STEPS[name][1] if name in STEPS else ""
 
 
 def decision(effect: str) -> str:

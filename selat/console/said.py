@@ -6,6 +6,9 @@ from selat.console.words import N_
 
 SAID = {
     "signed-out": N_("Anda telah log keluar."),
+    "relabelled": N_("Label telah ditukar, dan perubahan itu dicatat dalam lejar."),
+    "removed": N_("Dokumen telah dibuang daripada setiap jawapan; batu nisannya ada dalam lejar."),
+    "retried": N_("Dokumen akan dibaca semula sebentar lagi."),
     "password-set": N_("Kata laluan telah disimpan."),
     "totp-on": N_("Langkah kedua kini diminta setiap kali anda log masuk."),
     "totp-off": N_("Langkah kedua telah dimatikan."),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from selat.console.page import Page
-from selat.console.pages import ask, me, sign_in
+from selat.console.pages import ask, documents, me, sign_in
 
 PAGES: tuple[Page, ...] = (
     sign_in.PAGE,
     me.PAGE,
     ask.PAGE,
+    documents.PAGE,
 )

@@ -43,7 +43,7 @@ async def show(view: View) -> Response:
 def _choices(view: View) -> dict[str, Any]:
     """What the person may ask, of what, and for what."""
     platform, caller = view.house.platform, view.caller
-    documents = platform.library.documents(caller.tenant, None, caller.clearance)
+    documents = platform.library.documents(caller.tenant, None, caller.clearance, caller.groups)
     ready = [one for one in documents if one.status == "ready"]
     names = platform.keys.tenant(caller.tenant).purposes
     models = [str(card["id"]) for card in view.house.door.models() if card["id"] not in (MODEL, "extractive")]
