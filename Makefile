@@ -67,7 +67,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed-dev
+bench: $(VENV)/.installed-dev  ## what a request costs beside nginx; bench/peers.py measures the rest
 	$(BIN)/python bench/gateway.py
 
 lock:  ## refresh the pinned dependencies (needs uv)

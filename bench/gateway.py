@@ -19,8 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -97,22 +98,44 @@ def until_open(port: int) -> None:
     raise SystemExit(f"nothing listens on port {port}")
 
 
-def load(port: int, key: str, body: Path, connections: int, seconds: int) -> tuple[int, float]:
-    """Requests answered with 2xx, and the median latency in ms."""
+@dataclass(frozen=True)
+class Answered:
+    """What `wrk` saw: requests answered, those that went wrong, latencies."""
+
+    requests: int
+    bad: int
+    p50_ms: float
+    p99_ms: float
+
+
+def wrk(port: int, headers: Sequence[str], body: Path, connections: int, seconds: int) -> Answered:
+    """A body posted by so many connections for so long, from the load's core."""
     script = body.with_suffix(".lua")
+    lines = [f'wrk.headers["{name}"]="{value}"' for name, _, value in (one.partition(": ") for one in headers)]
     script.write_text(
-        f'wrk.method="POST"; wrk.headers["authorization"]="Bearer {key}"\n'
-        f'wrk.headers["content-type"]="application/json"; wrk.body=io.open("{body}","rb"):read("*a")\n'
-        "function done(s, l)\n"
-        '  io.write(string.format("%d %d %f\\n", s.requests, s.errors.status, l:percentile(50) / 1000))\nend'
+        "\n".join(lines) + f'\nwrk.method="POST"; wrk.body=io.open("{body}","rb"):read("*a")\n'
+        'wrk.headers["content-type"]="application/json"\n'
+        "function done(s, l, r)\n"
+        "  local e = s.errors; local bad = e.status + e.read + e.write + e.timeout + e.connect\n"
+        "  local p50, p99 = l:percentile(50) / 1e3, l:percentile(99) / 1e3\n"
+        '  io.write(string.format("%d %d %f %f\\n", s.requests, bad, p50, p99))\n'
+        "end"
     )
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
-    done = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"^(\d+) (\d+) ([\d.]+)$", done, re.MULTILINE)
-    if found is None or int(found[2]):
+    command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
+    done = subprocess.run([*command, "-s", str(script), url], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"^(\d+) (\d+) ([\d.]+) ([\d.]+)$", done, re.MULTILINE)
+    if found is None:
         raise SystemExit(f"the load did not go through: {done}")
-    return int(found[1]), float(found[3])
+    return Answered(int(found[1]), int(found[2]), float(found[3]), float(found[4]))
+
+
+def load(port: int, key: str, body: Path, connections: int, seconds: int) -> tuple[int, float]:
+    """Requests answered with 2xx, and the median latency in ms."""
+    answered = wrk(port, [f"authorization: Bearer {key}"], body, connections, seconds)
+    if answered.bad:
+        raise SystemExit(f"{answered.bad} of {answered.requests} requests went wrong")
+    return answered.requests, answered.p50_ms
 
 
 def measure(pid: int, run: Callable[[], tuple[int, float]]) -> tuple[float, float]:

@@ -2,8 +2,8 @@
 
     python bench/mock.py [PORT]         its port is printed first
 
-The model's name says how: `m` answers at once and streams all events in one write; `paced` sends an event each
-5 ms, `paced:200:50` fifty of them 200 ms apart. Other fields are not looked at. Not for tests: see selat.testing.
+The model's name says how: `m` answers at once and streams at full speed, each event in a write of its own; `paced`
+sends an event each 5 ms, `paced:200:50` fifty of them 200 ms apart. Other fields are not looked at.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 PIECES = [event(f" {word}") for word in WORDS.split()]
 LAST = event("", "stop") + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
-ALL = HEAD + b"".join(PIECES[number % len(PIECES)] for number in range(EVENTS - 1)) + LAST
 
 
 class Caller(asyncio.Protocol):
@@ -78,7 +77,8 @@ class Caller(asyncio.Protocol):
         if not _STREAM.search(ends):
             self.transport.write(WHOLE)
         elif found is None or found[1] != b"paced":
-            self.transport.write(ALL)
+            self.transport.write(HEAD)
+            self.tick(0, EVENTS - 1)
         else:
             self.transport.write(HEAD)
             self.later(int(found[2] or 5) / 1000, int(found[3] or EVENTS))
@@ -87,9 +87,14 @@ class Caller(asyncio.Protocol):
         self.timer = self.loop.call_later(pace_s, self.tick, pace_s, left - 1)
 
     def tick(self, pace_s: float, left: int) -> None:
+        if self.transport.is_closing():
+            return
         self.transport.write(PIECES[left % len(PIECES)] if left else LAST)
-        if left:
+        if left and pace_s:
             self.later(pace_s, left)
+        elif left:
+            # Written at the end of this turn of the loop, so that each event leaves by itself.
+            self.loop.call_soon(self.tick, pace_s, left - 1)
 
 
 async def main() -> None:

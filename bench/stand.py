@@ -106,4 +106,4 @@ def streams(port: int, body: Path, headers: list[str], *options: str) -> dict[st
     return found
 
 
-__all__ = ["Selat", "body", "cpu_s", "make_home", "memory_mb", "mock", "open_files", "selat", "streams"]
+__all__ = ["Selat", "body", "cpu_s", "make_home", "memory_mb", "mock", "open_files", "selat", "streams", "tree"]
