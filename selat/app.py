@@ -53,14 +53,15 @@ from selat.engines import (
 from selat.flows.changes import Changes
 from selat.flows.chat import Desk
 from selat.flows.duties import Duties
-from selat.flows.helpers import Helpers
+from selat.flows.helpers import Helpers, engine_of, searching
 from selat.flows.meter import metering, read_prices
 from selat.flows.mirror import Mirror, Upstream
 from selat.flows.shelve import Shelving
 from selat.guard import Guard
 from selat.home import Home, find_home, open_home, secret
 from selat.identity import KEY_PREFIX, Keys, KeyWish, NewKey, Tenant
-from selat.knowledge import Embedder, Library, Models, Reranker, onnx_embedder, onnx_reranker, quote
+from selat.knowledge import Library, postgres_place, quote
+from selat.knowledge import Place as KnowledgePlace
 from selat.ledger import Book, Journal, Place, prepare, read_bucket
 from selat.models import ModelStore
 from selat.models.offer import Source
@@ -93,7 +94,6 @@ if TYPE_CHECKING:
     from selat.identity.sessions import Sessions
 
 DEFAULT_TENANT = "default"
-ENGINE_PREFIX = "engine:"
 LOCAL_KEY = "local"
 """The key id that entries carry for whoever works at the machine itself, through the CLI."""
 _UUID_MARKS = 0x7 << 76 | 0x2 << 62
@@ -244,28 +244,18 @@ class Platform:
 
     @cached_property
     def library(self) -> Library:
-        return Library(self.home.knowledge, Models(self._embedder, self._reranker))
+        models = searching(self.settings.embed_model, self.settings.rerank_model, self)
+        return Library(self.home.knowledge, models, self._knowledge_place())
 
-    def _embedder(self) -> Embedder | None:
-        """What makes vectors, by the settings. Raises: HomeBroken, for a model folder that is none."""
-        said = self.settings.embed_model
-        if said.startswith(ENGINE_PREFIX):
-            from selat.flows.embed import EngineEmbedder
-
-            return EngineEmbedder(self.desk, self.local_caller, said.removeprefix(ENGINE_PREFIX))
-        return onnx_embedder(self.home.path / said) if said else None
-
-    def _reranker(self) -> Reranker | None:
-        said = self.settings.rerank_model
-        return onnx_reranker(self.home.path / said) if said else None
+    def _knowledge_place(self) -> KnowledgePlace | None:
+        """Where documents lie: None for files in the home."""
+        return postgres_place(self.settings.knowledge_database, self.home.knowledge)
 
     @cached_property
     def helpers(self) -> Helpers:
         """The models that help a search before it is made."""
         said = self.settings
-        embed = said.embed_model
-        embed = embed.removeprefix(ENGINE_PREFIX) if embed.startswith(ENGINE_PREFIX) else ""
-        return Helpers(embed, said.rewrite_model, said.suppose_model)
+        return Helpers(engine_of(said.embed_model), said.rewrite_model, said.suppose_model)
 
     @cached_property
     def leases(self) -> Leases:

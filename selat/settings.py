@@ -63,6 +63,9 @@ class Settings:
     console_idle_min: int = _setting(120, "Minutes after which an idle person is signed out of the console.")  # type: ignore[assignment]
     console_session_h: int = _setting(12, "Hours after which a person signs in to the console again.")  # type: ignore[assignment]
     answer_engine: str = _setting("extractive", "Model that answers from documents.")  # type: ignore[assignment]
+    knowledge_database: str = _setting(
+        "", "PostgreSQL for documents and their index, as postgresql://HOST/NAME; else files in the home."
+    )  # type: ignore[assignment]
     embed_model: str = _setting(
         "",
         "Model that searches by meaning: a folder with model.onnx and tokenizer.json, or `engine:MODEL`. "

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
+from selat.core.caller import Caller
 from selat.core.errors import EngineError, Forbidden, NotFound
 from selat.flows.chat import Desk, Whole, chat
-from selat.flows.embed import embed
+from selat.flows.embed import EngineEmbedder, embed
+from selat.knowledge import Embedder, Models, Reranker, onnx_embedder, onnx_reranker
 from selat.wire import Ask, read_answer
 
 LONGEST = 1_000
@@ -43,6 +47,40 @@ class Helped:
 
 
 NOT_HELPED = Helped()
+ENGINE = "engine:"
+
+
+class House(Protocol):
+    """Where models are found: folders are named from the home, engines are asked at a desk."""
+
+    @property
+    def home(self) -> Home: ...
+    def desk(self) -> Desk: ...
+    def local_caller(self, tenant: str) -> Caller: ...
+
+
+class Home(Protocol):
+    @property
+    def path(self) -> Path: ...
+
+
+def engine_of(said: str) -> str:
+    """The engine's model that a setting names; empty where it names a folder or nothing."""
+    return said.removeprefix(ENGINE) if said.startswith(ENGINE) else ""
+
+
+def searching(embed_model: str, rerank_model: str, house: House) -> Models:
+    """The models that a library searches with, as the settings name them; each is read when first needed."""
+
+    def embedder() -> Embedder | None:
+        if model := engine_of(embed_model):
+            return EngineEmbedder(house.desk, house.local_caller, model)
+        return onnx_embedder(house.home.path / embed_model) if embed_model else None
+
+    def reranker() -> Reranker | None:
+        return onnx_reranker(house.home.path / rerank_model) if rerank_model else None
+
+    return Models(embedder, reranker)
 
 
 async def help_search(desk: Desk, ask: Ask, helpers: Helpers, asked: list[str]) -> Helped:

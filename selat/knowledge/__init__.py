@@ -9,6 +9,7 @@ from selat.knowledge.library import Document, Library, Query, Shelf, State, admi
 from selat.knowledge.near import Models
 from selat.knowledge.parse import SUFFIXES, Child, ParsedText
 from selat.knowledge.parse import VERSION as PARSE_VERSION
+from selat.knowledge.place import FilePlace, Place, postgres_place
 from selat.knowledge.quote import quote
 from selat.knowledge.rows import read_rows
 from selat.knowledge.score import Judged, Scores, score
@@ -22,6 +23,7 @@ __all__ = [
     "Child",
     "Document",
     "Embedder",
+    "FilePlace",
     "Folder",
     "Inbox",
     "Judged",
@@ -29,6 +31,7 @@ __all__ = [
     "Models",
     "Parcel",
     "ParsedText",
+    "Place",
     "Progress",
     "Query",
     "Record",
@@ -45,6 +48,7 @@ __all__ = [
     "label_of",
     "onnx_embedder",
     "onnx_reranker",
+    "postgres_place",
     "quote",
     "read_rows",
     "score",

@@ -55,7 +55,7 @@ class Folders:
             self._store.connection()
             .execute(
                 "SELECT tenant, collection, folder, label, readers FROM folders WHERE tenant = ? "
-                "AND (? IS NULL OR collection = ?) ORDER BY collection, folder",
+                "AND (CAST(? AS TEXT) IS NULL OR collection = ?) ORDER BY collection, folder",
                 (tenant, collection, collection),
             )
             .fetchall()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -73,34 +72,24 @@ class Progress:
 class Inbox:
     """The queue, and the files that were sent in, each under its SHA-256. Many processes put in; one takes out."""
 
-    def __init__(self, store: Store, originals: Path) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self.originals = originals
+        self.originals = store.place.originals
 
     @contextmanager
     def taking(self) -> Iterator[bool]:
         """Hold the one taker's place, or yield False. What an earlier taker left half done waits again."""
-        self.originals.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.originals / ".taker").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            with self._store.connection() as connection:
-                marks = (WAITING, PARSING, INDEXING)
-                connection.execute("UPDATE inbox SET step = ? WHERE step IN (?, ?)", marks)
-            yield True
+        with self._store.place.locked("taker", wait=False) as alone:
+            if alone:
+                with self._store.connection() as connection:
+                    marks = (WAITING, PARSING, INDEXING)
+                    connection.execute("UPDATE inbox SET step = ? WHERE step IN (?, ?)", marks)
+            yield alone
 
     def is_taken(self) -> bool:
         """Whether some process holds the taker's place now."""
-        self.originals.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.originals / ".taker").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+        with self._store.place.locked("taker", wait=False) as alone:
+            return not alone
 
     def draft(self) -> Path:
         """A new file to write what comes in to; `put` takes it, or the caller unlinks it."""
@@ -148,11 +137,17 @@ class Inbox:
 
     def reach(self, parcel: Parcel, step: str, reason: str = "") -> None:
         """Note the step that a document reached; nothing where it was replaced or taken out meanwhile."""
+        mine = (*parcel.place, parcel.original)
         with self._store.connection() as connection:
+            row = connection.execute(
+                f"SELECT history FROM inbox WHERE {_PLACE} AND original = ?",  # noqa: S608
+                mine,
+            ).fetchone()
+            history = [*json.loads(row[0]), [step, _now()]] if row else []
             connection.execute(
-                "UPDATE inbox SET step = ?, reason = ?, tries = tries + ?, "  # noqa: S608
-                f"history = json_insert(history, '$[#]', json_array(?, ?)) WHERE {_PLACE} AND original = ?",
-                (step, reason, int(step == PARSING), step, _now(), *parcel.place, parcel.original),
+                "UPDATE inbox SET step = ?, reason = ?, tries = tries + ?, history = ? "  # noqa: S608
+                f"WHERE {_PLACE} AND original = ?",
+                (step, reason, int(step == PARSING), json.dumps(history), *mine),
             )
 
     def retry(self, tenant: str, collection: str, document: str) -> Parcel:
@@ -193,7 +188,7 @@ class Inbox:
 
     def pause(self, tenant: str) -> None:
         with self._store.connection() as connection:
-            connection.execute("INSERT OR IGNORE INTO paused VALUES (?)", (tenant,))
+            connection.execute("INSERT INTO paused VALUES (?) ON CONFLICT DO NOTHING", (tenant,))
 
     def resume(self, tenant: str) -> None:
         with self._store.connection() as connection:
@@ -224,11 +219,11 @@ class Inbox:
     def _pace_s(self, tenant: str) -> float | None:
         """Seconds between two documents that were finished lately; None when fewer than two were."""
         rows = self._store.connection().execute(
-            "SELECT json_extract(history, '$[#-1][1]'), json_extract(history, '$[#-3][1]') FROM inbox "
-            "WHERE tenant = ? AND step IN (?, ?) ORDER BY id DESC LIMIT ?",
+            "SELECT history FROM inbox WHERE tenant = ? AND step IN (?, ?) ORDER BY id DESC LIMIT ?",
             (tenant, READY, FAILED, RECENT),
         )
-        spans = [(datetime.fromisoformat(end), datetime.fromisoformat(begun)) for end, begun in rows if begun]
+        told = [json.loads(history)[-3:] for (history,) in rows.fetchall()]
+        spans = [(datetime.fromisoformat(one[-1][1]), datetime.fromisoformat(one[0][1])) for one in told]
         if not spans:
             return None
         taken = max(end for end, _ in spans) - min(begun for _, begun in spans)

@@ -17,7 +17,7 @@ from selat.core.errors import HomeBroken
 from selat.core.label import HIGHEST
 from selat.knowledge.scope import Clause, Scope, scope_terms
 from selat.knowledge.store import Row, Stored
-from selat.knowledge.words import stems, words
+from selat.knowledge.words import one_slip, stems, words
 
 _HEAP_BYTES = 64_000_000
 _AXES = ("official", "cloud", "personal")
@@ -53,6 +53,10 @@ class Index:
         self._fresh_until = 0.0
         self._counts: dict[str, int] = {}
         self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
 
     def writer(self) -> Writer:
         return Writer(self._index.writer(heap_size=_HEAP_BYTES, num_threads=1))
@@ -172,18 +176,6 @@ FRESH_S = 0.05  # how long a search may go on with the commit that it began with
 @lru_cache(maxsize=256)
 def _title(text: str) -> str:
     return " ".join(stems(words(text)))
-
-
-def one_slip(one: str, other: str) -> bool:
-    """Whether one letter was changed, dropped, added, or swapped with the next."""
-    if one == other or abs(len(one) - len(other)) > 1:
-        return False
-    at = next((i for i, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), None)
-    if at is None:
-        return True
-    left, right = one[at:], other[at:]
-    swapped = left[:2] == right[1::-1] and left[2:] == right[2:]
-    return left[1:] == right[1:] or left[1:] == right or left == right[1:] or swapped
 
 
 def _scopes(row: Row, whole: bool) -> list[str]:

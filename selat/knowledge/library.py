@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from selat.core.caller import EVERY_GROUP
 from selat.core.errors import NotFound, Unavailable
@@ -19,6 +15,7 @@ from selat.knowledge.folders import Folder, Folders, is_below
 from selat.knowledge.inbox import Inbox
 from selat.knowledge.language import detect
 from selat.knowledge.near import Models, Near, fuse
+from selat.knowledge.place import FilePlace, Place, TextIndex, Writing
 from selat.knowledge.question import Question, understand
 from selat.knowledge.rank import Candidate, Found, answering, rank
 from selat.knowledge.scope import VERSION as INDEX_VERSION
@@ -26,9 +23,7 @@ from selat.knowledge.scope import Scope
 from selat.knowledge.store import Record, Store, label_of
 from selat.knowledge.terms import shared
 
-if TYPE_CHECKING:
-    from selat.knowledge.index import Index, Writer
-
+INDEX = "index"
 BATCH = 2048  # documents in one commit of the index
 TOGETHER = 32  # documents in one transaction of the store
 DETECTED = 700  # characters by which a language is known
@@ -92,16 +87,17 @@ class State:
 
 
 class Library:
-    """A knowledge base in one folder. Any number of processes may search while one ingests."""
+    """A knowledge base in a folder or another place. Any number of processes may search while one ingests."""
 
-    def __init__(self, folder: Path, models: Models | None = None) -> None:
+    def __init__(self, folder: Path, models: Models | None = None, place: Place | None = None) -> None:
         self.folder = folder
         self.models = models or Models()
-        self.store = Store(folder)
-        self.near = Near(folder, self.store, self.models)
-        self.inbox = Inbox(self.store, folder / "originals")
+        self.place = place or FilePlace(folder)
+        self.store = Store(self.place)
+        self.near = Near(self.store, self.models)
+        self.inbox = Inbox(self.store)
         self.folders = Folders(self.store)
-        self._index: Index | None = None
+        self._index: TextIndex | None = None
 
     def add(self, tenant: str, collection: str, document: Document) -> bool:
         """Put one document in, searchable on return; False when it was there unchanged."""
@@ -205,10 +201,10 @@ class Library:
     def status(self) -> State:
         """Counts, size and digest; reads everything."""
         index = self._live()
-        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        size = self.place.size_bytes()
         documents, failed, passages, waiting = self.store.counts()
         near = self.near.told()
-        return State(documents, failed, passages, waiting, index.folder.name, near, size, self.store.digest())
+        return State(documents, failed, passages, waiting, index.name, near, size, self.store.digest())
 
     @contextmanager
     def writing(self, wait: bool = True, index: bool = True) -> Iterator[Shelf]:
@@ -216,11 +212,9 @@ class Library:
 
         Raises: Unavailable, when another process holds it and `wait` is off.
         """
-        with (self.folder / "writer.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise Unavailable("another process is ingesting into this knowledge base; wait for it") from error
+        with self.place.locked("writer", wait) as alone:
+            if not alone:
+                raise Unavailable("another process is ingesting into this knowledge base; wait for it")
             shelf = Shelf(self.store, self._live(), self.near)
             try:
                 yield shelf
@@ -253,19 +247,18 @@ class Library:
 
         Needs nothing of the old one, so it mends a damaged index too.
         """
-        with (self.folder / "writer.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self.place.locked("writer"):
             entries = self._build().size
         self.near.rebuild(self)
         return entries
 
-    def _build(self) -> Index:
+    def _build(self) -> TextIndex:
         """A new index in place of the one pointed to. The caller holds the writer's lock."""
-        old = self._pointed()
+        old = self.place.pointed(INDEX)
         number = int(old.rsplit("-", 1)[1]) + 1 if old else 1
-        new = self.folder / f"index-v{INDEX_VERSION}-{number}"
-        shutil.rmtree(new, ignore_errors=True)
-        index = _open(new)
+        new = f"index-v{INDEX_VERSION}-{number}"
+        self.place.drop(INDEX, new)
+        index = self.place.index(new)
         self.store.reanalyse()
         self.store.unsettle()
         shelf = Shelf(self.store, index, self.near)
@@ -273,16 +266,16 @@ class Library:
             shelf.commit()
         finally:
             shelf.close()
-        self._point(new.name)
+        self.place.point(INDEX, new)
         self._index = index
         if old:
-            shutil.rmtree(self.folder / old, ignore_errors=True)
+            self.place.drop(INDEX, old)
         return index
 
     def close(self) -> None:
         """Let go of this thread's connection, and of the models."""
         self.near.close()
-        self.store.close()
+        self.place.close()
 
     def _ranked(self, query: Query) -> list[Candidate]:
         index = self._live()
@@ -311,42 +304,27 @@ class Library:
     def _groups(self, query: Query) -> frozenset[str]:
         return self.store.groups(query.tenant) if EVERY_GROUP in query.groups else query.groups
 
-    def _live(self) -> Index:
+    def _live(self) -> TextIndex:
         """The index that the pointer names; a new one where there is none, or where it is of another version."""
-        name = self._pointed()
+        name = self.place.pointed(INDEX)
         if not name.startswith(f"index-v{INDEX_VERSION}-"):
-            with (self.folder / "first.lock").open("a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                name = self._pointed()
+            with self.place.locked("first"):
+                name = self.place.pointed(INDEX)
                 if not name.startswith(f"index-v{INDEX_VERSION}-"):
                     return self._build()
-        if self._index is None or self._index.folder.name != name:
-            self._index = _open(self.folder / name)
+        if self._index is None or self._index.name != name:
+            self._index = self.place.index(name)
         return self._index
-
-    def _pointed(self) -> str:
-        """The name of the live index, empty where there is none yet."""
-        try:
-            return os.readlink(self.folder / "index")
-        except FileNotFoundError:
-            return ""
-
-    def _point(self, name: str) -> None:
-        """Swap the pointer in one step: a reader sees the old index or the new one."""
-        fresh = self.folder / f"index.{os.getpid()}"
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(name)
-        fresh.replace(self.folder / "index")
 
 
 class Shelf:
     """The writer's hands: documents go to the store at once, to the index in batches."""
 
-    def __init__(self, store: Store, index: Index, near: Near) -> None:
+    def __init__(self, store: Store, index: TextIndex, near: Near) -> None:
         self._near = near
         self._store = store
         self._index = index
-        self._writer: Writer | None = None
+        self._writer: Writing | None = None
         self._open = 0
         self._kept_to: dict[tuple[str, str, str], str] = {}
 
@@ -436,13 +414,6 @@ class Shelf:
 def admits(readers: str, groups: frozenset[str]) -> bool:
     """Whether one who is in `groups` may know of what is kept to `readers` (by comma; empty: kept to none)."""
     return not readers or EVERY_GROUP in groups or not groups.isdisjoint(readers.split(","))
-
-
-def _open(folder: Path) -> Index:
-    # Brings tantivy: a process that never searches does not pay for it.
-    from selat.knowledge.index import Index
-
-    return Index(folder)
 
 
 def documents_of(library: Library, query: Query) -> list[str]:

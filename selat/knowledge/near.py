@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from selat.core.label import Label
 from selat.knowledge.embed import Embedder, Reranker, Values
+from selat.knowledge.place import VectorIndex
 from selat.knowledge.rank import Candidate
 from selat.knowledge.scope import Scope
 from selat.knowledge.store import Row, Store, Stored
 
 if TYPE_CHECKING:
-    from selat.knowledge.vectors import Vector, Vectors
+    from selat.knowledge.vectors import Vector
 
 VERSION = 1
+VECTORS = "vectors"
 TOGETHER = 64  # documents that are embedded before they are written
 RRF = 60  # of reciprocal rank fusion. Source: Cormack, Clarke and Buettcher, SIGIR 2009
 RERANKED = 20
@@ -63,13 +61,13 @@ class _Draft:
 
 
 class Near:
-    """The vectors of a library: a folder by model and number, and a link to the one in use."""
+    """The vectors of a library, named by model and number, and a pointer to those in use."""
 
-    def __init__(self, folder: Path, store: Store, models: Models) -> None:
-        self._folder = folder
+    def __init__(self, store: Store, models: Models) -> None:
+        self._place = store.place
         self._store = store
         self._models = models
-        self._open: Vectors | None = None
+        self._open: VectorIndex | None = None
 
     @cached_property
     def embedder(self) -> Embedder | None:
@@ -90,7 +88,7 @@ class Near:
         if live is None or asked.vector == ():
             return {}
         embedder = self.embedder
-        if embedder is None or not self._is_of(live.folder.name, embedder):
+        if embedder is None or not self._is_of(live.name, embedder):
             return {}
         vector: Any = asked.vector
         if vector is None:
@@ -112,15 +110,17 @@ class Near:
         embedder = self.embedder
         if embedder is None:
             return "none: full text alone; name a model: setting embed_model"
-        if live is None or not self._is_of(live.folder.name, embedder):
+        if self._place.vectors("vectors-none") is None:
+            return "none: full text alone; the database has no pgvector"
+        if live is None or not self._is_of(live.name, embedder):
             return "none yet of this model: full text alone until selat index rebuild has ended"
-        waiting = len(self._store.unvectored(live.folder.name, 1_000_000))
-        return f"{live.folder.name}: {live.size} passages" + (f", {waiting} documents wait" if waiting else "")
+        waiting = len(self._store.unvectored(live.name, 1_000_000))
+        return f"{live.name}: {live.size} passages" + (f", {waiting} documents wait" if waiting else "")
 
     def recall(self, questions: Sequence[str], tenant: str, scope: Scope, k: int) -> float | None:
         """The share of the exact nearest that a search finds; None where full text goes alone."""
         live = self._live()
-        if live is None or self.embedder is None or not self._is_of(live.folder.name, self.embedder):
+        if live is None or self.embedder is None or not self._is_of(live.name, self.embedder):
             return None
         made: list[Any] = [self.embedder.query(text, tenant) for text in questions]
         return live.recall([one for one in made if one is not None], scope, k)
@@ -130,7 +130,7 @@ class Near:
         embedder = self.embedder
         if embedder is None:
             return self.refold(library)
-        with self._alone() as alone:
+        with self._place.locked(VECTORS, wait=False) as alone:
             if alone:
                 name = self._pointed()
                 if not self._is_of(name, embedder):
@@ -142,10 +142,10 @@ class Near:
         embedder = self.embedder
         if embedder is None:
             return
-        with self._alone() as alone:
+        with self._place.locked(VECTORS, wait=False) as alone:
             if alone:
                 name = self._next(embedder)
-                shutil.rmtree(self._folder / name, ignore_errors=True)
+                self._place.drop(VECTORS, name)
                 self._fill(library, name, embedder)
 
     def refold(self, library: Writes) -> None:
@@ -153,7 +153,7 @@ class Near:
         name = self._pointed()
         if not name:
             return
-        with self._alone() as alone:
+        with self._place.locked(VECTORS, wait=False) as alone:
             if alone:
                 self._fill(library, name, None)
 
@@ -169,7 +169,9 @@ class Near:
             embedder.close()
 
     def _fill(self, library: Writes, name: str, embedder: Embedder | None) -> None:
-        vectors = _vectors(self._folder / name)
+        vectors = self._place.vectors(name)
+        if vectors is None:
+            return
         passed: set[int] = set()
         while True:
             rows = [row for row in self._store.unvectored(name, TOGETHER + len(passed)) if row.doc not in passed]
@@ -184,7 +186,7 @@ class Near:
         if name != self._pointed() and embedder is not None:
             self._point(name)
 
-    def _draft(self, rows: Sequence[Row], vectors: Vectors, embedder: Embedder | None) -> _Draft:
+    def _draft(self, rows: Sequence[Row], vectors: VectorIndex, embedder: Embedder | None) -> _Draft:
         """Vectors for the passages of these documents: those that are held, else what a model makes."""
         draft = _Draft()
         for row in rows:
@@ -210,29 +212,16 @@ class Near:
                     scope = (row.tenant, row.collection, row.readers)
                     yield Vector(one.id, row.doc, scope, one.passage.label, values)
 
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        with (self._folder / "vectors.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
-
-    def _live(self) -> Vectors | None:
+    def _live(self) -> VectorIndex | None:
         name = self._pointed()
         if not name.startswith(f"vectors-v{VERSION}-"):
             return None
-        if self._open is None or self._open.folder.name != name:
-            self._open = _vectors(self._folder / name)
+        if self._open is None or self._open.name != name:
+            self._open = self._place.vectors(name)
         return self._open
 
     def _pointed(self) -> str:
-        try:
-            return os.readlink(self._folder / "vectors")
-        except FileNotFoundError:
-            return ""
+        return self._place.pointed(VECTORS)
 
     def _is_of(self, name: str, embedder: Embedder) -> bool:
         return name.startswith(f"vectors-v{VERSION}-{embedder.digest[:16]}-")
@@ -245,19 +234,9 @@ class Near:
 
     def _point(self, name: str) -> None:
         old = self._pointed()
-        fresh = self._folder / f"vectors.{os.getpid()}"
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(name)
-        fresh.replace(self._folder / "vectors")
+        self._place.point(VECTORS, name)
         if old:
-            shutil.rmtree(self._folder / old, ignore_errors=True)
-
-
-def _vectors(folder: Path) -> Vectors:
-    # Brings NumPy: a process that never searches does not pay for it.
-    from selat.knowledge.vectors import Vectors
-
-    return Vectors(folder)
+            self._place.drop(VECTORS, old)
 
 
 def _made(embedder: Embedder, row: Row, passages: Sequence[Stored]) -> dict[int, Values]:

@@ -99,7 +99,8 @@ def rank(question: Question, found: Found, rarity: Frequencies) -> list[Candidat
         if telling > 1 and share >= SPELT_OUT:
             evidence = max(evidence, share)
         candidates.append(Candidate(passage, value, evidence, stored.id))
-    return sorted(candidates, key=lambda one: -one.score)
+    # Of equals, the one whose name comes first: not the one that happened to be read first.
+    return sorted(candidates, key=lambda one: (-one.score, one.passage.source.document, one.passage.number))
 
 
 def _document(title: str, text: frozenset[str], question: Question, rarity: Frequencies) -> _Document:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from selat.core.errors import HomeBroken
 from selat.core.label import Label, parse_label
 from selat.core.passage import Passage, Source
+from selat.knowledge.place import Connection, Place, Tables
 from selat.knowledge.words import stems, words
 
 VERSION = 4
@@ -67,6 +64,7 @@ _HIT = (
     "d.document, d.title, d.origin, d.dated, d.language, d.readers "
     "FROM passages p JOIN documents d ON d.doc = p.doc "
 )
+TABLES = Tables(VERSION, _TABLES, _UPGRADES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,46 +116,14 @@ _label = lru_cache(maxsize=1024)(parse_label)
 
 
 class Store:
-    """One connection a thread; WAL, so that readers go on while a writer ingests."""
+    """Documents and passages in the place's database, in SQL that SQLite and PostgreSQL share."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "documents.sqlite"
-        self._local = threading.local()
-        self._prepare()
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        place.prepare(TABLES)
 
-    def _prepare(self) -> None:
-        """Make the tables where they are missing, and bring older ones up to date, all or nothing."""
-        connection = self.connection()
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == VERSION:
-            return
-        if version > VERSION or version == 1:
-            raise HomeBroken(f"knowledge base is of version {version}, this Selat reads {VERSION}; upgrade Selat")
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            for steps in _UPGRADES[version - 2 :] if version else ():
-                for step in steps:
-                    connection.execute(step)
-            for table in _TABLES.split(";"):
-                connection.execute(table)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-
-    def connection(self) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found is None:
-            try:
-                found = sqlite3.connect(self._path, timeout=30)
-                found.execute("PRAGMA journal_mode = WAL")
-                found.execute("PRAGMA synchronous = NORMAL")
-                found.execute("PRAGMA foreign_keys = ON")
-            except sqlite3.DatabaseError as error:
-                raise HomeBroken(
-                    f"knowledge base {self._path.name} cannot be opened; restore it or ingest anew"
-                ) from error
-            self._local.connection = found
-        return found
+    def connection(self) -> Connection:
+        return self.place.connection()
 
     def record(self, tenant: str, collection: str, document: str) -> Record | None:
         row = (
@@ -173,7 +139,7 @@ class Store:
     def records(self, tenant: str, collection: str | None = None) -> list[Record]:
         """The tenant's documents in order of collection and id."""
         rows = self.connection().execute(
-            f"SELECT {_DOCUMENT} FROM documents WHERE tenant = ? AND (? IS NULL OR collection = ?) "  # noqa: S608
+            f"SELECT {_DOCUMENT} FROM documents WHERE tenant = ? AND (CAST(? AS TEXT) IS NULL OR collection = ?) "  # noqa: S608
             "ORDER BY collection, document",
             (tenant, collection, collection),
         )
@@ -192,8 +158,8 @@ class Store:
         row = (
             self.connection()
             .execute(
-                "SELECT count(*), coalesce(sum(status = 'failed'), 0), coalesce(sum(passages), 0), "
-                "coalesce(sum(indexed = 0), 0) FROM documents"
+                "SELECT count(*), count(*) FILTER (WHERE status = 'failed'), coalesce(sum(passages), 0), "
+                "count(*) FILTER (WHERE indexed = 0) FROM documents"
             )
             .fetchone()
         )
@@ -207,9 +173,9 @@ class Store:
         connection = self.connection()
         marks = ",".join("?" * (len(_NAMES) + 1))
         doc = connection.execute(
-            f"INSERT INTO documents ({_DOCUMENT}, stems) VALUES ({marks})",  # noqa: S608
+            f"INSERT INTO documents ({_DOCUMENT}, stems) VALUES ({marks}) RETURNING doc",  # noqa: S608
             (*(getattr(record, name) for name in _NAMES), whole),
-        ).lastrowid
+        ).fetchone()[0]
         connection.executemany(
             'INSERT INTO passages (doc, number, start, "end", page, heading, label, text, stems) '
             "VALUES (?,?,?,?,?,?,?,?,?)",
@@ -241,21 +207,21 @@ class Store:
             (tenant, collection, document),
         ).fetchone()
         if row:
-            connection.execute("INSERT OR IGNORE INTO gone VALUES (?)", row)
+            connection.execute("INSERT INTO gone VALUES (?) ON CONFLICT DO NOTHING", row)
             connection.execute("DELETE FROM documents WHERE doc = ?", row)
         return row is not None
 
     def passages(self, ids: Iterable[int]) -> dict[int, Stored]:
         """The passages that still exist among `ids`."""
         wanted = list(ids)
-        marks = ",".join("?" * len(wanted))
+        marks = ",".join("?" * len(wanted)) or "NULL"
         rows = self.connection().execute(f"{_HIT} WHERE p.id IN ({marks})", wanted)
         return {row[0]: _stored(row) for row in rows}
 
     def stems(self, docs: Iterable[int]) -> dict[int, frozenset[str]]:
         """The stems of whole documents."""
         wanted = list(docs)
-        marks = ",".join("?" * len(wanted))
+        marks = ",".join("?" * len(wanted)) or "NULL"
         rows = self.connection().execute(f"SELECT doc, stems FROM documents WHERE doc IN ({marks})", wanted)  # noqa: S608
         return {doc: frozenset(line.split()) for doc, line in rows}
 
@@ -299,7 +265,7 @@ class Store:
     def rows(self, docs: Iterable[int]) -> list[Row]:
         """Those of these documents that are still there, as they are now."""
         wanted = list(docs)
-        marks = ",".join("?" * len(wanted))
+        marks = ",".join("?" * len(wanted)) or "NULL"
         rows = self.connection().execute(
             f"SELECT doc, tenant, collection, readers FROM documents WHERE doc IN ({marks})",  # noqa: S608
             wanted,
@@ -362,12 +328,6 @@ class Store:
         ):
             whole.update(repr(row).encode())
         return whole.hexdigest()
-
-    def close(self) -> None:
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if found:
-            found.close()
-            self._local.connection = None
 
 
 def analyse(passage: Passage) -> str:

@@ -88,6 +88,10 @@ class Vectors:
         self._lock = threading.Lock()
 
     @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
     def size(self) -> int:
         """Vectors that a search may meet."""
         return sum(int(segment.alive.sum()) for segment in self._now().segments)

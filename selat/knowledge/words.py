@@ -98,3 +98,15 @@ def stem(word: str) -> str:
 
 def stems(found: Iterable[str]) -> list[str]:
     return list(map(_STEMS.__getitem__, found))
+
+
+def one_slip(one: str, other: str) -> bool:
+    """Whether one letter was changed, dropped, added, or swapped with the next."""
+    if one == other or abs(len(one) - len(other)) > 1:
+        return False
+    at = next((i for i, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), None)
+    if at is None:
+        return True
+    left, right = one[at:], other[at:]
+    swapped = left[:2] == right[1::-1] and left[2:] == right[2:]
+    return left[1:] == right[1:] or left[1:] == right or left == right[1:] or swapped

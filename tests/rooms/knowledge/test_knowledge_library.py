@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from selat.core.errors import HomeBroken, NotFound, Unavailable
 from selat.core.label import HIGHEST, LOWEST, CloudClass, Label, Official, PersonalKind, parse_label
 from selat.core.passage import Passage, Source
-from selat.knowledge import Document, Library, Query, documents_of
+from selat.knowledge import Document, Library, Place, Query, documents_of
 
 LABELS = st.builds(Label, st.sampled_from(Official), st.sampled_from(CloudClass), st.sampled_from(PersonalKind))
 
@@ -27,8 +28,18 @@ def document(identity: str, text: str, label: str = "terbuka", digest: str = "1"
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Library:
-    return Library(tmp_path / "knowledge")
+def library(place: Place) -> Iterator[Library]:
+    """A library in a folder, and one on PostgreSQL: what holds of one holds of the other."""
+    library = Library(place.originals.parent, place=place)
+    yield library
+    library.close()
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path) -> Iterator[Library]:
+    library = Library(tmp_path / "knowledge")
+    yield library
+    library.close()
 
 
 def seen(library: Library, text: str, clearance: Label = LOWEST, tenant: str = "t", k: int = 10) -> list[str]:
@@ -111,7 +122,7 @@ def test_a_removed_document_is_gone_before_the_index_knows(library: Library) -> 
 
 def test_another_process_reads_while_one_writes(library: Library) -> None:
     library.add("t", "c", document("a", "kopi"))
-    reader = Library(library.folder)
+    reader = Library(library.folder, place=library.place)
     assert seen(reader, "kopi") == ["a"]
     library.add("t", "c", document("b", "kopi teh"))
     assert set(seen(reader, "kopi")) == {"a", "b"}
@@ -121,7 +132,7 @@ def test_there_is_one_writer(library: Library) -> None:
     with (
         library.writing(),
         pytest.raises(Unavailable, match="ingesting"),
-        Library(library.folder).writing(wait=False),
+        Library(library.folder, place=library.place).writing(wait=False),
     ):
         pass
 
@@ -130,12 +141,12 @@ def test_a_rebuilt_index_answers_the_same(library: Library) -> None:
     for number in range(20):
         library.add("t", "c", document(f"d{number}", f"kopi nombor{number} " + "teh " * number))
     before = seen(library, "kopi nombor7")
-    reader = Library(library.folder)
+    reader = Library(library.folder, place=library.place)
     assert library.rebuild() == 20
     assert seen(library, "kopi nombor7") == before == seen(reader, "kopi nombor7")
 
 
-def test_a_writer_killed_before_the_index_is_made_good_by_the_next(library: Library) -> None:
+def test_a_writer_killed_before_the_index_is_made_good_by_the_next(in_folder: Library) -> None:
     script = (
         "import os, sys\n"
         "sys.path.insert(0, sys.argv[2])\n"
@@ -148,33 +159,35 @@ def test_a_writer_killed_before_the_index_is_made_good_by_the_next(library: Libr
         "    os.kill(os.getpid(), 9)\n"
     )
     house = Path(__file__).parents[3]
-    done = subprocess.run([sys.executable, "-c", script, str(library.folder), str(house)], cwd=house, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(in_folder.folder), str(house)], cwd=house, check=False
+    )
     assert done.returncode == -9
-    assert seen(library, "kopi") == []
-    with library.writing():
+    assert seen(in_folder, "kopi") == []
+    with in_folder.writing():
         pass
-    assert seen(library, "kopi") == ["a"]
+    assert seen(in_folder, "kopi") == ["a"]
 
 
-def test_a_damaged_index_says_so_and_is_mended_from_the_documents(library: Library) -> None:
-    library.add("t", "c", document("a", "kopi"))
-    for path in (library.folder / "index").iterdir():
+def test_a_damaged_index_says_so_and_is_mended_from_the_documents(in_folder: Library) -> None:
+    in_folder.add("t", "c", document("a", "kopi"))
+    for path in (in_folder.folder / "index").iterdir():
         path.write_bytes(b"not an index")
     with pytest.raises(HomeBroken, match="selat index rebuild"):
-        seen(Library(library.folder), "kopi")
-    fresh = Library(library.folder)
+        seen(Library(in_folder.folder), "kopi")
+    fresh = Library(in_folder.folder)
     fresh.rebuild()
     assert seen(fresh, "kopi") == ["a"]
 
 
-def test_an_index_of_another_version_is_built_anew(library: Library) -> None:
-    library.add("t", "c", document("a", "kopi"))
-    old = (library.folder / "index").resolve()
-    old.rename(library.folder / "index-v0-7")
-    (library.folder / "index").unlink()
-    (library.folder / "index").symlink_to("index-v0-7")
-    assert seen(Library(library.folder), "kopi") == ["a"]
-    assert not (library.folder / "index-v0-7").exists()
+def test_an_index_of_another_version_is_built_anew(in_folder: Library) -> None:
+    in_folder.add("t", "c", document("a", "kopi"))
+    old = (in_folder.folder / "index").resolve()
+    old.rename(in_folder.folder / "index-v0-7")
+    (in_folder.folder / "index").unlink()
+    (in_folder.folder / "index").symlink_to("index-v0-7")
+    assert seen(Library(in_folder.folder), "kopi") == ["a"]
+    assert not (in_folder.folder / "index-v0-7").exists()
 
 
 def test_processes_that_open_a_new_library_together_share_one_index(tmp_path: Path) -> None:

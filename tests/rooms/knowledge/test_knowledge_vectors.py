@@ -18,7 +18,7 @@ from onnx_kit import embedder, reranker  # noqa: E402
 from selat.core.errors import HomeBroken  # noqa: E402
 from selat.core.label import HIGHEST, LOWEST, Label, Official, parse_label  # noqa: E402
 from selat.core.passage import Passage, Source  # noqa: E402
-from selat.knowledge import Document, Library, Models, Query, onnx_embedder, onnx_reranker  # noqa: E402
+from selat.knowledge import Document, Library, Models, Place, Query, onnx_embedder, onnx_reranker  # noqa: E402
 from selat.knowledge.folders import Folder  # noqa: E402
 from selat.knowledge.scope import Scope  # noqa: E402
 from selat.knowledge.vectors import MERGE_AT, Vector, Vectors, _by_blocks, _products, _small  # noqa: E402
@@ -44,8 +44,8 @@ def models(tmp_path: Path) -> Models:
 
 
 @pytest.fixture
-def library(tmp_path: Path, models: Models) -> Iterator[Library]:
-    library = Library(tmp_path / "knowledge", models)
+def library(place: Place, models: Models) -> Iterator[Library]:
+    library = Library(place.originals.parent, models, place)
     for identity, text, label in (
         ("a", "zirafah itu tinggi", "terbuka"),
         ("b", "kereta itu laju", "terbuka"),
@@ -64,7 +64,7 @@ def seen(library: Library, text: str, clearance: Label = HIGHEST, *groups: str) 
 
 def test_a_word_that_no_document_holds_finds_what_means_the_same(library: Library) -> None:
     assert seen(library, "gruntel")[0] == "b"
-    assert Library(library.folder).search(Query("t", "c", "gruntel", HIGHEST)) == []
+    assert Library(library.folder, place=library.place).search(Query("t", "c", "gruntel", HIGHEST)) == []
 
 
 def test_nothing_above_the_clearance_is_near(library: Library) -> None:
@@ -76,7 +76,7 @@ def test_nothing_above_the_clearance_is_near(library: Library) -> None:
 def test_vectors_follow_labels_groups_and_removals_without_the_model(library: Library) -> None:
     before = list(library.folder.glob("vectors-*"))
     library.relabel("t", "c", "a", parse_label("rahsia"))
-    plain = Library(library.folder)
+    plain = Library(library.folder, place=library.place)
     plain.relabel("t", "c", "c", parse_label("terbuka"))
     assert seen(library, "blorpi", LOWEST)[0] == "c"
     assert "a" not in seen(library, "blorpi", LOWEST)
@@ -95,7 +95,7 @@ def test_vectors_follow_labels_groups_and_removals_without_the_model(library: Li
 def test_another_model_makes_all_vectors_anew_beside_the_live_ones(library: Library, tmp_path: Path) -> None:
     old = library.near._pointed()
     folder = embedder(tmp_path / "other", [*GROUPS, ["laju", "vispa"]], seed=2)
-    other = Library(library.folder, Models(lambda: onnx_embedder(folder)))
+    other = Library(library.folder, place=library.place, models=Models(lambda: onnx_embedder(folder)))
     assert "full text alone" in other.status().vectors
     assert seen(other, "vispa") == []
     other.rebuild()
@@ -127,7 +127,7 @@ def test_a_reranker_has_the_last_word(tmp_path: Path) -> None:
     library = Library(tmp_path / "knowledge", Models(reranker=lambda: onnx_reranker(folder)))
     library.add("t", "c", document("a", "minyak minyak sawit"))
     library.add("t", "c", document("b", "sedikit minyak zaitun di dapur sebelah kedai"))
-    assert seen(Library(library.folder), "minyak")[0] == "a"
+    assert seen(Library(library.folder, place=library.place), "minyak")[0] == "a"
     assert seen(library, "minyak")[0] == "b"
     library.close()
 
