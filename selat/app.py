@@ -55,18 +55,15 @@ from selat.flows.chat import Desk
 from selat.flows.duties import Duties
 from selat.flows.helpers import Helpers, engine_of, searching
 from selat.flows.meter import metering, read_prices
-from selat.flows.mirror import Mirror, Upstream
+from selat.flows.mirror import Mirror, upstream_of
 from selat.flows.shelve import Shelving
 from selat.guard import Guard
 from selat.home import Home, find_home, open_home, secret
-from selat.identity import KEY_PREFIX, Keys, KeyWish, NewKey, Tenant
+from selat.identity import Identify, Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, postgres_place, quote
 from selat.knowledge import Place as KnowledgePlace
 from selat.ledger import Book, Journal, Place, prepare, read_bucket
 from selat.models import ModelStore
-from selat.models.offer import Source
-from selat.models.sources import Hub, source_of
-from selat.models.web import Web
 from selat.plugins import load_detectors
 from selat.policy import (
     DEFAULT,
@@ -115,18 +112,6 @@ def fresh_id() -> str:
     """A UUID of version 7 as 32 hex digits: 48 bits of milliseconds, then chance; sorts by time. RFC 9562."""
     number = int.from_bytes(os.urandom(10), "big") & _UUID_CHANCE | _UUID_MARKS
     return f"{time.time_ns() // 1_000_000:012x}{number:020x}"
-
-
-class Identify:
-    """Finds the Caller of an API key or, where providers are named, of their tokens."""
-
-    def __init__(self, keys: Keys, tokens: Tokens | None) -> None:
-        self._keys, self._tokens = keys, tokens
-
-    def __call__(self, secret: str) -> Caller:
-        if self._tokens is None or secret.startswith(KEY_PREFIX):
-            return self._keys.identify(secret)
-        return self._tokens.identify(secret)
 
 
 class Platform:
@@ -305,23 +290,12 @@ class Platform:
         """The models that this home holds."""
         return ModelStore(self.home.models)
 
-    def model_source(self, text: str, name: str, only: tuple[str, ...], endpoint: str, token: str) -> Source:
-        """Where a person says that a model comes from. Raises: Misused, BadRequest."""
-        return source_of(text, Web(token), endpoint or self.settings.model_hub, name, only)
-
     @cached_property
     def mirror(self) -> Mirror:
         """What gives models to callers, and fetches allowed ones that are not here."""
-        said, upstream = self.settings, None
-        if said.model_upstream:
-            allow = tuple(word.strip() for word in said.model_upstream_allow.split(",") if word.strip())
-            web = Web(os.environ.get("HF_TOKEN", ""))
-            upstream = Upstream(
-                self.shelving("upstream"),
-                lambda name, revision: Hub(web, said.model_upstream, name, revision),
-                allow,
-            )
-        return Mirror(self.models, self.record, upstream)
+        said = self.settings
+        there = said.model_upstream, said.model_upstream_allow, os.environ.get("HF_TOKEN", "")
+        return Mirror(self.models, self.record, upstream_of(self.shelving("upstream"), *there))
 
     def shelving(self, by: str = LOCAL_KEY) -> Shelving:
         """How models come and go, booked in the name of a key."""
@@ -494,10 +468,8 @@ def furnish(home: Home) -> str | None:
         platform.book_packs()
         if platform.keys.list(DEFAULT_TENANT):
             return None
-        roles = frozenset({"operator", "builder"})
-        return platform.create_key(
-            KeyWish("first", roles, platform.keys.tenant(DEFAULT_TENANT).highest_label)
-        ).secret
+        highest = platform.keys.tenant(DEFAULT_TENANT).highest_label
+        return platform.create_key(KeyWish("first", frozenset({"operator", "builder"}), highest)).secret
     finally:
         platform.close()
 

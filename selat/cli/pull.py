@@ -16,6 +16,8 @@ from selat.flows.pull import Terms, Watch
 from selat.flows.pull import pull as pull_flow
 from selat.models.licence import Licence
 from selat.models.offer import Offer
+from selat.models.sources import source_of
+from selat.models.web import Web
 
 SHOWN = 5
 
@@ -58,7 +60,7 @@ def pull(
     token = os.environ.get(token_env or ("HF_TOKEN" if unasked else ""), "")
     terms = Terms(accept_license, licence, vendor, country, jobs)
     with open_platform(home) as platform, byte_progress("fetching", 0, quiet=json_) as bar:
-        found = platform.model_source(source, name, tuple(only or ()), endpoint, token)
+        found = source_of(source, Web(token), endpoint or platform.settings.model_hub, name, tuple(only or ()))
         watch = Watch(
             lambda offer, its: _offered(bar, offer, its, quiet=json_), lambda size: bar.advance(TaskID(0), size)
         )

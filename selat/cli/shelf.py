@@ -13,6 +13,7 @@ from rich.progress import TaskID
 from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, byte_progress, say, show, show_json
 from selat.cli.pull import pull
+from selat.cli.suggest import catalogue_, suggest
 from selat.flows.shelve import Claim
 from selat.models import Model
 from selat.models.folder import look
@@ -153,6 +154,8 @@ def enlist(app: typer.Typer) -> None:
     app.command()(verify)
     app.command()(admit)
     app.command()(gc)
+    app.command()(suggest)
+    app.command("catalogue")(catalogue_)
 
 
 def _size(model: Model) -> int:

@@ -20,6 +20,8 @@ from selat.flows.shelve import Shelving
 from selat.models import Model, ModelFile, ModelStore
 from selat.models.offer import Source
 from selat.models.record import QUARANTINED, READY, check_name
+from selat.models.sources import Hub
+from selat.models.web import Web
 
 AGAIN_S = 600.0
 """How long a failed fetch from upstream is not tried again."""
@@ -92,6 +94,14 @@ class Upstream:
         elif error is not None:
             log.error("upstream: %s@%s was not fetched: %s", *key, type(error).__name__)
             self._failed[key] = (time.monotonic(), "it failed here; the log says why")
+
+
+def upstream_of(shelving: Shelving, url: str, allow: str, token: str) -> Upstream | None:
+    """The hub at `url`, for models of the patterns in `allow` (by comma); None for no URL."""
+    if not url:
+        return None
+    web, patterns = Web(token), tuple(word.strip() for word in allow.split(",") if word.strip())
+    return Upstream(shelving, lambda name, revision: Hub(web, url, name, revision), patterns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from rich.filesize import decimal
 from selat.core.errors import ModelRefused, NotFound, SelatError, Unavailable
 from selat.flows.shelve import Claim, Shelving, described
 from selat.models import Model, ModelFile
+from selat.models.catalogue import entry_of
 from selat.models.fetch import Fetch, Stopped
 from selat.models.licence import Licence, licence
 from selat.models.offer import Offer, Source, Wanted
@@ -58,7 +59,10 @@ def pull(shelving: Shelving, source: Source, terms: Terms, watch: Watch) -> Mode
             _room(offer, shelving.store.folder)
             stop = Event()
             files = _fetch(offer, Fetch(blobs, source, watch.told, stop), stop, terms.jobs)
-            said = Claim(offer.name, offer.revision, found.id, terms.vendor, terms.country, offer.card.lineage)
+            known = entry_of(offer.name)
+            vendor = terms.vendor or (known.vendor if known else "")
+            country = terms.country or (known.country if known else "")
+            said = Claim(offer.name, offer.revision, found.id, vendor, country, offer.card.lineage)
             model = replace(described(said, files, offer.source), state=terms.state)
             return shelving.put(_joined(shelving, model), not found.permissive)
     except ModelRefused as error:

@@ -1,5 +1,6 @@
 """Turns a credential into a Caller: tenants, their purposes, and API keys that are stored hashed."""
 
+from selat.identity.identify import Identify
 from selat.identity.keys import KeyRecord, Keys, KeyWish, NewKey
 from selat.identity.secret import PREFIX as KEY_PREFIX
 from selat.identity.secret import new_secret
@@ -8,6 +9,7 @@ from selat.identity.tenants import DEFAULT_PURPOSES, Purpose, Tenant
 __all__ = [
     "DEFAULT_PURPOSES",
     "KEY_PREFIX",
+    "Identify",
     "KeyRecord",
     "KeyWish",
     "Keys",
