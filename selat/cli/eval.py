@@ -26,13 +26,14 @@ from selat.evals import (
     templates,
 )
 from selat.evals.named import pack_named
-from selat.evals.report import LANGUAGES, Account, html, markdown
+from selat.evals.report import LANGUAGES, Account, html, known_by_heart, markdown
 from selat.evals.results import results_of
 from selat.evals.run import COMPLETE, Budget, Run
 from selat.evals.scaffold import scaffold
 from selat.evals.store import Store
 from selat.evals.summary import Summary
 from selat.evals.template import DEFAULT
+from selat.evals.verbatim import by_heart_of
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import (
     Plan,
@@ -110,6 +111,9 @@ def run(
     template: Annotated[
         list[str] | None, typer.Option(help="A form; repeat for more; `all` for every one.")
     ] = None,
+    by_heart: Annotated[
+        bool, typer.Option("--by-heart", help="Also ask for the rest of items whose beginning is given.")
+    ] = False,
     scoring: Annotated[str, typer.Option(help=f"How choices are read: {', '.join(SCORINGS)}.")] = GENERATION,
     weights: Annotated[
         Path | None, typer.Option(help="The weights' file, to bind the result to its digest.")
@@ -129,6 +133,7 @@ def run(
     forms = templates() if template == ["all"] else tuple(template or [DEFAULT])
     plugged = eval_packs()
     packs = [pack_named(name, plugged) for name in pack]
+    packs += [made for one in packs if by_heart and (made := by_heart_of(one))]
     terms = Terms(forms, scoring, Budget(at_once, max_samples, max_tokens, minutes * 60))
     with open_platform(home) as platform:
         chosen = choose_engine(platform.shelf, model, engine)
@@ -298,6 +303,7 @@ def _show(run: Run, summaries: list[Summary], json_: bool) -> None:
     if json_:
         show_json({"run": _run_json(run), "results": [one.to_json() for one in summaries]})
         return
+    known = known_by_heart(summaries)
     for one in summaries:
         score = one.score
         chance = "" if one.chance is None else f", chance {one.chance:.0%}"
@@ -308,8 +314,12 @@ def _show(run: Run, summaries: list[Summary], json_: bool) -> None:
             show(f"{'':14}{beside}{f', {one.missing} missing' if one.missing else ''}")
         for name, part in dict(one.parts).get("chrf", ()):
             show(f"{'':14}chrF {name}: {part.mean:.3f} [{part.low:.3f}, {part.high:.3f}]  n {part.n}")
-        for contrast in one.contrasts:
+        for contrast in (*one.gaps, *one.asymmetries):
             show(f"{'':14}{contrast.first} less {contrast.second}: {_points(contrast.difference)}")
+        if form := one.widest_form:
+            show(f"{'':14}forms differ by at most {_points(form.difference)} ({form.first} less {form.second})")
+        if one.pack in known:
+            show(f"{'':14}KNOWN BY HEART: the model may have seen this pack")
 
 
 def _points(found: Estimate) -> str:

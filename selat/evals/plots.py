@@ -1,4 +1,4 @@
-"""Plots as inline SVG: forests of scores with their intervals, and a radar over packs; no script, no font."""
+"""Plots: forests of scores with their intervals in HTML, a radar over packs as inline SVG; no script, no font."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from xml.sax.saxutils import escape
 
 from selat.evals.stats import Estimate
 
-_LABEL, _WIDTH, _ROW, _VALUE = 250, 330, 26, 150
+_QUOTE = {'"': "&quot;"}
+_GRID = "".join(f'<i class="grid" style="left:{place}%"></i>' for place in (0, 25, 50, 75, 100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,31 +23,24 @@ class Bar:
 
 
 def forest(bars: Sequence[Bar], title: str, low: float = 0.0, high: float = 1.0) -> str:
-    """Means as dots on lines as long as their intervals; a mark at what guessing gets."""
-    tall = _ROW * len(bars) + 30
-    wide = _LABEL + _WIDTH + _VALUE
-    parts = [
-        f'<svg class="plot" role="img" viewBox="0 0 {wide} {tall}" xmlns="http://www.w3.org/2000/svg">',
-        f"<title>{escape(title)}</title>",
-    ]
+    """Means as dots on lines as long as their intervals, a mark at what guessing gets; as wide as the page is."""
 
-    def x(value: float) -> float:
-        return _LABEL + (min(max(value, low), high) - low) / (high - low) * _WIDTH
+    def at(value: float) -> float:
+        return (min(max(value, low), high) - low) / (high - low) * 100
 
-    for step in range(5):
-        value = low + (high - low) * step / 4
-        parts.append(f'<line class="grid" x1="{x(value):.1f}" y1="4" x2="{x(value):.1f}" y2="{tall - 22}"/>')
-        parts.append(f'<text class="tick" x="{x(value):.1f}" y="{tall - 6}">{value * 100:.0f}</text>')
-    for place, bar in enumerate(bars):
-        y, one = 18 + place * _ROW, bar.shown
-        parts.append(f'<text class="name" x="{_LABEL - 10}" y="{y + 4}">{escape(_short(bar.label))}</text>')
-        parts.append(f'<line class="interval" x1="{x(one.low):.1f}" y1="{y}" x2="{x(one.high):.1f}" y2="{y}"/>')
-        if bar.mark is not None:
-            parts.append(f'<path class="chance" d="M{x(bar.mark):.1f} {y - 8}v16"/>')
-        parts.append(f'<circle class="mean" cx="{x(one.mean):.1f}" cy="{y}" r="5"/>')
-        words = f"{one.mean * 100:.1f} [{one.low * 100:.1f}, {one.high * 100:.1f}]"
-        parts.append(f'<text class="value" x="{_LABEL + _WIDTH + 12}" y="{y + 4}">{words}</text>')
-    return "".join([*parts, "</svg>"])
+    parts = [f'<div class="forest" role="img" aria-label="{escape(title, _QUOTE)}">']
+    for bar in bars:
+        one, left, right = bar.shown, at(bar.shown.low), at(bar.shown.high)
+        mark = "" if bar.mark is None else f'<i class="chance" style="left:{at(bar.mark):.1f}%"></i>'
+        words = f"{one.mean * 100:.1f} <small>[{one.low * 100:.1f}, {one.high * 100:.1f}]</small>"
+        parts.append(
+            f'<div class="row"><span class="name">{escape(bar.label)}</span><span class="track">{_GRID}{mark}'
+            f'<i class="interval" style="left:{left:.1f}%;width:{right - left:.1f}%"></i>'
+            f'<i class="mean" style="left:{at(one.mean):.1f}%"></i></span><span class="value">{words}</span></div>'
+        )
+    steps = (low + (high - low) * step / 4 for step in range(5))
+    ticks = "".join(f'<i style="left:{at(value):.1f}%">{value * 100:.0f}</i>' for value in steps)
+    return "".join([*parts, f'<div class="row ticks"><span class="track">{ticks}</span></div></div>'])
 
 
 def radar(bars: Sequence[Bar], title: str) -> str:
@@ -78,7 +72,3 @@ def radar(bars: Sequence[Bar], title: str) -> str:
         dx, dy = (x - wide / 2) * 0.08, (y - tall / 2) * 0.12 + 4
         parts.append(f'<text x="{x + dx:.1f}" y="{y + dy:.1f}" text-anchor="{side}">{escape(bar.label)}</text>')
     return "".join([*parts, "</svg>"])
-
-
-def _short(label: str, most: int = 34) -> str:
-    return label if len(label) <= most else label[: most - 1] + "…"

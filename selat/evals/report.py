@@ -14,7 +14,7 @@ from markupsafe import Markup
 from selat.evals.item import Item, Pack, Reply, Scored
 from selat.evals.plots import Bar, forest, radar
 from selat.evals.run import Run
-from selat.evals.summary import STATUSES, Summary
+from selat.evals.summary import STATUSES, Contrast, Summary
 from selat.evals.verbatim import SUFFIX
 
 LANGUAGES = ("ms", "en")
@@ -49,11 +49,12 @@ def html(account: Account, language: str = "ms") -> str:
         run=account.run,
         language=language,
         words=_words(),
-        columns=_COLUMNS,
         summaries=account.summaries,
         forests={code: _plot(_bars(account, code), _say("scores", code)) for code in LANGUAGES},
         radars={code: _radar(account, code) for code in LANGUAGES},
-        gaps=_gaps(account),
+        gaps=_contrasts([(one, each) for one in account.summaries for each in (*one.gaps, *one.asymmetries)]),
+        forms=_contrasts([(one, one.widest_form) for one in account.summaries if one.widest_form]),
+        heart=any(one.pack.endswith(SUFFIX) for one in account.summaries),
         breakdowns=breakdowns,
         drilled=[_drilled(account, pack) for pack in account.packs],
         known=known_by_heart(account.summaries),
@@ -74,6 +75,7 @@ def markdown(account: Account, language: str = "ms") -> str:
         f"- {_say('run', language)}: {run.id}, {run.started[:10]}, {_say(run.state, language)}",
         f"- {_say('scoring', language)}: {_say(run.scoring, language)}",
         f"- {_say('templates', language)}: {', '.join(one.name for one in run.templates)}",
+        f"- {_say('by_heart', language)}: {_heart(account.summaries, language)}",
         "",
     ]
     heads = ["pack", "score", "interval", "corrected", "samples", *_COLUMNS]
@@ -81,6 +83,7 @@ def markdown(account: Account, language: str = "ms") -> str:
     lines.append("|---" + "|---:" * (len(heads) - 1) + "|")
     for one in account.summaries:
         flag = f" ({_say('at_chance', language)})" if one.at_chance else ""
+        flag += f" ({_say('known', language)})" if one.pack in known_by_heart(account.summaries) else ""
         cells = [
             f"{one.title[LANGUAGES.index(language)]} `{one.digest[:8]}`{flag}",
             _percent(one.score.mean),
@@ -95,14 +98,24 @@ def markdown(account: Account, language: str = "ms") -> str:
             shown = f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}], n {found.n}"
             lines += [] if lines[-1].startswith("- chrF") else [""]
             lines.append(f"- chrF {one.pack} {way}: {shown}")
-    contrasts = [(one, contrast) for one in account.summaries for contrast in one.contrasts]
+    contrasts = [(one, each) for one in account.summaries for each in (*one.gaps, *one.asymmetries)]
     if contrasts:
         lines += ["", f"## {_say('gaps', language)}", "", _say("gaps_note", language), ""]
-    for one, contrast in contrasts:
-        d = contrast.difference
-        shown = f"{d.mean * 100:+.1f} [{d.low * 100:+.1f}, {d.high * 100:+.1f}]"
-        lines.append(f"- {one.pack}: {contrast.first} {_say('less', language)} {contrast.second}: {shown}")
-    return "\n".join(lines) + "\n"
+        lines += [_line(one, contrast, language) for one, contrast in contrasts]
+    forms = [(one, one.widest_form) for one in account.summaries if one.widest_form]
+    lines += ["", f"## {_say('forms', language)}", "", _say("forms_note" if forms else "forms_none", language), ""]
+    lines += [_line(one, contrast, language) for one, contrast in forms]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _line(one: Summary, contrast: Contrast, language: str) -> str:
+    d = contrast.difference
+    shown = f"{d.mean * 100:+.1f} [{d.low * 100:+.1f}, {d.high * 100:+.1f}]"
+    return f"- {one.pack}: {contrast.first} {_say('less', language)} {contrast.second}: {shown}"
+
+
+def _heart(summaries: Sequence[Summary], language: str) -> str:
+    return _say("examined" if any(one.pack.endswith(SUFFIX) for one in summaries) else "not_examined", language)
 
 
 def known_by_heart(summaries: Sequence[Summary]) -> set[str]:
@@ -116,8 +129,8 @@ def _bars(account: Account, language: str) -> list[Bar]:
     return [Bar(one.title[place], one.score, one.chance) for one in account.summaries]
 
 
-def _gaps(account: Account) -> dict[str, Markup]:
-    found = [(one, contrast) for one in account.summaries for contrast in one.contrasts]
+def _contrasts(found: Sequence[tuple[Summary, Contrast]]) -> dict[str, Markup]:
+    """Paired differences as a plot in each language, around 0; nothing where there are none."""
     if not found:
         return {}
     reach = max(0.1, *(max(abs(c.difference.low), abs(c.difference.high)) for _, c in found))
@@ -158,17 +171,15 @@ def _asked(item: Item) -> str:
 
 
 def _expected(item: Item) -> str:
+    call = f"{item.call}({', '.join(f'{name}={value}' for name, value in item.arguments)})" if item.call else ""
     told = {
-        "=": item.answer or item.expect or item.reference,
-        "[ ]": ", ".join(map(str, item.cites)),
-        "()": f"{item.call}({', '.join(f'{name}={value}' for name, value in item.arguments)})"
-        if item.call
-        else "",
-        "∀": "; ".join(item.all_of),
-        "∃": "; ".join(item.any_of),
-        "∄": "; ".join(item.none_of),
+        "": item.answer or item.expect or item.reference or call,
+        "[ ] ": ", ".join(map(str, item.cites)),
+        "semua / all: ": "; ".join(item.all_of),
+        "salah satu / any: ": "; ".join(item.any_of),
+        "tiada / none: ": "; ".join(item.none_of),
     }
-    return "\n".join(f"{sign} {text}" for sign, text in told.items() if text)
+    return "\n".join(f"{sign}{text}" for sign, text in told.items() if text)
 
 
 def _counts(summary: Summary) -> dict[str, int]:

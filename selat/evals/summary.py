@@ -52,6 +52,15 @@ class Summary:
         return (*self.gaps, *self.asymmetries, *self.forms)
 
     @property
+    def widest_form(self) -> Contrast | None:
+        """The two forms whose scores differ most; of equal ones, the two that are known least well."""
+        return max(
+            self.forms,
+            key=lambda one: (abs(one.difference.mean), one.difference.high - one.difference.low),
+            default=None,
+        )
+
+    @property
     def at_chance(self) -> bool:
         return self.chance is not None and self.score.low <= self.chance <= self.score.high
 

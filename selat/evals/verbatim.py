@@ -31,6 +31,13 @@ def verbatim(pack: Pack) -> Pack:
     return replace(pack, name=pack.name + SUFFIX, items=items, digest=digest, title=title, chance=None)
 
 
+def by_heart_of(pack: Pack) -> Pack | None:
+    """`verbatim` of a pack; None of one that is such itself, or whose items are too short for it."""
+    if pack.name.endswith(SUFFIX) or not any(_cut(item) for item in pack.items):
+        return None
+    return verbatim(pack)
+
+
 def _cut(item: Item) -> Item | None:
     """An item's question, with its options where it has some, as a text to continue."""
     text = "\n".join([item.question, *item.choices]) if not item.options_inside else item.question

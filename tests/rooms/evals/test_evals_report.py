@@ -97,6 +97,15 @@ def test_a_pack_known_by_heart_is_flagged_and_an_unknown_one_is_not() -> None:
     flag = "dihafal"
     assert flag in html(account(1.0, "tatabahasa~")).split("</style>")[1].split("<script>")[0]
     assert 'class="flag"' not in html(account(0.0, "tatabahasa~"))
+    assert "(known by heart" in markdown(account(1.0, "tatabahasa~"), "en")
+
+
+def test_what_stood_beside_a_score_is_said_in_words() -> None:
+    told = account(0.5, "keselamatan-3r")
+    count = dict(told.summaries[0].counts)["refused"]
+    page = re.sub(r"<[^>]+>", "", html(told, "en"))
+    assert count > 5
+    assert f"{count} menolakrefused" in page
 
 
 def test_language_gap_sides_and_forms_are_told_apart(told: Account) -> None:
@@ -104,6 +113,14 @@ def test_language_gap_sides_and_forms_are_told_apart(told: Account) -> None:
     assert {(c.first, c.second) for c in mixed.gaps} == {("ms", "en"), ("ms", "mix"), ("ms", "sms")}
     assert {(c.first, c.second) for c in balance.asymmetries} == {("kawalan", "sensitif")}
     assert len(balance.forms) == 3
+    assert balance.widest_form in balance.forms
+    page, plain = html(told, "en"), markdown(told, "en")
+    assert "Sensitivity to the form" in plain
+    assert "Not measured" not in page.split("<h2>")[3]
+    alone = account(0.7, "tatabahasa")
+    assert "only one form was used" in html(alone, "en")
+    assert "only one form was used" in markdown(alone, "en")
+    assert "not examined: run with --by-heart" in markdown(alone, "en")
     assert balance.part("template", "biasa") is not None
 
 
@@ -125,6 +142,7 @@ def test_plots_escape_and_stay_inside() -> None:
     drawn = forest([Bar("<b>", Estimate(0.5, -1, 2, 3, 3), 0.25)], "a & b")
     assert "&lt;b&gt;" in drawn
     assert "a &amp; b" in drawn
-    assert all(0 <= float(x) <= 580 for x in re.findall(r'x[12]="([\d.]+)"', drawn))
+    assert 'style="left:0.0%;width:100.0%"' in drawn, "an interval is cut where the plot ends"
+    assert 'class="chance" style="left:25.0%"' in drawn
     assert radar([Bar("a", Estimate(0.5, 0, 1, 3, 3))] * 2, "x") == ""
     assert radar([Bar("a", Estimate(0.5, 0, 1, 3, 3))] * 3, "x").startswith("<svg")
