@@ -20,7 +20,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-test: lint .make/tools  ## the whole suite, as CI runs it
+test: lint .make/tools .make/models/made  ## the whole suite, as CI runs it
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Real clients have dependencies of their own, so they live apart. What cannot be had is skipped and says so.
@@ -53,6 +53,17 @@ test-ray: $(VENV)/.installed-dev  ## the same work on Ray as here
 	-.make/inspect/bin/python -m pip install --quiet --disable-pip-version-check "inspect-ai>=0.3.200" "openai>=1.60"
 	-$(BIN)/python -c $(BESIDE) .make/inspect
 	-npm install --prefix .make/oidc --ignore-scripts --no-audit --no-fund --silent oidc-provider@8.8.1
+	touch $@
+
+# Small real models from PyTorch, for tests/rooms/convert: in an environment of its own, PyTorch first and by plain pip,
+# which is its build for the CPU. Where it cannot be had, those tests are skipped and say so.
+TORCH := .make/torch/bin/python
+.make/models/made: tests/torch_models.py
+	mkdir -p .make/models
+	test -x $(TORCH) || $(PYTHON) -m venv .make/torch
+	-$(TORCH) -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
+		&& $(TORCH) -m pip install --quiet --disable-pip-version-check transformers==5.23.0 peft==0.21.2 \
+		&& $(TORCH) tests/torch_models.py .make/models
 	touch $@
 
 interop: .make/tools  ## verify our evidence with Go's sumdb/note and sumdb/tlog

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from selat.app import Platform, fresh_id, now, open_platform
-from selat.cli import shelf
+from selat.cli import convert, shelf
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import NotFound
 from selat.evals.bars import read_bars
@@ -26,6 +26,7 @@ from selat.flows.promote import promote as promote_flow
 
 app = typer.Typer(help="Models: the shelf, promotion to a purpose, passports.", no_args_is_help=True)
 shelf.enlist(app)
+convert.enlist(app)
 
 NameArgument = Annotated[str, typer.Argument(help="The model, by its public name.")]
 EngineOption = Annotated[str, typer.Option(help="Which of the model's engines; else the first.")]

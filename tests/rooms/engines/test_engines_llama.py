@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import llama_kit
 import pytest
 from llama_kit import GIB, ask, call, hosted, story, text_of
 from tiny_model import make_adapter, make_model
@@ -344,7 +345,12 @@ def test_prompts_never_reach_the_childs_output(tmp_path: Path, models: dict[str,
 
 
 def test_no_model_outlives_a_host_that_was_killed(tmp_path: Path, models: dict[str, Path]) -> None:
-    command = [sys.executable, str(Path(__file__).with_name("llama_orphan.py")), str(models["a"]), str(tmp_path)]
+    command = [
+        sys.executable,
+        str(Path(llama_kit.__file__).with_name("llama_orphan.py")),
+        str(models["a"]),
+        str(tmp_path),
+    ]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
