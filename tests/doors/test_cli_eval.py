@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -18,6 +19,7 @@ import pytest
 
 from selat.app import furnish
 from selat.evals import Pack, find_pack
+from selat.evals.load import PACKS
 from selat.evals.store import Store
 from selat.home import create_home
 from selat.testing import Upstream
@@ -237,3 +239,29 @@ def test_a_run_is_written_as_a_page(home: Path, tmp_path: Path, name: str, begin
     assert text.startswith(begins)
     assert "at chance" not in text.split("<h2>")[0]
     assert selat(home, "report", ran, "--out", str(tmp_path / "x.pdf")).returncode == 2
+
+
+def test_a_model_that_selat_runs_itself_sits_an_exam_and_is_bound_to_its_file(home: Path, tmp_path: Path) -> None:
+    """A real llama.cpp in a process of its own, random weights: at chance, and held to the very file."""
+    pytest.importorskip("gguf", reason="needs the gguf package to write a model")
+    pytest.importorskip("xllamacpp", reason="needs the xllamacpp package, which is llama.cpp")
+    from tiny_model import make_model
+
+    items = (PACKS / "tatabahasa.toml").read_text("utf-8").split("\n[[item]]\n")
+    short = tmp_path / "ringkas.toml"
+    short.write_text("\n[[item]]\n".join(items[:25]).replace('name = "tatabahasa"', 'name = "ringkas"'), "utf-8")
+    weights = make_model(tmp_path / "rawak.gguf")
+    words = ["engine", "run", "rawak", str(weights), "--context", "4096", "--threads", "1", "--home", str(home)]
+    added = subprocess.run([sys.executable, "-m", "selat", *words], capture_output=True, text=True, timeout=60)
+    assert added.returncode == 0, added.stderr
+    sat = result(home, "run", "--model", "rawak", "--pack", str(short), "--scoring", "first-token")
+    [summary] = sat["results"]
+    assert (sat["run"]["state"], summary["score"]["n"], summary["at_chance"]) == ("complete", 24, True)
+    assert sat["run"]["weights"] == hashlib.sha256(weights.read_bytes()).hexdigest(), "nobody had to name the file"
+    pinned = f'[packs]\nringkas = "{summary["digest"]}"\n[purpose.chat]\nbars = ["ringkas score >= %s"]\n'
+    (home / "promotion.toml").write_text(pinned % "0.9")
+    assert "misses 0.9" in model(home, "promote", "rawak", "--purpose", "chat").stdout
+    (home / "promotion.toml").write_text(pinned % "0.0")
+    assert model(home, "promote", "rawak", "--purpose", "chat").returncode == 0
+    make_model(weights, seed=2)
+    assert "not those that were examined" in model(home, "passport", "rawak").stdout
