@@ -69,6 +69,8 @@ def _table(latin: bool) -> dict[str, str]:
 
 
 _LATIN, _OTHER = _table(True), _table(False)
+_SECONDS = frozenset(label.split(" ", 1)[1] for label in _LATIN if " " in label)
+"""Words that end labels of two words."""
 _FIND_OTHER = re.compile("|".join(sorted(_OTHER, key=len, reverse=True)))
 # A word with the signs that labels have inside: `i/c`, `n.r.i.c`, `j&t`. The same read from its end.
 _TOKEN = re.compile(r"[a-z]+(?:[./&'-]{1,2}[a-z]+)*")
@@ -119,6 +121,8 @@ def _last(before: str) -> tuple[str, int]:
         name = _LATIN.get(token) or ("" if token.isalpha() else _inside(token))
         if name:
             end = size - match.start()
+            if token not in _SECONDS:
+                break
         following = token
     return name, end
 
