@@ -57,7 +57,7 @@ from selat.flows.helpers import Helpers, engine_of, searching
 from selat.flows.meter import metering, read_prices
 from selat.flows.mirror import Mirror, upstream_of
 from selat.flows.shelve import Shelving
-from selat.guard import Guard
+from selat.guard import Guard, read_kinds
 from selat.home import Home, find_home, open_home, secret
 from selat.identity import Identify, Keys, KeyWish, NewKey, Tenant
 from selat.knowledge import Library, postgres_place, quote
@@ -352,6 +352,7 @@ class Platform:
             reserve=metering(self.quota, read_prices(self.home.path / "prices.toml")),
             durable_first=self.settings.ledger_durable_before == "forward",
             packs={profile: digest(hashes) for profile, hashes in self.packs.items()},
+            mask_answers=read_kinds(self.settings.guard_mask_answers),
         )
 
     def local_caller(self, tenant: str = DEFAULT_TENANT) -> Caller:

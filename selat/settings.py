@@ -79,6 +79,9 @@ class Settings:
     guard_detectors: str = _setting(
         "", "Further detectors, by comma: `presidio`, `presidio=SPACY_PIPELINE`, `gliner=FOLDER`, or a plugin's."
     )  # type: ignore[assignment]
+    guard_mask_answers: str = _setting(
+        "", "Kinds masked in answers where the caller did not send them, by comma, or `all`; empty: only booked."
+    )  # type: ignore[assignment]
     model_hub: str = _setting(
         "https://huggingface.co", "Hub that models are pulled from: any server that speaks its protocol."
     )  # type: ignore[assignment]

@@ -1,6 +1,7 @@
 """Finds, masks and restores personal and secret data, in Bahasa Malaysia, English, Chinese and Tamil."""
 
-from selat.guard.kinds import FLAGS, KINDS, Kind
+from selat.guard.answers import Answers
+from selat.guard.kinds import FLAGS, KINDS, Kind, read_kinds
 from selat.guard.mask import Mask, Restorer
 from selat.guard.redactor import StreamRedactor
 from selat.guard.scanner import Detector, Guard
@@ -10,6 +11,7 @@ from selat.guard.told import scan_json
 __all__ = [
     "FLAGS",
     "KINDS",
+    "Answers",
     "Detector",
     "Guard",
     "Kind",
@@ -17,5 +19,6 @@ __all__ = [
     "Restorer",
     "StreamRedactor",
     "StreamScanner",
+    "read_kinds",
     "scan_json",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from selat.core.errors import HomeBroken
+
 
 class Kind(NamedTuple):
     """A row of `selat guard kinds`: in English and Bahasa Malaysia."""
@@ -59,3 +61,15 @@ FLAGS: dict[str, Kind] = {
     "OFFENCE": Kind("offence, or allegation of one", "kesalahan", "sensitive personal data", "PDPA 2010 s 4"),
     "BIOMETRIC": Kind("biometric data", "data biometrik", "sensitive personal data", "PDPA 2010 s 4; Act A1727"),
 }
+
+
+def read_kinds(text: str) -> frozenset[str]:
+    """The kinds that a setting names, by comma; `all` but companies'. Raises: HomeBroken, naming the unknown."""
+    named = frozenset(part.strip().upper() for part in text.split(",") if part.strip())
+    if named == {"ALL"}:
+        return frozenset(KINDS) - {"SSM"}
+    if unknown := named - set(KINDS):
+        raise HomeBroken(
+            f"setting guard_mask_answers: no kind {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}, and 'all'"
+        )
+    return named

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from selat.core.errors import GuardFailed
 from selat.core.finding import Finding
 from selat.guard.mask import Mask
@@ -23,11 +25,14 @@ class StreamRedactor:
     """`feed` gives what may go on, masked; `close` the rest. The words of one caller, as the mask is.
 
     What goes on is decided word by word, by the words alone: any chunking gives the same text. Where detectors of
-    other makers take part, all is held until `close`, since they only read whole texts.
+    other makers take part, all is held until `close`, since they only read whole texts. `hides` tells of a finding
+    in a text whether it is masked.
     """
 
-    def __init__(self, guard: Guard, mask: Mask) -> None:
-        self._guard, self._mask = guard, mask
+    def __init__(
+        self, guard: Guard, mask: Mask, hides: Callable[[Finding, str], bool] = lambda finding, text: True
+    ) -> None:
+        self._guard, self._mask, self._hides = guard, mask, hides
         self._text = ""  # some that went on, for context, and all that did not
         self._gone = self._seen = 0  # in `_text`: where what is held begins; up to where it was looked at
         self._later: list[str] = []
@@ -51,7 +56,7 @@ class StreamRedactor:
             scan = self._guard.scan(whole)
             if not scan.ok:
                 raise GuardFailed("a detector failed; the text is held back")
-            return self._mask.redact(whole, scan.findings)
+            return self._mask.redact(whole, [finding for finding in scan.findings if self._hides(finding, whole)])
         size = len(self._text)
         return self._go(size, self._findings(size))
 
@@ -92,7 +97,11 @@ class StreamRedactor:
 
     def _go(self, end: int, findings: list[Finding]) -> str:
         start = self._gone
-        mine = [Finding(f.start - start, f.end - start, f.kind) for f in findings if f.end <= end]
+        mine = [
+            Finding(f.start - start, f.end - start, f.kind)
+            for f in findings
+            if f.end <= end and self._hides(f, self._text)
+        ]
         masked = self._mask.redact(self._text[start:end], mine)
         drop = max(0, end - MARGIN)
         self._text, self._gone, self._seen = self._text[drop:], end - drop, max(self._seen, end) - drop

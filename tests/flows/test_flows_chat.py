@@ -86,6 +86,34 @@ def test_what_is_masked_abroad_comes_back_restored(office: Callable[..., Office]
     assert opened["label"]["personal"] == "personal"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("far", [False, True])
+def test_a_house_may_mask_what_an_answer_brings(office: Callable[..., Office], stream: bool, far: bool) -> None:
+    """The caller's own number stays; the neighbour's, which they did not send, does not."""
+    reply = "<MYKAD_1>" if far else MYKAD
+    engine = replace(abroad() if far else EchoEngine(), reply=f"{reply} sah; jiran: ic 850505-01-5231, ya.")
+    desk = office(engine)
+    object.__setattr__(desk.desk, "mask_answers", frozenset({"MYKAD"}))
+    _, body = asyncio.run(desk.answer(desk.ask(PROMPT, stream=stream)))
+    said = "".join(written(body)) if stream else json.loads(body)["choices"][0]["message"]["content"]
+    assert said == f"{MYKAD} sah; jiran: ic <MYKAD_1>, ya."
+    assert desk.leaves()[-1]["scan"]["findings"]["MYKAD"] >= 1
+
+
+def test_a_stream_that_cannot_be_masked_ends_in_failure(office: Callable[..., Office]) -> None:
+    desk = office(EchoEngine())
+    object.__setattr__(desk.desk, "mask_answers", frozenset({"MYKAD"}))
+
+    class Fails(Guard):
+        def segment(self, text: str, start: int, end: int, *, final: bool) -> Scan:
+            raise GuardFailed("the detector broke")
+
+    object.__setattr__(desk.desk, "guard", Fails(desk.desk.guard._engine))
+    with pytest.raises(GuardFailed):
+        asyncio.run(desk.answer(desk.ask("hai apa khabar", stream=True)))
+    assert desk.leaves()[-1]["outcome"] == "failed"
+
+
 def test_denial_never_reaches_an_engine(office: Callable[..., Office]) -> None:
     engine = abroad()
     desk = office(engine)

@@ -37,7 +37,8 @@ class Desk:
     and closing, for metrics; `timed` of the Timing of each ask that ended (without a Closing: it was refused),
     and `gap` of the seconds between two pieces of a stream. `passported` tells whether a model was promoted for
     the ask's purpose. `reserve` sets aside what an Ask may spend at an engine, or raises TooMany. `packs` is, by
-    profile, the digest of the rule packs in force.
+    profile, the digest of the rule packs in force. `mask_answers` are the kinds of personal data that an answer
+    must not bring to a caller who did not send them.
     """
 
     guard: Guard
@@ -55,3 +56,4 @@ class Desk:
     reserve: Callable[[Ask, str], Settle] = lambda ask, engine: free
     durable_first: bool = True
     packs: Mapping[str, str] = field(default_factory=dict)
+    mask_answers: frozenset[str] = frozenset()

@@ -19,8 +19,9 @@ from selat.engines import Answer, Call, Engine
 from selat.flows.chat.decide import Option, merge, scan_texts
 from selat.flows.chat.desk import Desk, canonical_leaf
 from selat.flows.meter import Settle
-from selat.guard import Mask, Restorer, StreamScanner
+from selat.guard import Answers, Mask, Restorer, StreamScanner
 from selat.wire import Ask, Events, read_answer, rewrite
+from selat.wire.events import Restoring
 
 log = logging.getLogger("selat.chat")
 
@@ -74,6 +75,7 @@ class Sent:
         self.ask = ask
         self.opening = opening
         self.mask: Mask | None = None
+        self.scans: dict[str, Scan] = {}
         self.engine = ""
         self.answer: Answer | None = None
         self.written = (Kept if ask.caller.keeps_content else Committer)(desk.entropy(32))
@@ -105,6 +107,7 @@ class Sent:
         Raises: EngineError, the last try's.
         """
         router, trace = self.desk.router, self.ask.timing.trace
+        self.scans = scans
         for number, option in enumerate(way):
             last = number + 1 == len(way)
             if number:
@@ -175,7 +178,10 @@ class Sent:
         answer = read_answer(body, self.engine)
         self.usage = answer.usage
         self.scan = merge(scan_texts(self.desk.guard, answer.texts).values())
-        if self.mask is not None:
+        answers = self.answers()
+        if answers is not None:
+            body = answer.restored(answers.whole)
+        elif self.mask is not None:
             body = answer.restored(self.mask.restore)
         return self._finish(200, body if shape is None else shape(body))
 
@@ -193,9 +199,16 @@ class Sent:
             body = msgspec.json.encode(restored)
         return self._finish(status, body)
 
-    def restoring(self) -> Callable[[bool], Restorer] | None:
-        """A maker of restorers for the channels of a stream, or None where nothing was masked."""
-        mask = self.mask
+    def answers(self) -> Answers | None:
+        """What masks in the answer what the caller did not send, where the house asks for that."""
+        kinds = self.desk.mask_answers
+        return Answers(self.desk.guard, kinds, self.scans, self.mask) if kinds else None
+
+    def restoring(self) -> Callable[[bool], Restoring] | None:
+        """A maker of restorers for the channels of a stream, or None where the events go on as they came."""
+        answers, mask = self.answers(), self.mask
+        if answers is not None:
+            return answers.stream
         return None if mask is None else lambda inside_json: Restorer(mask, json_string=inside_json)
 
     def arrived(self) -> None:
@@ -297,7 +310,7 @@ class Streamed:
             if out:
                 sent.written.update(out)
                 yield out
-        except EngineError as error:
+        except (EngineError, GuardFailed) as error:
             self._end(outcome_of(error), error.status)
             raise
         self._end("complete", 200)
