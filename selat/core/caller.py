@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from selat.core.canonical import canonical_text
 from selat.core.label import LOWEST, Label
 
 EVERY_GROUP = "*"
@@ -37,7 +39,7 @@ class Caller:
     groups: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Site:
     """Where something runs. Jurisdictions are ISO 3166-1 alpha-2; `operator` may answer to another law."""
 
@@ -57,6 +59,10 @@ class Site:
             "operator_jurisdiction": self.operator_jurisdiction,
             "hardware": self.hardware,
         }
+
+    @cached_property
+    def leaf_text(self) -> str:
+        return canonical_text(self.to_json())
 
 
 def is_group(name: str) -> bool:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from selat.core.errors import SelatError
+
+quoted: Callable[[str], str] = json.encoder.encode_basestring
+"""A string as canonical JSON writes it, with its quotation marks."""
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _MAX_SAFE = 2**53 - 1
 
 
 def canonical(value: Mapping[str, object]) -> bytes:
-    """The RFC 8785 bytes of a JSON object of strings, integers, booleans, nulls, lists and objects.
+    """`canonical_text` in UTF-8."""
+    return canonical_text(value).encode("utf-8", "strict")
+
+
+def canonical_text(value: Mapping[str, object]) -> str:
+    """The RFC 8785 form of a JSON object of strings, integers, booleans, nulls, lists and objects.
 
     Keys must be ASCII (so that code-point order is UTF-16 order) and numbers integers within 2**53 - 1:
     an entry has no need of floats, whose canonical form is where implementations differ.
@@ -20,7 +28,7 @@ def canonical(value: Mapping[str, object]) -> bytes:
     Source: RFC 8785 section 3.2.
     """
     _check(value)
-    return _ENCODE(value).encode("utf-8", "strict")
+    return _ENCODE(value)
 
 
 def _check(value: object) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from binascii import b2a_base64
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from selat.core.caller import Site
-from selat.core.canonical import canonical
+from selat.core.canonical import canonical, canonical_text, quoted
 from selat.core.decision import Basis, Decision
 from selat.core.finding import Scan
 from selat.core.label import Label
 
 VERSION = 1
 SALT_BYTES = 32
+DIGESTED_BYTES = 32 * 1024
+"""Pieces of a stream are digested when there are so many bytes of them: one call then does for all."""
 
 
 def commitment(salt: bytes, data: bytes) -> str:
@@ -25,13 +29,15 @@ def commitment(salt: bytes, data: bytes) -> str:
     return _text(hmac.digest(salt, data, hashlib.sha256))
 
 
-@dataclass(frozen=True, slots=True)
-class Commitment:
+class Commitment(NamedTuple):
     """A salted commitment to `size_bytes` bytes. The salt travels beside the leaf, never in it."""
 
     value: str
     size_bytes: int
-    salt: bytes = field(repr=False)
+    salt: bytes
+
+    def __repr__(self) -> str:
+        return f"Commitment({self.value!r}, {self.size_bytes})"
 
     @classmethod
     def to(cls, data: bytes, salt: bytes) -> Commitment:
@@ -40,27 +46,43 @@ class Commitment:
     def to_json(self) -> dict[str, object]:
         return {"c": self.value, "bytes": self.size_bytes}
 
+    @property
+    def leaf_text(self) -> str:
+        return f'{{"bytes":{self.size_bytes},"c":"{self.value}"}}'
+
 
 class Committer:
-    """A Commitment to bytes that arrive piece by piece, as a stream's do."""
+    """A Commitment to bytes that arrive piece by piece, as a stream's do; small pieces are digested together."""
 
-    __slots__ = ("_mac", "_salt", "_size_bytes")
+    __slots__ = ("_digested_bytes", "_mac", "_salt", "_size_bytes", "_undigested")
 
     def __init__(self, salt: bytes) -> None:
         self._salt = salt
-        self._mac = hmac.new(salt, digestmod=hashlib.sha256)
-        self._size_bytes = 0
+        self._mac: hmac.HMAC | None = None
+        self._undigested: list[bytes] = []
+        self._size_bytes = self._digested_bytes = 0
 
     def update(self, data: bytes) -> None:
-        self._mac.update(data)
+        self._undigested.append(data)
         self._size_bytes += len(data)
+        if self._size_bytes - self._digested_bytes > DIGESTED_BYTES:
+            self._digest()
 
     def commitment(self) -> Commitment:
+        if self._mac is None:
+            return Commitment.to(b"".join(self._undigested), self._salt)
+        self._digest()
         return Commitment(_text(self._mac.digest()), self._size_bytes, self._salt)
 
+    def _digest(self) -> None:
+        if self._mac is None:
+            self._mac = hmac.new(self._salt, digestmod=hashlib.sha256)
+        self._mac.update(b"".join(self._undigested))
+        self._undigested.clear()
+        self._digested_bytes = self._size_bytes
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+
+class Usage(NamedTuple):
     """Tokens in and out; `source` is who counted: `engine`, `estimate` (characters / 4) or `none`."""
 
     prompt: int = 0
@@ -71,8 +93,7 @@ class Usage:
         return {"prompt": self.prompt, "completion": self.completion, "source": self.source}
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """The decision on a request, written before its prompt may leave: kind `opened`, or `refused` for a Deny.
 
     `model` and `engine` are registered names, empty when the caller named an unknown one (the caller's own
@@ -113,14 +134,24 @@ class Opening:
             "engine": self.engine,
             "site": self.site.to_json() if self.site else None,
             "label": self.label.to_json(),
-            "scan": scan_json(self.scan),
+            "scan": self.scan.to_json(),
             "decision": decision_json(self.decision),
-            "policy": basis_json(self.decision.basis) | {"packs": self.packs or "none"},
+            "policy": policy_json(self.decision.basis, self.packs),
             "prompt": self.prompt.to_json(),
         }
 
     def leaf(self) -> bytes:
-        return canonical(self.to_json())
+        """The bytes of `to_json` in canonical form, from parts that were written before; a test holds the two."""
+        decision = self.decision
+        return (
+            f'{{"api":{quoted(self.api)},"caller":{quoted(self.caller)},'
+            f'"decision":{_decision_text(decision.effect, decision.rules)},"engine":{quoted(self.engine)},'
+            f'"id":{quoted(self.id)},"kind":"{self.kind}","label":{self.label.leaf_text},'
+            f'"model":{quoted(self.model)},"policy":{_policy_text(decision.basis, self.packs)},'
+            f'"prompt":{self.prompt.leaf_text},"purpose":{quoted(self.purpose)},"scan":{self.scan.leaf_text},'
+            f'"site":{self.site.leaf_text if self.site else "null"},"tenant":{quoted(self.tenant)},'
+            f'"time":{quoted(self.time)},"v":{VERSION}}}'
+        ).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +178,11 @@ class Rerouting:
             "policy": basis_json(self.decision.basis),
         }
 
+    def leaf(self) -> bytes:
+        return canonical(self.to_json())
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+
+class Closing(NamedTuple):
     """How a request ended, written for whatever reason it ended.
 
     `outcome`: `complete`, `cancelled` (the caller hung up), `engine_error`, `engine_timeout` or `failed`.
@@ -178,7 +211,7 @@ class Closing:
             "outcome": self.outcome,
             "status": self.status,
             "label": self.label.to_json(),
-            "scan": scan_json(self.scan),
+            "scan": self.scan.to_json(),
             "usage": self.usage.to_json(),
             "answer": self.answer.to_json(),
             "duration_ms": self.duration_ms,
@@ -186,7 +219,15 @@ class Closing:
         }
 
     def leaf(self) -> bytes:
-        return canonical(self.to_json())
+        """The bytes of `to_json` in canonical form, as an Opening writes its own."""
+        usage, first = self.usage, "null" if self.first_ms is None else self.first_ms
+        return (
+            f'{{"answer":{self.answer.leaf_text},"duration_ms":{self.duration_ms},"first_ms":{first},'
+            f'"id":{quoted(self.id)},"kind":"closed","label":{self.label.leaf_text},'
+            f'"outcome":{quoted(self.outcome)},"scan":{self.scan.leaf_text},"status":{self.status},'
+            f'"tenant":{quoted(self.tenant)},"time":{quoted(self.time)},"usage":{{"completion":{usage.completion},'
+            f'"prompt":{usage.prompt},"source":{quoted(usage.source)}}},"v":{VERSION}}}'
+        ).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +267,22 @@ def basis_json(basis: Basis) -> dict[str, object]:
     return {"set": basis.set_hash, "schema": basis.schema_hash, "proof": basis.proof or "not proved"}
 
 
-def scan_json(scan: Scan) -> dict[str, object]:
-    return {"ok": scan.ok, "findings": scan.counts(), "flags": sorted(scan.flags)}
+def policy_json(basis: Basis, packs: str) -> dict[str, object]:
+    return basis_json(basis) | {"packs": packs or "none"}
+
+
+@lru_cache(maxsize=256)
+def _decision_text(effect: str, rules: tuple[str, ...]) -> str:
+    return canonical_text({"effect": effect, "rules": rules})
+
+
+@lru_cache(maxsize=256)
+def _policy_text(basis: Basis, packs: str) -> str:
+    return canonical_text(policy_json(basis, packs))
+
+
+_URL = bytes.maketrans(b"+/", b"-_")
 
 
 def _text(digest: bytes) -> str:
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    return b2a_base64(digest, newline=False).translate(_URL, b"=").decode("ascii")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
+from selat.core.canonical import canonical_text
 from selat.core.label import PersonalKind
 
 SENSITIVE_FLAGS = frozenset({"HEALTH", "RELIGION", "POLITICS", "OFFENCE"})
@@ -27,15 +29,18 @@ class Finding(NamedTuple):
     confidence: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scan:
-    """The result of scanning one text. `ok` is False when a detector failed: policy then denies."""
+    """The result of scanning one text. `ok` is False when a detector failed: policy then denies.
+
+    What follows from it is worked out once: the guard gives the same Scan again for a text that it knows.
+    """
 
     findings: tuple[Finding, ...] = ()
     flags: frozenset[str] = frozenset()
     ok: bool = True
 
-    @property
+    @cached_property
     def personal(self) -> PersonalKind:
         """The kind of personal data that findings and flags amount to. Source: PDPA 2010 ss 4, 40."""
         if BIOMETRIC_FLAG in self.flags:
@@ -52,6 +57,18 @@ class Scan:
         for finding in self.findings:
             tally[finding.kind] = tally.get(finding.kind, 0) + 1
         return dict(sorted(tally.items()))
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        return frozenset(finding.kind for finding in self.findings)
+
+    def to_json(self) -> dict[str, object]:
+        """What an entry tells of it."""
+        return {"ok": self.ok, "findings": self.counts(), "flags": sorted(self.flags)}
+
+    @cached_property
+    def leaf_text(self) -> str:
+        return canonical_text(self.to_json())
 
 
 CLEAN = Scan()

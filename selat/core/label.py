@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
+from functools import cache, cached_property
 
+from selat.core.canonical import canonical_text
 from selat.core.errors import BadRequest
 
 
@@ -44,9 +45,13 @@ _CLOUD = tuple(level.name.lower() for level in CloudClass)
 _PERSONAL = tuple(level.name.lower() for level in PersonalKind)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Label:
-    """Official class, cloud class, personal-data kind, and jurisdictions of origin (ISO 3166-1 alpha-2)."""
+    """Official class, cloud class, personal-data kind, and jurisdictions of origin (ISO 3166-1 alpha-2).
+
+    Few differ in a day, and they go with every request: how one is written, and what it becomes by what a scan
+    finds, is worked out once.
+    """
 
     official: Official = Official.TERBUKA
     cloud: CloudClass = CloudClass.PUBLIC
@@ -73,9 +78,21 @@ class Label:
         )
 
     def with_personal(self, kind: PersonalKind) -> Label:
-        return self if kind <= self.personal else Label(self.official, self.cloud, kind, self.jurisdictions)
+        return self._raised[kind]
+
+    @cached_property
+    def _raised(self) -> tuple[Label, ...]:
+        """By kind of personal data: this label with at least that."""
+        return tuple(
+            self if kind <= self.personal else Label(self.official, self.cloud, kind, self.jurisdictions)
+            for kind in PersonalKind
+        )
 
     def __str__(self) -> str:
+        return self.text
+
+    @cached_property
+    def text(self) -> str:
         """`terhad/internal/personal/MY+SG`: the text form of the `selat-label` header; `-` for no jurisdiction."""
         origin = "+".join(sorted(self.jurisdictions)) or "-"
         return f"{_OFFICIAL[self.official]}/{_CLOUD[self.cloud]}/{_PERSONAL[self.personal]}/{origin}"
@@ -87,6 +104,10 @@ class Label:
             "personal": _PERSONAL[self.personal],
             "jurisdictions": sorted(self.jurisdictions),
         }
+
+    @cached_property
+    def leaf_text(self) -> str:
+        return canonical_text(self.to_json())
 
 
 LOWEST = Label()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from selat.core.caller import Site
 from selat.core.timing import Timing
@@ -15,8 +15,7 @@ EMBEDDINGS = "/v1/embeddings"
 MODELS = "/v1/models"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request to an engine: `path` as our callers know it (`/v1/chat/completions`), `body` its JSON.
 
     An engine puts its own prefix in the place of `/v1`. `stream` says that events are wanted as they come.
@@ -26,12 +25,15 @@ class Call:
     """
 
     path: str
-    body: bytes = field(repr=False)
+    body: bytes
     stream: bool
     tenant: str = ""
     background: bool = False
     trace: str = ""
-    timing: Timing | None = field(default=None, repr=False, compare=False)
+    timing: Timing | None = None
+
+    def __repr__(self) -> str:
+        return f"Call({self.path!r}, {len(self.body)} bytes, stream={self.stream})"
 
 
 class Answer(Protocol):

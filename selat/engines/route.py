@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from selat.engines.breaker import Breaker, BreakerRule, RetryBudget, State
 from selat.engines.engine import Engine
@@ -35,8 +35,7 @@ class Candidate:
         return self.in_flight / self.weight if self.weight else float(self.in_flight)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """The engine chosen and why: `only`, `affinity`, `overflow`, `least-load` or `last-resort`.
 
     `then` are the others in the order to try them, before a first byte and within the retry budget.
@@ -126,14 +125,11 @@ class Router:
     _turn: int = 0
 
     def order(self, engines: Sequence[E], key: bytes = b"") -> tuple[Route | None, list[E]]:
-        """The Route and the engines in its order. One engine with a closed breaker costs a dictionary look-up."""
+        """The Route and the engines in its order."""
+        if len(engines) == 1:
+            return (Route(engines[0].name, "only"), list(engines)) if self.takes(engines[0]) else (None, [])
         self.budget.earn()
         now = self.clock()
-        if len(engines) == 1:
-            breaker = self._breakers.get(engines[0].name)
-            if breaker is None or breaker.allows(now):
-                return Route(engines[0].name, "only"), list(engines)
-            return None, []
         self._turn += 1
         candidates = [Candidate(one.name, self.weight(one), one.in_flight) for one in engines]
         route = choose(candidates, self._breakers, key, now, self._turn)
@@ -141,6 +137,12 @@ class Router:
             return None, []
         named = {one.name: one for one in engines}
         return route, [named[name] for name in (route.engine, *route.then)]
+
+    def takes(self, engine: Engine) -> bool:
+        """Whether the only engine there is may have the call: what `order` costs without a choice to make."""
+        self.budget.earn()
+        breaker = self._breakers.get(engine.name)
+        return breaker is None or breaker.allows(self.clock())
 
     def may_retry(self) -> bool:
         return self.budget.spend()

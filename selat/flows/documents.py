@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import msgspec
@@ -31,11 +31,11 @@ def answering(
 ) -> Callable[[Ask], Awaitable[Whole | Streamed]]:
     """Every ask's way in: one of a documents model is grounded and put to `model`, any other goes on as it is."""
 
-    async def lead(ask: Ask) -> Whole | Streamed:
+    def lead(ask: Ask) -> Awaitable[Whole | Streamed]:
         collection = collection_of(ask)
         if collection is None:
-            return await chat(desk, ask)
-        return await answer_documents(desk, library, replace(ask, model=model), collection, helpers)
+            return chat(desk, ask)
+        return answer_documents(desk, library, ask._replace(model=model), collection, helpers)
 
     return lead
 
@@ -62,8 +62,7 @@ async def answer_documents(
     grounded = await asyncio.to_thread(ground, library, inquiry)
     passed_on = {name: ask.document[name] for name in _PASSED_ON if name in ask.document}
     document: dict[str, object] = {**passed_on, "model": ask.model, "messages": grounded.messages}
-    wanted = replace(
-        ask,
+    wanted = ask._replace(
         label=ask.label.join(grounded.label),
         body=msgspec.json.encode(document),
         document=document,
@@ -79,7 +78,7 @@ async def answer_documents(
 
     reply = await chat(desk, wanted, shape)
     if ask.stream and isinstance(reply, Whole) and reply.status == 200:
-        return replace(reply, content_type=_EVENTS)
+        return reply._replace(content_type=_EVENTS)
     return reply
 
 

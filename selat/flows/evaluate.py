@@ -175,7 +175,7 @@ def putting(desk: Desk, caller: Caller, subject: Subject) -> Put:
     async def put(sample: Sample) -> Reply:
         started = time.monotonic()
         ask = read_ask(APIS[sample.path], caller, model + sample.body[1:], PURPOSE, caller.prompt_label)
-        ask = replace(ask, background=True)
+        ask = ask._replace(background=True)
         try:
             reply = await chat(narrowed, ask)
         except Forbidden as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import replace
 
 from selat.core.errors import HomeBroken, Unavailable
 from selat.core.label import Label
@@ -30,7 +29,7 @@ def remembering(answer: Answer, recall: Recall) -> Answer:
         earlier = list(earlier_texts(ask.document))
         if earlier:
             label = ask.label.join(recall.label_of(ask.caller.tenant, earlier))
-            ask = ask if label == ask.label else replace(ask, label=label)
+            ask = ask if label == ask.label else ask._replace(label=label)
         reply = await answer(ask)
         # What the scan found in the words comes back with them, in the same conversation, and is found again.
         usual = ask.caller.prompt_label.with_personal(reply.opening.scan.personal)
@@ -47,7 +46,7 @@ def remembering(answer: Answer, recall: Recall) -> Answer:
 
 def stricter(label: Label, usual: Label) -> bool:
     """Whether a label says more than a prompt without one would: only then is it worth keeping."""
-    return label.join(usual) != usual
+    return label is not usual and label.join(usual) != usual
 
 
 def earlier_texts(document: dict[str, object]) -> Iterator[str]:

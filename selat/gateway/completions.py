@@ -47,7 +47,7 @@ async def _ask(door: Door, request: Request, trace: Trace | None) -> None:
     body = await request.body(door.limits.body_bytes, door.limits.body_s)
     asked = read_ask(APIS[request.path], caller, body, purpose, label)
     if priority := request.header(b"selat-priority"):
-        asked = replace(asked, background=is_background(priority))
+        asked = asked._replace(background=is_background(priority))
     request.asked = asked
     asked.timing.arrived, asked.timing.read, asked.timing.trace = request.arrived, time.monotonic(), trace
     reply = await door.answer(asked)

@@ -52,50 +52,26 @@ class Request:
     log it keeps the `status` told, what was `asked` and the `receipt`'s id, once there are such.
     """
 
-    __slots__ = (
-        "_connection",
-        "_pieces",
-        "_size_bytes",
-        "_waiter",
-        "arrived",
-        "asked",
-        "chunks_known",
-        "complete",
-        "ended",
-        "headers",
-        "id",
-        "keep_alive",
-        "method",
-        "path",
-        "query",
-        "receipt",
-        "refusal",
-        "sized",
-        "started",
-        "status",
-    )
+    # On the class, since few of these differ from it in most requests.
+    arrived = 0.0
+    asked: Ask | None = None
+    chunks_known = True
+    complete = False
+    ended = False
+    keep_alive = True
+    method = path = query = receipt = ""
+    refusal: SelatError | None = None
+    sized = False
+    started = False
+    status = 0
+    _size_bytes = 0
+    _waiter: asyncio.Future[None] | None = None
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._pieces: list[bytes] = []
-        self._size_bytes = 0
-        self._waiter: asyncio.Future[None] | None = None
-        self.arrived = 0.0
-        self.asked: Ask | None = None
-        self.chunks_known = True
-        self.complete = False
-        self.method = ""
-        self.path = ""
-        self.query = ""
-        self.receipt = ""
-        self.refusal: SelatError | None = None
-        self.sized = False
-        self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.id = f"{_PROCESS}{next(_numbers):08x}"
-        self.keep_alive = True
-        self.started = False
-        self.ended = False
 
     def header(self, name: bytes) -> str:
         """A header as text, "" when absent. Raises: BadRequest, when it is not ASCII."""
@@ -206,14 +182,15 @@ class Request:
         if not self.complete:
             # What is left of the body is not read, so nothing can follow on this connection.
             self.keep_alive = False
-        lines = [
-            *(_STATUS[status], b"date: ", _date(), b"\r\nx-request-id: ", self.id.encode()),
-            *(b"\r\ncontent-type: ", content_type, b"\r\n", framing),
-        ]
-        for name, value in extra:
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
-        return b"".join(lines)
+        return b"%bdate: %b\r\nx-request-id: %b\r\ncontent-type: %b\r\n%b%b%b" % (
+            _STATUS[status],
+            _date(),
+            self.id.encode(),
+            content_type,
+            framing,
+            b"".join([b"%b: %b\r\n" % field for field in extra]),
+            b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n",
+        )
 
     # Called by the connection.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -88,8 +88,7 @@ APIS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """A request to a model: who asks, what for, about what, and the body both as bytes and decoded.
 
     `label` is what the prompt is said to be, before scanning. `body` are the caller's own bytes, which the
@@ -107,9 +106,9 @@ class Ask:
     body: bytes
     document: dict[str, object]
     stream: bool
+    timing: Timing
     shaper: Shaper | None = None
     background: bool = False
-    timing: Timing = field(default_factory=Timing, repr=False, compare=False)
 
 
 def decode(body: bytes) -> dict[str, object]:
@@ -138,4 +137,4 @@ def read_ask(api: Api, caller: Caller, body: bytes, purpose: str, label: Label) 
     shaper = None
     if api.to_chat is not None:
         document, shaper = api.to_chat(document, known)
-    return Ask(caller, api, known.model, purpose, label, body, document, bool(known.stream), shaper)
+    return Ask(caller, api, known.model, purpose, label, body, document, bool(known.stream), Timing(), shaper)

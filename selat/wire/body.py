@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,8 +20,7 @@ class _Counted(msgspec.Struct):
     total_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerBody:
+class AnswerBody(NamedTuple):
     """A decoded answer. `texts` are what the model wrote (none for embeddings); `usage` as the engine counts."""
 
     document: dict[str, object]

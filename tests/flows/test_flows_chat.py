@@ -141,7 +141,7 @@ def test_an_unregistered_purpose_is_refused_and_its_words_stay_out_of_the_leaf(
     engine = EchoEngine()
     desk = office(engine)
     ask = desk.ask("hai")
-    object.__setattr__(ask, "purpose", f"semak {MYKAD}")
+    ask = ask._replace(purpose=f"semak {MYKAD}")
     with pytest.raises(Forbidden):
         asyncio.run(desk.answer(ask))
     (leaf,) = desk.leaves()
@@ -382,7 +382,7 @@ def test_a_purpose_that_needs_a_passport_is_served_by_promoted_models_only(
 
     object.__setattr__(desk.desk, "passported", passported)
     caller = replace(CALLER, passport_purposes=frozenset({"chat"}))
-    ask = replace(desk.ask("hai"), caller=caller)
+    ask = desk.ask("hai")._replace(caller=caller)
     if promoted:
         asyncio.run(desk.answer(ask))
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ def follow_up(office: Office, answer: str, model: str = "far", **more: Any) -> A
         {"role": "assistant", "content": answer},
         {"role": "user", "content": "terjemahkan"},
     ]
-    return replace(office.ask("x", model=model, messages=messages), **more)
+    return office.ask("x", model=model, messages=messages)._replace(**more)
 
 
 async def body_of(reply: Whole | Streamed) -> bytes:

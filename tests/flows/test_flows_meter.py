@@ -120,7 +120,7 @@ def test_a_denied_request_spends_nothing_and_a_purpose_may_need_a_passport(
     office = metered(tmp_path, guard, quota, EchoEngine())
     limits(quota, requests=10)
     ask = office.ask("satu")
-    strict = replace(ask, caller=replace(CALLER, passport_purposes=frozenset({"chat"})))
+    strict = ask._replace(caller=replace(CALLER, passport_purposes=frozenset({"chat"})))
     with pytest.raises(Forbidden) as caught:
         asyncio.run(office.answer(strict))
     assert caught.value.rules == ("passport-where-needed",)

@@ -16,7 +16,7 @@ from selat.core.errors import Forbidden, LedgerUnavailable, NotFound, TooMany
 from selat.core.finding import Scan
 from selat.engines import Engine, Router, affinity_key
 from selat.flows.chat.decide import Option, Options, decide_all, merge, scan_texts
-from selat.flows.chat.desk import Desk, canonical_leaf
+from selat.flows.chat.desk import Desk
 from selat.flows.chat.sent import Sent, Shape, Streamed, Whole, outcome_of
 from selat.ledger import Ticket
 from selat.policy import UNREGISTERED
@@ -92,8 +92,10 @@ def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[st
     for group in (options.permitted, options.masked):
         if not group:
             continue
-        key = affinity_key(ask.caller.tenant, scans) if len(group) > 1 else b""
-        _, ordered = router.order([option.engine for option in group], key)
+        if len(group) == 1:
+            way += group if router.takes(group[0].engine) else []
+            continue
+        _, ordered = router.order([option.engine for option in group], affinity_key(ask.caller.tenant, scans))
         by_name = {option.engine.name: option for option in group}
         way += [by_name[engine.name] for engine in ordered]
     return way or [*options.permitted, *options.masked][:1]
@@ -111,7 +113,7 @@ async def _refused(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> 
 
 def _book(desk: Desk, ask: Ask, opening: Opening) -> Ticket:
     """Append an opening or a refusal to the journal and count it; the ticket tells when it is durable."""
-    ticket = desk.journal.append(canonical_leaf(opening.to_json()), _secrets(ask, opening))
+    ticket = desk.journal.append(opening.leaf(), _secrets(ask, opening))
     desk.count(opening)
     return ticket
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from selat.core.caller import Site
-from selat.core.decision import Decision, Deny, Permit, Redact
+from selat.core.decision import Decision
 from selat.core.errors import GuardFailed
 from selat.core.finding import CLEAN, MEDIA_FLAG, Scan
 from selat.guard import Guard
@@ -32,21 +31,19 @@ class Placed(Protocol):
 E = TypeVar("E", bound=Placed)
 
 
-@dataclass(frozen=True, slots=True)
-class Option(Generic[E]):
+class Option(NamedTuple, Generic[E]):
     """One engine with the decision on sending this ask there."""
 
     engine: E
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True)
-class Options(Generic[E]):
+class Options(NamedTuple, Generic[E]):
     """Where an ask may go as it is, where it may go masked, and where not, each in the shelf's order."""
 
-    permitted: tuple[Option[E], ...]
-    masked: tuple[Option[E], ...]
-    denied: tuple[Option[E], ...]
+    permitted: list[Option[E]]
+    masked: list[Option[E]]
+    denied: list[Option[E]]
 
 
 def scan_texts(guard: Guard, document: object) -> dict[str, Scan]:
@@ -73,6 +70,8 @@ def merge(scans: Iterable[Scan]) -> Scan:
     told = [scan for scan in scans if scan is not CLEAN and (scan.findings or scan.flags or not scan.ok)]
     if not told:
         return CLEAN
+    if len(told) == 1:
+        return told[0]
     return Scan(
         tuple(finding for scan in told for finding in scan.findings),
         frozenset().union(*(scan.flags for scan in told)),
@@ -86,7 +85,7 @@ def decide_all(
     """The decision for each engine that runs the model. Only a purpose that needs a passport asks for one."""
     needed = ask.purpose in ask.caller.passport_purposes
     action = "embed" if ask.api.name in ("embeddings", "rerank") else "infer"
-    options = []
+    options: Options[E] = Options([], [], [])
     for engine in engines:
         request = AuthorizationRequest(
             ask.caller,
@@ -99,9 +98,7 @@ def decide_all(
             passport=needed and passported(ask, engine),
             passport_needed=needed,
         )
-        options.append(Option(engine, decider.decide(request)))
-    return Options(
-        tuple(option for option in options if isinstance(option.decision, Permit)),
-        tuple(option for option in options if isinstance(option.decision, Redact)),
-        tuple(option for option in options if isinstance(option.decision, Deny)),
-    )
+        decision = decider.decide(request)
+        group = {"permit": options.permitted, "redact": options.masked}.get(decision.effect, options.denied)
+        group.append(Option(engine, decision))
+    return options

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import msgspec
-
 from selat.core.entry import Closing, Opening
 from selat.core.timing import Timing
 from selat.engines import Engine, Router
@@ -16,9 +14,6 @@ from selat.guard import Guard
 from selat.ledger import Journal
 from selat.policy import Decider
 from selat.wire import Ask
-
-# The bytes of core's `canonical`, for entries, in a tenth of its time; a test holds the two together.
-canonical_leaf = msgspec.json.Encoder(order="sorted").encode
 
 
 class Shelf(Protocol):

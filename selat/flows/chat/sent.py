@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from selat.core.finding import CLEAN, Scan
 from selat.core.label import Label
 from selat.engines import Answer, Call, Engine
 from selat.flows.chat.decide import Option, merge, scan_texts
-from selat.flows.chat.desk import Desk, canonical_leaf
+from selat.flows.chat.desk import Desk
 from selat.flows.meter import Settle
 from selat.guard import Answers, Mask, Restorer, StreamScanner
 from selat.wire import Ask, Events, read_answer, rewrite
@@ -33,8 +33,7 @@ _EVENTS = "text/event-stream"
 Shape = Callable[[bytes], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(NamedTuple):
     """An answer in one piece. `label` is the answer's, `opening` the entry under whose id it is booked."""
 
     status: int
@@ -150,7 +149,7 @@ class Sent:
             option.engine.site,
             option.decision,
         )
-        await self.desk.journal.append(canonical_leaf(entry.to_json()))
+        await self.desk.journal.append(entry.leaf())
 
     async def reply(self, shape: Shape | None) -> Whole | Streamed:
         assert self.answer is not None
@@ -242,7 +241,7 @@ class Sent:
             secrets = {"answer": closing.answer.salt}
             if isinstance(self.written, Kept):
                 secrets |= self.written.text()
-            self.desk.journal.append(canonical_leaf(closing.to_json()), secrets)
+            self.desk.journal.append(closing.leaf(), secrets)
         except LedgerUnavailable as error:
             # The opening is durable, so the missing closing shows as an orphan: never a gap.
             log.error("closing of %s not booked: %s", closing.id, error)
