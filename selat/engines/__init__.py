@@ -2,7 +2,7 @@
 
 from selat.engines.config import EngineFile
 from selat.engines.detect import Detected, detect
-from selat.engines.engine import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, Answer, Call, Engine, Health, Ready
+from selat.engines.engine import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, Answer, Call, Engine, Health, Ready, Sink
 from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngine
 from selat.engines.limits import Capacity, Timeouts
 from selat.engines.llama.host import Host
@@ -12,6 +12,7 @@ from selat.engines.llama.need import Need, need_of, shown
 from selat.engines.llama.serve import Place, free_memory, keep, whole_memory, write_place
 from selat.engines.llama.spec import LlamaSpec
 from selat.engines.openai import OpenAIEngine
+from selat.engines.pouring import pour
 from selat.engines.route import BreakerView, Route, Router, affinity_key
 from selat.engines.shelf import LLAMA, MAKERS, Maker, Shelf, load_engines, makers
 from selat.engines.spec import EngineSpec
@@ -49,6 +50,7 @@ __all__ = [
     "Route",
     "Router",
     "Shelf",
+    "Sink",
     "State",
     "Surveyed",
     "Timeouts",
@@ -59,6 +61,7 @@ __all__ = [
     "load_engines",
     "makers",
     "need_of",
+    "pour",
     "shown",
     "watch",
     "whole_memory",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -34,6 +35,10 @@ class Call(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Call({self.path!r}, {len(self.body)} bytes, stream={self.stream})"
+
+
+Sink = Callable[[bytes], asyncio.Future[None] | None]
+"""Takes a piece of an answer; gives back a future where nothing more should come until that is done."""
 
 
 class Answer(Protocol):

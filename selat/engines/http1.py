@@ -8,6 +8,7 @@ from typing import Protocol, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from selat.core.errors import EngineError, EngineGarbage, EngineTimeout, EngineUnreachable
+from selat.engines.engine import Sink
 from selat.engines.limits import HIGH_WATER_BYTES, MAX_HEAD_BYTES, WRITE_SLICE_BYTES, Timeouts
 
 
@@ -27,13 +28,19 @@ class Keeper(Protocol):
 
 
 class HttpAnswer:
-    """An Answer that comes over a Connection; its own iterator, so that a piece costs one coroutine."""
+    """An Answer that comes over a Connection: its pieces are taken one by one, or poured into a sink.
+
+    It is its own iterator, so that a piece taken costs one coroutine; a piece poured costs none.
+    """
 
     __slots__ = (
         "_connection",
         "_done",
         "_error",
+        "_held",
         "_loop",
+        "_poured",
+        "_sink",
         "_waiter",
         "content_type",
         "parts",
@@ -51,8 +58,16 @@ class HttpAnswer:
         self._connection: Connection | None = connection
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
+        self._sink: Sink | None = None
+        self._poured: asyncio.Future[None] | None = None
+        self._held = False
         self._done = False
         self._error: EngineError | None = None
+
+    @property
+    def unread(self) -> bool:
+        """Whether it is the reader's turn."""
+        return self._held or self.size > 0
 
     def chunks(self) -> HttpAnswer:
         return self
@@ -69,6 +84,46 @@ class HttpAnswer:
                 raise StopAsyncIteration
             self._waiter = self._loop.create_future()
             await self._waiter
+        return self._take()
+
+    async def pour(self, sink: Sink) -> None:
+        """Give each piece to `sink` in the very call that brings it, so that no task is woken for it.
+
+        Raises: EngineError, when the engine broke off; and whatever `sink` raises, which ends the exchange.
+        """
+        self._poured = self._loop.create_future()
+        self._sink = sink
+        try:
+            self._flow()
+            await self._poured
+        finally:
+            self._sink = None
+
+    def _flow(self) -> None:
+        """Hand on what has arrived, unless the sink asked to wait; at the end tell `pour`."""
+        poured, sink = self._poured, self._sink
+        assert poured is not None
+        if self._held or sink is None or poured.done():
+            return
+        try:
+            held = sink(self._take()) if self.parts else None
+        except Exception as error:  # noqa: BLE001 - it is for whoever awaits `pour`
+            poured.set_exception(error)
+            self.drop()
+            return
+        if held is not None:
+            self._held = True
+            held.add_done_callback(self._go_on)
+        elif self._done and self._error is not None:
+            poured.set_exception(self._error)
+        elif self._done:
+            poured.set_result(None)
+
+    def _go_on(self, _held: asyncio.Future[None]) -> None:
+        self._held = False
+        self._flow()
+
+    def _take(self) -> bytes:
         parts, self.parts = self.parts, []
         self.taken += self.size
         self.size = 0
@@ -88,6 +143,9 @@ class HttpAnswer:
         self.end(None)
 
     def wake(self) -> None:
+        if self._sink is not None:
+            self._flow()
+            return
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -191,7 +249,7 @@ class Connection(asyncio.Protocol):
             return
         if now - self._started_at > limits.total_s:
             self._late("the whole answer", "total", limits.total_s)
-        elif self._reply is None and answer.size:
+        elif self._reply is None and answer.unread:
             self._quiet_s = 0.0  # the reader is the slow one
         else:
             self._quiet_s += elapsed_s
@@ -229,12 +287,11 @@ class Connection(asyncio.Protocol):
             fault = self._fault or f"head or trailers over {MAX_HEAD_BYTES} bytes"
             self._fail(EngineGarbage(f"engine '{self._keeper.engine}': not the HTTP we speak: {fault}"))
         elif answer.parts:
-            full = answer.size >= HIGH_WATER_BYTES
             if self._reply is None:
                 answer.wake()
-            elif self._early or full:
+            elif self._early or answer.size >= HIGH_WATER_BYTES:
                 self._give(answer)
-            if full and not self._paused and self._answer is not None:
+            if answer.size >= HIGH_WATER_BYTES and not self._paused and self._answer is not None:
                 self._paused = True
                 self._transport.pause_reading()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -110,8 +110,8 @@ async def _say(desk: Desk, ask: Ask, model: str, system: str, text: str) -> str:
     """A model's short answer, empty where there is none."""
     messages = [{"role": "system", "content": system}, {"role": "user", "content": text}]
     document: dict[str, object] = {"model": model, "messages": messages, "max_tokens": 200, "temperature": 0}
-    wish = replace(
-        ask, model=model, body=msgspec.json.encode(document), document=document, stream=False, shaper=None
+    wish = ask._replace(
+        model=model, body=msgspec.json.encode(document), document=document, stream=False, shaper=None
     )
     try:
         reply = await chat(desk, wish)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from selat.core.errors import HomeBroken, Unavailable
 from selat.core.label import Label
@@ -99,16 +99,23 @@ class Remembered(Streamed):
         self._recall, self._tenant = recall, tenant
         self._heard = _Heard(inner.opening.engine)
         self._kept = False
-        self.opening = inner.opening
-        self.label = inner.label
+        self.answer, self.opening, self.label = inner.answer, inner.opening, inner.label
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        async for chunk in self._inner.chunks():
-            self._heard.feed(chunk)
-            if self._heard.done:
-                self._keep()  # before the event that tells the caller it was the last
-            yield chunk
+    def feed(self, chunk: bytes) -> bytes:
+        out = self._inner.feed(chunk)
+        self._heard.feed(out)
+        if self._heard.done:
+            self._keep()  # before the event that tells the caller it was the last
+        return out
+
+    def finish(self) -> bytes:
+        out = self._inner.finish()
+        self._heard.feed(out)
         self._keep()
+        return out
+
+    def end(self, outcome: str, status: int) -> None:
+        self._inner.end(outcome, status)
 
     def close(self) -> None:
         try:

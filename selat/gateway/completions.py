@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from selat.core.caller import Caller
 from selat.core.errors import BadRequest, SelatError, Unauthenticated
@@ -79,8 +78,7 @@ async def _stream(door: Door, request: Request, reply: Streamed, shaper: Shaper 
         await request.start(
             reply.status, reply.content_type.encode(), (*_headers(reply), (b"cache-control", b"no-cache"))
         )
-        async for chunk in reply.chunks():
-            await request.write(chunk, more=True)
+        await reply.pour(request.pass_on)
         await request.write(b"")
     except SelatError as error:
         door.access.failed(error)

@@ -156,12 +156,19 @@ class Request:
         connection = self._connection
         if connection.writable is not None:
             await connection.writable
-        if self.chunks_known and not self.sized:
-            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            if not more:
-                body += b"0\r\n\r\n"
-        connection.transport.write(body)
-        self.ended = not more
+        if body:
+            self.pass_on(body)
+        if not more:
+            if self.chunks_known and not self.sized:
+                connection.transport.write(b"0\r\n\r\n")
+            self.ended = True
+
+    def pass_on(self, body: bytes) -> asyncio.Future[None] | None:
+        """Write a piece of the body now; while the caller reads slowly, a future to wait for before the next."""
+        connection = self._connection
+        chunked = self.chunks_known and not self.sized
+        connection.transport.write(b"%x\r\n%b\r\n" % (len(body), body) if chunked else body)
+        return connection.writable
 
     async def respond(self, status: int, body: bytes, content_type: bytes = JSON, extra: Extra = ()) -> None:
         """A whole response; to HEAD without its body."""

@@ -90,6 +90,9 @@ class Events:
         return Usage(0, (self._characters + 3) // 4, "estimate") if self._characters else Usage()
 
     def feed(self, chunk: bytes) -> bytes:
+        if self._restoring is None and not self._pending and _is_one_event(chunk):
+            self._read(chunk[6:-2])  # how engines send, one by one: nothing to cut, nothing to put together
+            return chunk
         data = self._pending + chunk if self._pending else chunk
         if b"\r" in data:
             # Only whole events are rewritten, so a CR that ends the data waits for its LF.
@@ -117,10 +120,17 @@ class Events:
         data = b"\n".join(line[5:].lstrip(b" ") for line in event.split(b"\n") if line.startswith(b"data:"))
         if not data:
             return event + b"\n\n"
-        if data == _DONE:
-            self.done = True
+        chunk = self._read(data)
+        if chunk is None:
             held = b"".join(self._held_back()) if self._restoring else b""
             return held + event + b"\n\n"
+        return self._restored(data) if self._restoring and chunk.choices else event + b"\n\n"
+
+    def _read(self, data: bytes) -> _Chunk | None:
+        """The data of one event, its texts given to the guard; None for the last. Raises: EngineGarbage."""
+        if data == _DONE:
+            self.done = True
+            return None
         try:
             chunk = _decode_chunk(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -131,7 +141,7 @@ class Events:
             for field, text in _texts(choice):
                 self._characters += len(text)
                 self._watch(f"{choice.index}.{field}", text)
-        return self._restored(data) if self._restoring and chunk.choices else event + b"\n\n"
+        return chunk
 
     def _restored(self, data: bytes) -> bytes:
         """The event with each text passed through its restorer; text held back comes out before the finish."""
@@ -172,6 +182,13 @@ class Events:
             else:
                 choice["delta"] = {field: text}
             yield b"data: " + msgspec.json.encode({**self._last, "choices": [choice]}) + b"\n\n"
+
+
+def _is_one_event(chunk: bytes) -> bool:
+    """Whether it is exactly one event of one line of data, as `data: {…}` and an empty line."""
+    return (
+        chunk.startswith(b"data: ") and chunk.endswith(b"\n\n") and chunk.count(b"\n") == 2 and b"\r" not in chunk
+    )
 
 
 def _texts(choice: _Choice) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import secrets
@@ -69,7 +70,7 @@ class Office:
         if isinstance(reply, Whole):
             return reply, reply.body
         try:
-            return reply, b"".join([chunk async for chunk in reply.chunks()])
+            return reply, b"".join([chunk async for chunk in chunks(reply)])
         finally:
             reply.close()
 
@@ -98,3 +99,24 @@ def written(body: bytes) -> Iterator[str]:
         if line.startswith(b"data: {"):
             for choice in json.loads(line[6:])["choices"]:
                 yield choice["delta"].get("content") or ""
+
+
+async def chunks(reply: Streamed) -> AsyncIterator[bytes]:
+    """The pieces of a stream one by one; the next comes when the last was taken. Leaving early is a hang-up."""
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Queue[tuple[bytes, asyncio.Future[None]] | None] = asyncio.Queue()
+
+    def sink(piece: bytes) -> asyncio.Future[None]:
+        taken = loop.create_future()
+        arrived.put_nowait((piece, taken))
+        return taken
+
+    pouring = loop.create_task(reply.pour(sink))
+    pouring.add_done_callback(lambda _: arrived.put_nowait(None))
+    try:
+        while (item := await arrived.get()) is not None:
+            yield item[0]
+            item[1].set_result(None)
+        await pouring
+    finally:
+        pouring.cancel()

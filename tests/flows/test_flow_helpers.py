@@ -58,7 +58,7 @@ def test_a_helper_that_is_not_there_is_done_without(office: Office) -> None:
 
 
 def test_a_question_that_policy_keeps_here_is_searched_by_full_text_alone(office: Office) -> None:
-    ask = replace(office.ask("apa"), label=parse_label("rahsia/confidential/none/MY"))
+    ask = office.ask("apa")._replace(label=parse_label("rahsia/confidential/none/MY"))
     helped = asyncio.run(help_search(office.desk, ask, Helpers("far"), ["apa"]))
     assert helped.vector == ()
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chat_kit import CALLER, Office, written
+from chat_kit import CALLER, Office, chunks, written
 
 from selat.core.caller import Site
 from selat.core.errors import EngineTimeout, EngineUnreachable, Forbidden, GuardFailed, LedgerUnavailable, NotFound
@@ -247,7 +247,7 @@ def test_ten_of_ten_hang_ups_are_closed_and_the_engine_is_told(office: Callable[
 
         async def take() -> None:
             try:
-                async for _ in reply.chunks():
+                async for _ in chunks(reply):
                     await asyncio.sleep(60)
             finally:
                 reply.close()
@@ -316,7 +316,7 @@ def test_an_ask_that_lets_others_go_first_says_so_to_the_engines_queue(office: C
     engine = EchoEngine()
     desk = office(engine)
     asyncio.run(desk.answer(desk.ask("hai")))
-    asyncio.run(desk.answer(replace(desk.ask("hai"), background=True)))
+    asyncio.run(desk.answer(desk.ask("hai")._replace(background=True)))
     assert [(call.tenant, call.background) for call in engine.calls] == [("default", False), ("default", True)]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_kit import CALLER, Office, written
+from chat_kit import CALLER, Office, chunks, written
 
 from selat.core.caller import Site
 from selat.core.errors import Forbidden
@@ -65,7 +65,7 @@ async def body_of(reply: Whole | Streamed) -> bytes:
     if isinstance(reply, Whole):
         return reply.body
     try:
-        return b"".join([chunk async for chunk in reply.chunks()])
+        return b"".join([chunk async for chunk in chunks(reply)])
     finally:
         reply.close()
 
@@ -108,7 +108,7 @@ def test_a_caller_who_hangs_up_takes_the_label_along(office: Office, recall: Rec
         reply = await ask(office.ask(SAID, stream=True, label=TERHAD))
         assert isinstance(reply, Streamed)
         seen = b""
-        async for chunk in reply.chunks():
+        async for chunk in chunks(reply):
             seen += chunk
             if len("".join(written(seen))) >= 30:
                 break

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from chat_kit import CALLER, Office
+from chat_kit import CALLER, Office, chunks
 
 from selat.core.errors import EngineUnreachable, Forbidden, HomeBroken, LedgerUnavailable, TooMany
 from selat.flows.chat import Streamed, chat
@@ -92,7 +92,7 @@ def test_a_hang_up_is_settled(tmp_path: Path, guard: Guard, quota: Quota) -> Non
     async def leave() -> None:
         reply = await chat(office.desk, office.ask("satu dua tiga empat", stream=True, max_tokens=50_000))
         assert isinstance(reply, Streamed)
-        await anext(reply.chunks())
+        await anext(chunks(reply))
         reply.close()
 
     asyncio.run(leave())

@@ -15,7 +15,7 @@ from selat.core.entry import Closing, Committer, Opening, Rerouting, Usage
 from selat.core.errors import EngineError, EngineGarbage, EngineTimeout, GuardFailed, LedgerUnavailable
 from selat.core.finding import CLEAN, Scan
 from selat.core.label import Label
-from selat.engines import Answer, Call, Engine
+from selat.engines import Answer, Call, Engine, Sink, pour
 from selat.flows.chat.decide import Option, merge, scan_texts
 from selat.flows.chat.desk import Desk
 from selat.flows.meter import Settle
@@ -271,54 +271,83 @@ class Sent:
 
 
 class Streamed:
-    """An answer that streams. Take `chunks` once, and in the end, whatever happened, `close`: a plain call."""
+    """An answer that streams. `pour` it once, and in the end, whatever happened, `close`: a plain call."""
 
     status = 200
     content_type = _EVENTS
 
     def __init__(self, sent: Sent) -> None:
+        assert sent.answer is not None
         self._sent = sent
         self._scanners: dict[str, StreamScanner] = {}
         self._events = Events(sent.engine, self._watch, sent.restoring())
+        self._arrived = 0.0
+        self.answer = sent.answer
         self.opening = sent.opening
         self.label = sent.label()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The events for the caller. Raises: EngineError, when the engine breaks off."""
-        sent = self._sent
-        shaper = sent.ask.shaper
-        assert sent.answer is not None
-        gap, last = sent.desk.gap, 0.0
+    async def pour(self, sink: Sink) -> None:
+        """Give `sink` the events for the caller, each within the call that brings it from the engine.
+
+        Raises: EngineError, when the engine breaks off.
+        """
+
+        def pass_on(chunk: bytes) -> asyncio.Future[None] | None:
+            out = self.feed(chunk)
+            return sink(out) if out else None
+
         try:
-            async for chunk in sent.answer.chunks():
-                now = time.monotonic()
-                if last:
-                    gap(now - last)
-                else:
-                    sent.arrived()
-                last = now
-                out = self._events.feed(chunk)
-                if shaper is not None:
-                    out = shaper.feed(out)
-                if out:
-                    sent.written.update(out)
+            await pour(self.answer, pass_on)
+            if out := self.finish():
+                sink(out)
+        except (EngineError, GuardFailed) as error:
+            self.end(outcome_of(error), error.status)
+            raise
+        self.end("complete", 200)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The same one by one, for a door that must await between them. Raises: EngineError."""
+        try:
+            async for chunk in self.answer.chunks():
+                if out := self.feed(chunk):
                     yield out
-            out = self._events.close()
-            if shaper is not None:
-                out = shaper.feed(out) + shaper.close()
-            if out:
-                sent.written.update(out)
+            if out := self.finish():
                 yield out
         except (EngineError, GuardFailed) as error:
-            self._end(outcome_of(error), error.status)
+            self.end(outcome_of(error), error.status)
             raise
-        self._end("complete", 200)
+        self.end("complete", 200)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What the caller gets for a piece from the engine. Raises: EngineGarbage."""
+        now = time.monotonic()
+        if self._arrived:
+            self._sent.desk.gap(now - self._arrived)
+        else:
+            self._sent.arrived()
+        self._arrived = now
+        out = self._events.feed(chunk)
+        if self._sent.ask.shaper is not None:
+            out = self._sent.ask.shaper.feed(out)
+        if out:
+            self._sent.written.update(out)
+        return out
+
+    def finish(self) -> bytes:
+        """What the caller gets once the engine has ended. Raises: EngineGarbage."""
+        out = self._events.close()
+        if self._sent.ask.shaper is not None:
+            out = self._sent.ask.shaper.feed(out) + self._sent.ask.shaper.close()
+        if out:
+            self._sent.written.update(out)
+        return out
 
     def close(self) -> None:
         """Book a hang-up, unless the end is booked already."""
-        self._end("cancelled", 499)
+        self.end("cancelled", 499)
 
-    def _end(self, outcome: str, status: int) -> None:
+    def end(self, outcome: str, status: int) -> None:
+        """Book the end, once."""
         if self._sent.closed:
             return
         self._sent.usage = self._events.usage
