@@ -335,7 +335,8 @@ def page(rows: dict[str, Row], chosen: argparse.Namespace, missing: list[str], l
         "# What the gateway costs",
         made + "prompt leaves, and scans the answer; the others only forward.",
         f"{time.strftime('%Y-%m-%d')}, {machine}. Each gateway alone on one core, load and mock\non the other;"
-        f" loopback, keep-alive, no TLS. {cells};\nload average of the machine {min(loads):.1f} to {max(loads):.1f}.",
+        f" loopback, keep-alive, no TLS. {cells};\nload average of the machine"
+        f" {min(loads):.1f} to {max(loads):.1f}.",
         cost
         + "the rounds. Added latency: one caller at a time, less what the mock takes by itself, lowest round.",
         *(["Not installed: " + ", ".join(missing) + "."] if missing else []),
