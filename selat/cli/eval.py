@@ -53,6 +53,9 @@ from selat.plugins import eval_packs
 
 app = typer.Typer(help="Local evals: packs, runs, results, comparisons.", no_args_is_help=True)
 
+_TELL_EVERY_S = 15.0
+"""How often a line tells how far a run is, where stderr is no terminal and shows no bar."""
+
 AtOnce = Annotated[int, typer.Option("--at-once", min=1, max=512, help="Samples under way at the same time.")]
 MaxTokens = Annotated[int, typer.Option(help="Stop after about that many tokens, in and out; 0: no limit.")]
 Minutes = Annotated[float, typer.Option(help="Stop after that many minutes; 0: no limit.")]
@@ -276,10 +279,15 @@ def _sit(platform: Platform, plan: Plan, pool_name: str, json_: bool) -> None:
     packs = ", ".join(pack.name for pack in plan.packs)
     say(f"run {plan.run.id}: {plan.run.subject.model} @ {plan.run.subject.engine} sits {packs}")
     with _store(platform) as store, progress(packs, None) as bar:
+        told_s = 0.0
 
         def tell(at: Progress) -> None:
+            nonlocal told_s
             said = f"{packs} {at.per_s:.1f}/s"  # the bar shows what is left
             bar.update(bar.tasks[0].id, completed=at.done, total=at.total, description=said)
+            if bar.disable and at.left_s and at.seconds - told_s >= _TELL_EVERY_S:
+                told_s = at.seconds
+                say(f"{at.done} of {at.total}, {at.per_s:.1f}/s, about {at.left_s:.0f} s left")
 
         ended, _ = asyncio.run(evaluate(replace(plan, tell=tell), opening, store, pool))
         summaries = [summary for _, summary in results_of(store, ended)]

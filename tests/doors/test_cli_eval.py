@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -115,6 +116,14 @@ def test_every_pool_gives_the_same_scores_decided_and_booked(
         replies = store.replies(found["run"]["subject"], [one.sample for one in scored])
     book = b"".join(path.read_bytes() for path in (home / "ledger").rglob("*") if path.is_file())
     assert all(reply.receipt.encode() in book for reply in replies.values())
+
+
+def test_progress_is_told_in_lines_where_there_is_no_terminal(home: Path, pack: Pack) -> None:
+    words = ("run", "--model", "lambat", "--pack", "tatabahasa", "--at-once", "1", "--template", "arahan")
+    code = "import selat.cli.eval as e, selat.cli as c; e._TELL_EVERY_S = 0.5; c.main()"
+    command_ = [sys.executable, "-c", code, "eval", *words, "--home", str(home)]
+    said = subprocess.run(command_, capture_output=True, text=True, timeout=120).stderr
+    assert re.search(rf"\d+ of {len(pack.items)}, [\d.]+/s, about \d+ s left", said), said
 
 
 def test_a_run_and_its_end_are_in_the_ledger(home: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from selat.evals import find_pack, samples, shipped
+from selat.evals.external import load_external
 from selat.testing import Upstream
 from selat.testing.exam import is_right, register
 from selat.testing.replies import last_text
@@ -90,3 +91,14 @@ def test_inspect_is_asked_what_we_ask(upstream: Upstream, tmp_path: Path) -> Non
         assert one["temperature"] == 0
         plain = [{"role": m["role"], "content": last_text({"messages": [m]})} for m in one["messages"]]
         assert json.dumps(plain, ensure_ascii=False) in put
+
+
+def test_exams_of_others_are_sat_by_plain_inspect_too(upstream: Upstream, tmp_path: Path) -> None:
+    path = tmp_path / "MalayMMLU_0shot.json"
+    row = {"prompt": "Alat membuka pintu ialah ...\nA. sifer\nB. kunci", "options": ["A. sifer", "B. kunci"]}
+    path.write_text(json.dumps([{**row, "key": "B", "subject": "Bahasa Melayu"}]))
+    register([load_external("malaymmlu", path)])
+    log = inspected(upstream, tmp_path / "log", f"{TASKS}@pek", "-T", f"name=malaymmlu={path}")["malaymmlu"]
+    [sample] = log["samples"]
+    assert sample["target"] == "B"
+    assert sample["input"][-1]["content"].count("kunci") == 1, "the options stand in the prompt already"
