@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import functools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import uvloop
 
 from selat.core.caller import Site
 from selat.engines import CHAT, Call, Capacity, EngineSpec, Host, Hosting, Leases, LlamaSpec, Timeouts, write_place
+from selat.engines.llama import child
 from selat.engines.llama.engine import LlamaEngine
 from selat.engines.llama.serve import Doorway
 
@@ -84,6 +87,33 @@ async def hosted(
         with contextlib.suppress(asyncio.CancelledError):
             await running
         await asyncio.sleep(0.05)  # the leases notice
+
+
+@contextlib.contextmanager
+def bare(gguf: Path, secret: str = "kunci", output: list[bytes] | None = None) -> Iterator[str]:
+    """llama.cpp's own server without a host, its address; what it wrote is left in `output`."""
+    wanted = {
+        **{"gguf": str(gguf), "alias": "a", "secret": secret, "context": 256, "parallel": 1},
+        **{"gpu_layers": -1, "threads": 1, "cache_mb": 0, "chat_template": "", "embedding": False},
+        **{"pooling": 0, "adapters": []},
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-I", child.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(wanted).encode() + b"\n")
+    process.stdin.flush()
+    try:
+        yield str(json.loads(process.stdout.readline())["address"])
+    finally:
+        written, _ = process.communicate(timeout=20)
+        if output is not None:
+            output.append(written)
+    assert process.returncode == 0
 
 
 def call(text: str = "hai", path: str = CHAT, stream: bool = False, **more: Any) -> Call:

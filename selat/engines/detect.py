@@ -18,36 +18,49 @@ _LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """How a kind of server is recognised: by the JSON at `facts` having a value at `mark`, or by the `owner`
-    that its models are `owned_by`. `version` and `context` (tokens) are where those facts, or the rows of its
-    lists of models, hold them; empty where it does not tell. Paths are dotted. `port` is its usual one.
+    """How a kind of server is recognised: by JSON at one of `facts` having a value at `mark`, or by the `owner`
+    that its models are `owned_by`. `version` and `context` (tokens; of several places the first that tells) are
+    where those facts, or the rows of its lists of models, hold them; empty where it does not tell. `rows` is a
+    further list that it gives, and its name there. Paths are dotted. `port` is its usual one.
     """
 
     name: str
     port: int
-    facts: str
+    facts: tuple[str, ...]
     mark: str
     version: str
-    context: str
+    context: tuple[str, ...]
     owner: str = ""
+    rows: tuple[str, str] = ("", "")
 
 
 # Those whose facts nobody else has come first.
 SOFTWARE = (
-    Software("sglang", 30000, "/get_server_info", "version", "version", "max_model_len", "sglang"),
+    Software(
+        "sglang",
+        30000,
+        ("/server_info", "/get_server_info"),
+        "version",
+        "version",
+        ("max_model_len", "context_length"),
+        "sglang",
+    ),
     Software(
         "llama-server",
         8080,
-        "/props",
+        ("/props",),
         "default_generation_settings",
         "build_info",
-        "default_generation_settings.n_ctx",
+        ("default_generation_settings.n_ctx", "meta.n_ctx", "meta.n_ctx_train"),
         "llamacpp",
     ),
-    Software("tgi", 3000, "/info", "max_total_tokens", "version", "max_total_tokens"),
-    Software("lm-studio", 1234, "/api/v0/models", "data", "", "max_context_length"),
-    Software("ollama", 11434, "/api/version", "version", "version", ""),
-    Software("vllm", 8000, "/version", "version", "version", "max_model_len", "vllm"),
+    Software("tgi", 3000, ("/info",), "max_total_tokens", "version", ("max_total_tokens",)),
+    Software("lm-studio", 1234, ("/api/v0/models",), "data", "", ("loaded_context_length", "max_context_length")),
+    # Ollama tells how much context it gave to the models that are loaded.
+    Software(
+        "ollama", 11434, ("/api/version",), "version", "version", ("context_length",), rows=("/api/ps", "models")
+    ),
+    Software("vllm", 8000, ("/version",), "version", "version", ("max_model_len",), "vllm"),
 )
 """The quirks table. Source: each server's own API reference."""
 
@@ -86,19 +99,32 @@ async def _at(host: str, port: int) -> Detected | None:
     url, models = f"http://{host}:{port}/v1", tuple(str(_value(row, "id")) for row in listed if _value(row, "id"))
     owners = {_value(row, "owned_by") for row in listed}
     for row in SOFTWARE:
-        facts = await _json(host, port, row.facts)
-        if _value(facts, row.mark) is not None or (row.owner and row.owner in owners):
+        facts = await _facts(host, port, row)
+        if facts is not None or (row.owner and row.owner in owners):
+            path, name = row.rows
+            more = _value(await _json(host, port, path), name) if path else _value(facts, "data")
+            rows = [*listed, *(more if isinstance(more, list) else ())]
             version = _value(facts, row.version)
-            return Detected(url, row.name, str(version or ""), models, _context(row, facts, listed))
+            return Detected(url, row.name, str(version or ""), models, _context(row, [facts, *rows]))
     return Detected(url, "unknown", "", models, 0)
 
 
-def _context(row: Software, facts: object, listed: Sequence[object]) -> int:
+async def _facts(host: str, port: int, row: Software) -> object:
+    """What the server says of itself; None where it is no server of this kind, or wants a key first."""
+    for path in row.facts:
+        facts = await _json(host, port, path)
+        if _value(facts, row.mark) is not None:
+            return facts
+    return None
+
+
+def _context(row: Software, places: Sequence[object]) -> int:
     """The longest context told: by the server, or of its models."""
-    more = _value(facts, "data")
-    places = [facts, *listed, *(more if isinstance(more, list) else ())]
-    told = [value for place in places if isinstance(value := _value(place, row.context), int)]
-    return max(told, default=0)
+    for path in row.context:
+        told = [value for place in places if isinstance(value := _value(place, path), int)]
+        if told:
+            return max(told)
+    return 0
 
 
 def _value(value: object, path: str) -> object:

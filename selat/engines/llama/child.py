@@ -43,7 +43,7 @@ def _parameters(xllamacpp: Any, wanted: dict[str, Any]) -> Any:
     found = xllamacpp.CommonParams()
     found.model.path = wanted["gguf"]
     found.model_alias = {wanted["alias"]}
-    found.api_keys = [wanted["secret"]]
+    found.api_keys = [wanted["secret"]] if wanted["secret"] else []
     found.hostnames, found.port = ["127.0.0.1"], 0
     found.n_ctx = wanted["context"] * wanted["parallel"]
     found.n_parallel = wanted["parallel"]

@@ -9,9 +9,12 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from llama_kit import bare
+from tiny_model import make_model
 
 from selat.engines import Detected, detect
 from selat.engines.detect import SOFTWARE
@@ -71,15 +74,34 @@ KINDS = [
         ("llama-server", "b8681", 65536),
     ),
     (
+        {
+            "/server_info": {"version": "0.6.1", "tp_size": 1, "context_length": 131072},
+            "/v1/models": rows({"id": "q", "owned_by": "sglang"}),
+        },
+        ("sglang", "0.6.1", 131072),
+    ),
+    (
+        {"/v1/models": rows({"id": "q", "owned_by": "llamacpp", "meta": {"n_ctx_train": 4096, "n_ctx": 2048}})},
+        ("llama-server", "", 2048),
+    ),
+    (
+        {
+            "/api/version": {"version": "0.40.12"},
+            "/api/ps": {"models": [{"name": "q", "context_length": 4096}, {"name": "r", "context_length": 32768}]},
+            "/v1/models": rows({"id": "q", "owned_by": "library"}),
+        },
+        ("ollama", "0.40.12", 32768),
+    ),
+    (
         {"/api/version": {"version": "0.12.6"}, "/v1/models": rows({"id": "q", "owned_by": "library"})},
         ("ollama", "0.12.6", 0),
     ),
     (
         {
-            "/api/v0/models": rows({"id": "q", "state": "loaded", "max_context_length": 32768}),
+            "/api/v0/models": rows({"id": "q", "max_context_length": 32768, "loaded_context_length": 8192}),
             "/v1/models": rows({"id": "q", "owned_by": "organization_owner"}),
         },
-        ("lm-studio", "", 32768),
+        ("lm-studio", "", 8192),
     ),
     (
         {"/info": {"version": "3.3.4", "max_total_tokens": 2048}, "/v1/models": rows({"id": "q"})},
@@ -137,3 +159,12 @@ def test_only_questions_are_asked() -> None:
         assert "echo" in found.models
         assert {got.method for got in upstream.received} == {"GET"}
         assert all(not got.body and "authorization" not in got.headers for got in upstream.received)
+
+
+def test_a_real_llama_cpp_server_is_recognised(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp", reason="needs the xllamacpp package, which is llama.cpp")
+    with bare(make_model(tmp_path / "a.gguf"), secret="") as address:
+        found = at(int(address.rpartition(":")[2]))
+    assert found is not None
+    assert (found.software, found.models, found.context) == ("llama-server", ("a",), 256)
+    assert found.version
