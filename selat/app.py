@@ -29,7 +29,6 @@ from selat.engines import (
     Engine,
     EngineFile,
     ExtractiveEngine,
-    Host,
     Hosting,
     Leases,
     LlamaSpec,
@@ -38,17 +37,12 @@ from selat.engines import (
     Shelf,
     State,
     detect,
-    free_memory,
-    keep,
+    hold,
     load_engines,
     makers,
     need_of,
     watch,
     whole_memory,
-    write_place,
-)
-from selat.engines import (
-    Place as HostPlace,
 )
 from selat.flows.changes import Changes
 from selat.flows.chat import Desk
@@ -268,18 +262,7 @@ class Platform:
 
     def host_models(self, private: bool = False) -> None:
         """Hold models for whoever wants them, until told to stop; `private`: for the process that started us."""
-        budget = self.models_budget
-
-        def announce(place: HostPlace) -> None:
-            if private:
-                print(msgspec.json.encode(place).decode(), flush=True)  # noqa: T201 - what our parent reads
-            else:
-                write_place(self.home.models_host, place)
-
-        async def hold() -> None:
-            await keep(Host(budget, free_memory), announce)
-
-        asyncio.run(hold())
+        hold(self.models_budget, None if private else self.home.models_host)
 
     def loaded_models(self) -> State | None:
         """What the home's host of models has loaded; None where none runs."""

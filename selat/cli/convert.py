@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
 from selat.core.errors import Misused
 
@@ -17,7 +18,9 @@ def enlist(app: typer.Typer) -> None:
 
 
 def convert(
-    folder: Annotated[Path, typer.Argument(help="A folder with config.json, tokenizer.json and safetensors.")],
+    source: Annotated[
+        str, typer.Argument(metavar="FOLDER|MODEL", help="A folder of safetensors, or a model on the shelf.")
+    ],
     out: Annotated[Path, typer.Argument(help="The GGUF file to write.")],
     form: Annotated[str, typer.Option(help="f32, f16, bf16, q8_0, q6_k, q5_k_m or q4_k_m.")] = "f16",
     base: Annotated[Path | None, typer.Option(help="Of a LoRA adapter: the folder of its model.")] = None,
@@ -28,6 +31,10 @@ def convert(
     json_: JsonOption = False,
 ) -> None:
     """Convert a Llama- or Qwen-family model or a LoRA adapter, and quantise it (needs the extra `llama`)."""
+    folder = Path(source)
+    if not folder.is_dir():
+        with open_platform(home) as platform:
+            folder = platform.models.path_of(platform.models.model(source))
     try:
         from selat.convert import Options
         from selat.convert import convert as convert_

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from selat.app import DEFAULT_TENANT, detect_engines, open_platform
+from selat.app import DEFAULT_TENANT, Platform, detect_engines, open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import Misused
 
@@ -77,7 +77,11 @@ def add(
 @app.command()
 def run(
     name: Annotated[str, typer.Argument(help="A name of your own: lower-case letters, digits, dots, dashes.")],
-    gguf: Annotated[Path, typer.Argument(help="The model: a GGUF file (of several, the first).")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="FILE|MODEL", help="A GGUF file (of parts, the first), or a model on the shelf."),
+    ],
+    file: Annotated[str, typer.Option(help="Of a model with several GGUF files: which.")] = "",
     model: Annotated[
         list[str] | None, typer.Option(help="What it is called by; else NAME. Repeat for more.")
     ] = None,
@@ -96,12 +100,11 @@ def run(
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Run a GGUF file on this machine (needs the extra `llama`): it is loaded when it is first called."""
+    """Run a model on this machine (needs the extra `llama`): it is loaded when it is first called."""
     files = {
         left: str(Path(path).absolute()) for left, path in _pairs("--adapter", adapter or [], alone=False).items()
     }
     wanted: dict[str, object] = {
-        "gguf": str(gguf.absolute()),
         "context": context,
         "parallel": parallel,
         "threads": threads,
@@ -110,8 +113,9 @@ def run(
         "memory_mb": memory_mb,
         "chat_template": None if chat_template is None else str(chat_template.absolute()),
     }
-    given = {field: value for field, value in wanted.items() if value is not None}
     with open_platform(home) as platform:
+        wanted["gguf"] = str(_gguf(platform, source, file))
+        given = {field: value for field, value in wanted.items() if value is not None}
         said = platform.settings
         fields: dict[str, object] = {
             "name": name,
@@ -215,6 +219,22 @@ def remove(
         show_json({"removed": name})
     else:
         show(f"removed {name}")
+
+
+def _gguf(platform: Platform, source: str, file: str) -> Path:
+    """A GGUF file of this machine, or of a model on the shelf. Raises: Misused, NotFound."""
+    path = Path(source).absolute()
+    if path.exists() or path.suffix == ".gguf":
+        return path
+    model = platform.models.model(source)
+    held = [one.path for one in model.files if one.path.endswith(".gguf")]
+    first = [path for path in held if "-of-" not in path or "-00001-of-" in path]
+    if not first:
+        raise Misused(f"{model.title} holds no GGUF file; make one: selat model convert {model.name} OUT.gguf")
+    if len(first) > 1 and not file:
+        raise Misused(f"{model.title} holds several; name one with --file: {', '.join(first)}")
+    platform.models.path_of(model)  # checks every file: of a model in parts the others are read too
+    return platform.models.path_of(model, file or first[0])
 
 
 def _pairs(option: str, given: list[str], *, alone: bool) -> dict[str, str]:

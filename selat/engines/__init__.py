@@ -9,7 +9,7 @@ from selat.engines.llama.host import Host
 from selat.engines.llama.lease import Hosting, Leases
 from selat.engines.llama.messages import Loaded, State
 from selat.engines.llama.need import Need, need_of, shown
-from selat.engines.llama.serve import Place, free_memory, keep, whole_memory, write_place
+from selat.engines.llama.serve import Place, hold, whole_memory, write_place
 from selat.engines.llama.spec import LlamaSpec
 from selat.engines.openai import OpenAIEngine
 from selat.engines.pouring import pour
@@ -56,8 +56,7 @@ __all__ = [
     "Timeouts",
     "affinity_key",
     "detect",
-    "free_memory",
-    "keep",
+    "hold",
     "load_engines",
     "makers",
     "need_of",

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,24 @@ class Doorway:
 def _tell(writer: asyncio.StreamWriter, message: FromHost) -> None:
     if not writer.is_closing():
         writer.write(line(message))
+
+
+def hold(budget: int, place: Path | None) -> None:
+    """Hold models of `budget` bytes together until told to stop. Where to find us goes into the file `place`, or
+    for whoever started us to standard output.
+    """
+
+    def announce(found: Place) -> None:
+        if place is None:
+            sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+            sys.stdout.flush()
+        else:
+            write_place(place, found)
+
+    async def whole() -> None:
+        await keep(Host(budget, free_memory), announce)
+
+    asyncio.run(whole())
 
 
 async def keep(host: Host, announce: Callable[[Place], None]) -> None:
