@@ -80,8 +80,10 @@ class Cutting:
                     passed += len(data)
                     if passed > self._most and self._cuts:
                         self._cuts -= 1
-                        return
+                        break
                     near.sendall(data)
+                # Closing alone says nothing while the other thread still reads.
+                near.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return
 

@@ -1,4 +1,4 @@
-"""Pull-through: an allowed model that is missing is fetched into quarantine, and given only once it was admitted."""
+"""Pull-through: an allowed model that is missing comes into quarantine, and is given once it was admitted."""
 
 from __future__ import annotations
 
