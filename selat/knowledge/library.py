@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ TOGETHER = 32  # documents in one transaction of the store
 DETECTED = 700  # characters by which a language is known
 POOL = 60  # passages looked at twice
 DOCUMENTS = 40
+OF_ONE = 3  # passages of one document that an answer is made from
 FUSED = 3  # first candidates that may show that something answers, where two rankings were joined
 
 
@@ -154,9 +156,15 @@ class Library:
         return [Hit(candidate.passage, candidate.score) for candidate in self._ranked(query)[: query.k]]
 
     def evidence(self, query: Query) -> list[Hit]:
-        """As `search`, without the passages that hold too little of the question to answer it."""
-        ranked = self._ranked(query)[: query.k]
-        return [Hit(one.passage, one.score) for one in answering(ranked, FUSED if self.near.in_use else 1)]
+        """As `search`, without what holds too little of the question to answer it, at most 3 of one document."""
+        found = answering(self._ranked(query), FUSED if self.near.in_use else 1)
+        taken: Counter[str] = Counter()
+        hits: list[Hit] = []
+        for one in found:
+            taken[one.passage.source.document] += 1
+            if taken[one.passage.source.document] <= OF_ONE:
+                hits.append(Hit(one.passage, one.score))
+        return hits[: query.k]
 
     def understand(self, text: str) -> Question:
         return understand(text, shared())

@@ -15,12 +15,12 @@ from selat.knowledge.terms import shared
 from selat.knowledge.words import normalise, stems, words
 
 MOST = 2  # sentences of one document
-MOST_IN_ALL = 3
+MOST_IN_ALL = 4
 LEAST = 0.12  # share of the question that a quoted sentence and its headings hold
 NEAR = 0.85  # a second sentence is quoted when it scores at least this share of the first
 NEAR_OTHER = 0.5  # and one of another document, at least this
 FOREIGN = 0.75  # a sentence in another language than the question's
-RANK = 0.1  # a passage is trusted this much less for each one ranked above it
+RANK = 0.05  # a passage is trusted this much less for each one ranked above it
 _NUMBER = re.compile(r"\d")
 _DURATION = re.compile(
     r"\d+\s*(?:\(\w+\)\s*)?(?:jam|hari|minggu|bulan|tahun|minit|hours?|days?|weeks?|months?|years?|minutes?)\b|\d+\s*(?:小时|天|日|个月|年)"
