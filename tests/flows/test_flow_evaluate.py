@@ -186,7 +186,7 @@ def test_a_failing_engine_leaves_samples_missing_never_wrong(
 
 
 @pytest.mark.parametrize(
-    ("budget", "limit"), [(Budget(4, samples=10), 10), (Budget(1, tokens=200), 30), (Budget(4, seconds=0.05), 40)]
+    ("budget", "limit"), [(Budget(4, samples=10), 10), (Budget(1, tokens=200), 30), (Budget(1, seconds=0.5), 60)]
 )
 def test_a_budget_stops_a_run_which_then_goes_on(hall: Hall, pack: Pack, budget: Budget, limit: int) -> None:
     plan = hall.plan("exam:1,a,0.01", pack, terms=Terms(budget=budget))

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from selat.core.errors import Misused, NotFound
+from selat.evals.bars import measure, read_bar
 from selat.evals.corpus import directions
 from selat.evals.external import LOADERS, load_external
 from selat.evals.item import FIRST_CHARACTER, FIRST_TOKEN, FULL_ANSWER, Reply, Score, Scored
 from selat.evals.load import find_pack, read_pack
+from selat.evals.passport import result_of
+from selat.evals.run import Run, Subject
 from selat.evals.scaffold import scaffold
 from selat.evals.score import score
 from selat.evals.summary import summarise
@@ -182,6 +185,9 @@ def test_chrf_of_a_whole_text_is_sacrebleus_and_not_the_mean_of_its_sentences() 
     assert abs(mean - known) > 0.001
     summary = summarise(pack, scored, len(scored), directions(pack, scored, replies))
     assert summary.part("chrf", "en>ms") == found["en>ms"]
+    run = Run("R", "t", Subject("m", "e", "openai"), (), ())
+    shown = measure(read_bar("x", "terjemahan chrf=en>ms score >= 0.5"), result_of(run, pack, summary))
+    assert shown == pytest.approx(known, abs=1e-6)
 
 
 def test_unknown_or_absent_exams_are_named(tmp_path: Path) -> None:
