@@ -161,7 +161,8 @@ def host(
     home: HomeOption = None,
 ) -> None:
     """Hold models for whoever calls them; started by `selat up`, not by people."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    level = logging.WARNING if private else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with open_platform(home, "models") as platform:
         platform.host_models(private)
 
