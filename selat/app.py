@@ -340,6 +340,7 @@ class Platform:
             passported=self.passported,
             reserve=metering(self.quota, read_prices(self.home.path / "prices.toml")),
             durable_first=self.settings.ledger_durable_before == "forward",
+            hedge_after_s=self.settings.hedge_after_s,
             packs={profile: digest(hashes) for profile, hashes in self.packs.items()},
             mask_answers=read_kinds(self.settings.guard_mask_answers),
         )

@@ -51,6 +51,11 @@ class Settings:
     otel_share: float = _setting(1.0, "Share of requests without a trace of the caller's that get spans, 0 to 1.")  # type: ignore[assignment]
     upload_limit_bytes: int = _setting(200_000_000, "Largest document that may be sent in.")  # type: ignore[assignment]
     upload_timeout_s: float = _setting(600.0, "Longest wait for a document to arrive.")  # type: ignore[assignment]
+    hedge_after_s: float = _setting(
+        0.0,
+        "Seconds an engine may take to begin before another that the decision allows is asked too; 0 never."
+        " Every such ask is booked and may cost twice.",
+    )  # type: ignore[assignment]
     site_jurisdiction: str = _setting("MY", "Where this machine stands, ISO 3166-1 alpha-2.")  # type: ignore[assignment]
     site_operator: str = _setting("self", "Who operates this machine.")  # type: ignore[assignment]
     site_hardware: str = _setting("cpu", "Vendor of the hardware that models run on here.")  # type: ignore[assignment]

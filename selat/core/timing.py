@@ -15,7 +15,7 @@ class Trace(Protocol):
     """
 
     def sending(self, engine: str, model: str) -> str: ...
-    def failed(self, reason: str) -> None: ...
+    def failed(self, engine: str, reason: str) -> None: ...
     def ended(self, timing: Timing, opening: Opening, closing: Closing | None) -> None: ...
 
 
@@ -26,7 +26,7 @@ class Timing:
     chat flow's steps (`decided` with its quota set aside, `booked` on disk where that is waited for). `first`:
     the first byte of the answer. `ended`: the closing was booked. `queued_s`, `connect_s`: waits for a free
     connection and for a fresh one. `engine` was asked last, with this `outcome` (as a Closing's); those `left`
-    failed before a first byte.
+    failed, or were too late, before a first byte.
     """
 
     __slots__ = (

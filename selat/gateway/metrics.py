@@ -23,7 +23,7 @@ HELP = {
     "selat_tokens_total": "Tokens, by direction.",
     "selat_phase_seconds": "Time by phase of a request: see docs/howto/watch.md.",
     "selat_refused_total": "Requests that ended in an error, by its code.",
-    "selat_engine_calls_total": "Calls to engines, by engine and outcome; `left` failed before a first byte.",
+    "selat_engine_calls_total": "Calls to engines by outcome; `left`: another one was asked before a first byte.",
     "selat_engine_in_flight": "Calls to an engine that have not ended.",
     "selat_engine_waiting": "Calls that wait for a free connection to an engine.",
     "selat_engine_breaker_open": "Workers that let an engine rest after failures.",

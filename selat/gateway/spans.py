@@ -26,6 +26,8 @@ from selat.gateway.http import Request
 from selat.gateway.logs import HUNG_UP
 
 TRACES = "/v1/traces"
+LATE = "hedged"
+"""Why the span of a try ends that another engine was faster than."""
 _OPERATIONS = {"embeddings": "embeddings", "completions": "text_completion"}
 _propagator = TraceContextTextMapPropagator()
 
@@ -90,20 +92,18 @@ class RequestSpans:
     def __init__(self, tracer: Tracer, root: Span, clock_ns: int) -> None:
         self._tracer, self._root, self._clock_ns = tracer, root, clock_ns
         self._inside = set_span_in_context(root)
-        self._call: Span | None = None
-        self._sent = 0.0
+        self._calls: dict[str, tuple[Span, float]] = {}
 
     def sending(self, engine: str, model: str) -> str:
-        self._sent = time.monotonic()
-        self._call = self._start(model, SpanKind.CLIENT, self._sent)
-        self._call.set_attributes({"gen_ai.provider.name": engine, "gen_ai.request.model": model})
-        context = self._call.get_span_context()
+        now = time.monotonic()
+        call = self._start(model, SpanKind.CLIENT, now)
+        call.set_attributes({"gen_ai.provider.name": engine, "gen_ai.request.model": model})
+        self._calls[engine] = call, now
+        context = call.get_span_context()
         return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
-    def failed(self, reason: str) -> None:
-        if self._call is not None:
-            _end(self._call, reason, None)
-            self._call = None
+    def failed(self, engine: str, reason: str) -> None:
+        _end(self._calls.pop(engine)[0], reason, None)
 
     def ended(self, timing: Timing, opening: Opening, closing: Closing | None) -> None:
         for name, start, end in (
@@ -114,7 +114,9 @@ class RequestSpans:
             if start and end:
                 self._start(name, SpanKind.INTERNAL, start).end(self._ns(end))
         self._root.set_attributes(_about(opening))
-        call, self._call = self._call, None
+        call, sent = self._calls.pop(timing.engine, (None, 0.0))
+        for late, _ in self._calls.values():
+            _end(late, LATE, None)
         if call is None or closing is None:
             return
         operation = _OPERATIONS.get(opening.api, "chat")
@@ -130,7 +132,7 @@ class RequestSpans:
             }
         )
         if timing.first:
-            call.set_attribute("gen_ai.response.time_to_first_chunk", timing.first - self._sent)
+            call.set_attribute("gen_ai.response.time_to_first_chunk", timing.first - sent)
         wrong = closing.outcome if closing.outcome != "complete" else ""
         _end(call, wrong or (str(closing.status) if closing.status >= 400 else ""), self._ns(timing.ended))
 

@@ -31,7 +31,8 @@ class Desk:
     `router` orders the engines that policy allows, and keeps their breakers. `count` is told of each opening
     and closing, for metrics; `timed` of the Timing of each ask that ended (without a Closing: it was refused),
     and `gap` of the seconds between two pieces of a stream. `passported` tells whether a model was promoted for
-    the ask's purpose. `reserve` sets aside what an Ask may spend at an engine, or raises TooMany. `packs` is, by
+    the ask's purpose. `hedge_after_s`, where it is not 0, is how long an engine may take to begin before another
+    is asked too. `reserve` sets aside what an Ask may spend at an engine, or raises TooMany. `packs` is, by
     profile, the digest of the rule packs in force. `mask_answers` are the kinds of personal data that an answer
     must not bring to a caller who did not send them.
     """
@@ -50,5 +51,6 @@ class Desk:
     passported: Callable[[Ask, Engine], bool] = lambda ask, engine: False
     reserve: Callable[[Ask, str], Settle] = lambda ask, engine: free
     durable_first: bool = True
+    hedge_after_s: float = 0.0
     packs: Mapping[str, str] = field(default_factory=dict)
     mask_answers: frozenset[str] = frozenset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from selat.core.label import Label
 from selat.engines import Answer, Call, Engine, Sink, pour
 from selat.flows.chat.decide import Option, merge, scan_texts
 from selat.flows.chat.desk import Desk
+from selat.flows.chat.hedge import Hedge, race
 from selat.flows.meter import Settle
 from selat.guard import Answers, Mask, Restorer, StreamScanner
 from selat.wire import Ask, Events, read_answer, rewrite
@@ -84,15 +86,14 @@ class Sent:
         self._first_ms: int | None = None
         self.closed = False
 
-    def outgoing(self, scans: dict[str, Scan], engine: Engine) -> bytes:
+    def outgoing(self, scans: dict[str, Scan], engine: Engine, mask: Mask | None) -> bytes:
         """What was scanned, masked where that was decided, under the engine's name for the model.
 
         Written anew, never the caller's bytes: with a name twice in one object they could say to an engine
         what they did not say to the guard.
         """
         document: object = self.ask.document
-        if self.mask is not None:
-            mask = self.mask
+        if mask is not None:
             document = rewrite(document, lambda text: mask.redact(text, scans[text].findings))
         name = engine.upstream_model(self.ask.model)
         if name != self.ask.model and isinstance(document, dict):
@@ -107,38 +108,93 @@ class Sent:
         """
         router, trace = self.desk.router, self.ask.timing.trace
         self.scans = scans
-        for number, option in enumerate(way):
-            last = number + 1 == len(way)
-            if number:
+        left = deque(way)
+        while left:
+            option = left.popleft()
+            if option is not way[0]:
                 await self._rebook(option)
-            self.mask = Mask() if isinstance(option.decision, Redact) else None
-            call = Call(
-                f"/v1{self.ask.api.path}",
-                self.outgoing(scans, option.engine),
-                self.ask.stream,
-                self.opening.tenant,
-                self.ask.background,
-                trace="" if trace is None else trace.sending(option.engine.name, self.ask.model),
-                timing=self.ask.timing,
-            )
+            call, self.mask = self._call(option, scans)
             self.engine = option.engine.name
             router.begin(self.engine)
             try:
-                self.answer = await option.engine.send(call)
-                if not overloaded(self.answer.status) or last or not router.may_retry():
+                if left and self.desk.hedge_after_s and option is way[0]:
+                    self.answer = await self._hedged(option, call, left, scans)
+                else:
+                    self.answer = await option.engine.send(call)
+                if not overloaded(self.answer.status) or not left or not router.may_retry():
                     return
                 if trace is not None:
-                    trace.failed(str(self.answer.status))
+                    trace.failed(self.engine, str(self.answer.status))
                 _background(self.answer.close())
                 self.answer = None
             except EngineError as error:
                 if trace is not None:
-                    trace.failed(error.code)
-                if last or not router.may_retry():
+                    trace.failed(self.engine, error.code)
+                if not left or not router.may_retry():
                     raise
             router.end(self.engine, False)
             self.ask.timing.left += (self.engine,)
             self.engine = ""
+
+    def _call(self, option: Option[Engine], scans: dict[str, Scan]) -> tuple[Call, Mask | None]:
+        """What goes to an engine, and what masked it."""
+        mask = Mask() if isinstance(option.decision, Redact) else None
+        trace = self.ask.timing.trace
+        call = Call(
+            f"/v1{self.ask.api.path}",
+            self.outgoing(scans, option.engine, mask),
+            self.ask.stream,
+            self.opening.tenant,
+            self.ask.background,
+            trace="" if trace is None else trace.sending(option.engine.name, self.ask.model),
+            timing=self.ask.timing,
+        )
+        return call, mask
+
+    async def _hedged(
+        self, first: Option[Engine], call: Call, left: deque[Option[Engine]], scans: dict[str, Scan]
+    ) -> Answer:
+        """The answer of the engine that begins first; the spare one is asked late, and booked before it is."""
+        router, spare = self.desk.router, left[0]
+        name = spare.engine.name
+        asked: list[Mask | None] = []
+        failed = False
+
+        async def begin() -> Answer:
+            nonlocal failed
+            try:
+                return await first.engine.send(call)
+            except EngineError:
+                failed = True
+                raise
+
+        async def second() -> Answer:
+            left.popleft()
+            await self._rebook(spare)
+            late, mask = self._call(spare, scans)
+            asked.append(mask)
+            router.begin(name)
+            try:
+                return await spare.engine.send(late)
+            except EngineError:
+                router.end(name, False)
+                asked.clear()
+                raise
+
+        hedge = Hedge(self.desk.hedge_after_s, router.may_retry, lambda answer: not overloaded(answer.status))
+        try:
+            answer, by_second = await race(begin, second, hedge)
+        except BaseException:
+            if asked:
+                router.end(name, None)
+            raise
+        if by_second:
+            router.end(self.engine, False if failed else None)
+            self.ask.timing.left += (self.engine,)
+            self.engine, self.mask = name, asked[0]
+        elif asked:
+            router.end(name, None)
+        return answer
 
     async def _rebook(self, option: Option[Engine]) -> None:
         entry = Rerouting(
