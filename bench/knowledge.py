@@ -1,10 +1,13 @@
 """What the library costs and how well it finds, beside baselines in the same run.
 
-    python bench/knowledge.py [--passages 50000] [--corpus docs_bilingual.jsonl]
+    python bench/knowledge.py [--passages 50000] [--files 0] [--corpus docs_bilingual.jsonl]
 
-Cost: made-up Malay and English passages with four labels; CPU seconds to index them, CPU milliseconds of a
-search with a label filter, recall against an exact scan of the same words. Quality, where the bilingual
-corpus is at hand: the questions in `bench/knowledge/questions.jsonl`.
+Cost: made-up Malay and English passages with four labels and chance vectors of 384 dimensions; CPU seconds to
+index them, CPU milliseconds of a hybrid search with a label filter (the question's vector is given: a model's
+own time is not ours), recall of its vectors against an exact scan; and of a PDF of 20 pages. Quality, where the
+bilingual corpus is at hand: the questions in `bench/knowledge/questions.jsonl`, beside BM25, FTS5 and their
+fusion. `--files N`: that many files ingested with a kill -9 at chance moments end in the same digest as without.
+A neural baseline (MiniLM) needs weights that do not come with this repository: it is not in the run.
 """
 
 from __future__ import annotations
@@ -18,20 +21,28 @@ import random
 import re
 import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from selat.app import furnish
 from selat.core.caller import Caller
-from selat.core.label import LOWEST, parse_label
+from selat.core.label import LOWEST, Label, parse_label
 from selat.core.passage import Passage, Source
 from selat.core.sources import answer_text, read_sources
 from selat.flows.answer import Grounded, Inquiry, answer
 from selat.flows.ingest import Intake, ingest
-from selat.knowledge import Document, Judged, Library, Query, documents_of, quote, score
+from selat.knowledge import Document, Judged, Library, Models, Query, documents_of, quote, score
 from selat.knowledge.malay import roots
+from selat.knowledge.scope import Scope
 
 QUESTIONS = Path(__file__).parent / "knowledge" / "questions.jsonl"
 SHARED = Path(os.environ.get("SELAT_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -106,9 +117,118 @@ def cost(passages: int) -> None:
             sql = "SELECT rowid FROM p WHERE p MATCH ? AND level <= 1 ORDER BY rank LIMIT 10"
             fts.execute(sql, (line,)).fetchall()
             spent_fts.append((time.process_time() - before) * 1000)
+        hybrid(library, [text for text, _, _ in asked])
         print(f"search with label filter, p50 CPU: selat {statistics.median(spent):.1f} ms", end="")
         print(f", FTS5 {statistics.median(spent_fts):.1f} ms")
         print(f"the passage meant is found, or hidden above the clearance: {found}/200; shown above it: {shown}")
+
+
+class Chance:
+    """An embedder of chance vectors, the same for the same text: for what a search costs, not what it finds."""
+
+    digest = "0" * 64
+
+    def passages(self, texts: Sequence[str], tenant: str, label: Label) -> list[Any]:
+        return [self.query(text, tenant) for text in texts]
+
+    def query(self, text: str, tenant: str) -> Any:
+        return np.random.default_rng(zlib.crc32(text.encode())).standard_normal(384, dtype=np.float32)
+
+    def close(self) -> None: ...
+
+
+def hybrid(library: Library, asked: list[str]) -> None:
+    """Searches by words and vectors together, with the label filter in both."""
+    with_vectors = Library(library.folder, Models(Chance))
+    print(f"vectors: {cpu(with_vectors.catch_up):.1f} s CPU to make by chance and to store", end="")
+    vectors = [tuple(float(x) for x in Chance().query(text, "t")) for text in asked]
+    spent = []
+    for text, vector in [(asked[0], vectors[0]), *zip(asked, vectors, strict=True)]:
+        before = time.process_time()
+        with_vectors.search(Query("t", "c", text, CLEARED, 10, vector=vector))
+        spent.append((time.process_time() - before) * 1000)
+    live = with_vectors.near._live()
+    assert live is not None
+    recall = live.recall(vectors, Scope("t", "c", CLEARED), 10)
+    print(f"; hybrid search with label filter, p50 CPU {statistics.median(spent[1:]):.1f} ms", end="")
+    print(
+        f", recall@10 of its vectors against an exact float scan {recall_exact(with_vectors, vectors):.3f}", end=""
+    )
+    print(f" ({recall:.3f} against our own exact road)")
+    with_vectors.close()
+
+
+def recall_exact(library: Library, asked: list[tuple[float, ...]]) -> float:
+    """Against float64 products over every passage that the caller may see, computed here."""
+    rows = library.store.connection().execute("SELECT p.id, p.label, p.text FROM passages p").fetchall()
+    allowed = [(identity, text) for identity, label, text in rows if parse_label(label).within(CLEARED)]
+    titles = dict(library.store.connection().execute(
+        "SELECT p.id, d.title FROM passages p JOIN documents d ON d.doc = p.doc").fetchall())  # fmt: skip
+    whole = np.stack([Chance().query(f"{titles[identity]}\n{text}", "t") for identity, text in allowed])
+    whole = whole.astype(np.float64) / np.linalg.norm(whole, axis=1, keepdims=True)
+    ids = np.array([identity for identity, _ in allowed])
+    live = library.near._live()
+    assert live is not None
+    found = 0
+    for vector in asked[:50]:
+        exact = set(ids[np.argsort(-(whole @ np.asarray(vector)))[:10]])
+        found += len(exact & {identity for identity, _ in live.search(vector, Scope("t", "c", CLEARED), 10)})
+    return found / (10 * len(asked[:50]))
+
+
+def pdf() -> None:
+    """CPU seconds to read 20 pages of text, in a process that has parsed before."""
+    from reportlab.pdfgen.canvas import Canvas
+
+    from selat.knowledge.parse.files import parse
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "twenty.pdf"
+        canvas = Canvas(str(path))
+        for page in range(20):
+            for line in range(50):
+                canvas.drawString(72, 800 - 14 * line, f"Halaman {page + 1} baris {line} tentang kadar dan harga.")
+            canvas.showPage()
+        canvas.save()
+        parse(path)
+        print(f"PDF of 20 pages: {min(cpu(lambda: parse(path)) for _ in range(5)):.3f} s CPU")
+
+
+def killed(files: int) -> None:
+    """The digest of files ingested in peace, and with kill -9 at chance moments."""
+    from selat.home import create_home
+
+    chance = random.Random(9)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "files"
+        folder.mkdir()
+        for number in range(files):
+            text = f"Nota {number} tentang kedai nombor {number * 7}. Harga naik {number % 90} sen. " * 5
+            (folder / f"{number:06}.txt").write_text(text)
+        digests, kills, begun = [], 0, time.monotonic()
+        for name in ("whole", "broken"):
+            home = create_home(Path(place) / name)
+            furnish(home)
+            command = [sys.executable, "-m", "selat", "ingest", str(folder), "--home", str(home.path)]
+            while True:
+                process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                try:
+                    process.wait(chance.uniform(3, 12) if name == "broken" and kills < 12 else 1200)
+                    break
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                    kills += 1
+            library = Library(home.knowledge)
+            state = library.status()
+            digests.append((state.digest, state.documents, state.waiting))
+            library.close()
+        same = "the same" if digests[0] == digests[1] else "ANOTHER"
+        print(
+            f"{files} files, {kills} kills: {same} digest, {digests[1][1]} documents, {digests[1][2]} waiting",
+            end="",
+        )
+        print(f"; {time.monotonic() - begun:.0f} s in all")
 
 
 def flat(value: object) -> str:
@@ -137,6 +257,33 @@ def bm25(rows: list[dict[str, object]]) -> Callable[[str], list[str]]:
     return search
 
 
+def fts5(rows: list[dict[str, object]]) -> Callable[[str], list[str]]:
+    """SQLite's FTS5 with its own BM25 over the same texts, any word of the question."""
+    base = sqlite3.connect(":memory:")
+    base.execute("CREATE VIRTUAL TABLE p USING fts5(id UNINDEXED, text)")
+    base.executemany("INSERT INTO p VALUES (?, ?)", [(str(row["id"]), flat(list(row.values()))) for row in rows])
+
+    def search(question: str) -> list[str]:
+        asked = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", question.lower()))
+        sql = "SELECT id FROM p WHERE p MATCH ? ORDER BY rank LIMIT 10"
+        return [row[0] for row in base.execute(sql, (asked,))] if asked else []
+
+    return search
+
+
+def fused(*searches: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
+    """Reciprocal rank fusion of several baselines."""
+
+    def search(question: str) -> list[str]:
+        scores: Counter[str] = Counter()
+        for one in searches:
+            for rank, identity in enumerate(one(question), 1):
+                scores[identity] += 1 / (60 + rank)
+        return [identity for identity, _ in scores.most_common(10)]
+
+    return search
+
+
 async def extractive(grounded: Grounded) -> str:
     sources = read_sources(grounded.system)
     assert sources
@@ -144,14 +291,17 @@ async def extractive(grounded: Grounded) -> str:
 
 
 def quality(corpus: Path) -> None:
-    baseline = bm25([json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()])
+    rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
+    baselines = {"BM25": bm25(rows), "FTS5": fts5(rows)}
+    baselines["RRF"] = fused(*baselines.values())
     questions = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
     questions = [one for one in questions if one["corpus"] == "datagovmy"]
     with tempfile.TemporaryDirectory() as folder:
         library = Library(Path(folder))
         ingest(library, [corpus], Intake("t", "c", LOWEST, id_field="id"), lambda document: None)
         for split in sorted({one["split"] for one in questions}):
-            judged, plain = [], []
+            judged: list[Judged] = []
+            plain: dict[str, list[Judged]] = {name: [] for name in baselines}
             for one in questions:
                 if one["split"] != split:
                     continue
@@ -160,11 +310,14 @@ def quality(corpus: Path) -> None:
                 answered = asyncio.run(answer(library, Inquiry(one["query"], Caller("t", "k"), "c"), extractive))
                 cited = [citation.passage.source.document for citation in answered.citations]
                 judged.append(Judged(one["language"], gold, hits, cited, answered.abstained))
-                plain.append(Judged(one["language"], gold, baseline(one["query"])))
-            beside = score(plain)
+                for name, search in baselines.items():
+                    plain[name].append(Judged(one["language"], gold, search(one["query"])))
+            beside = {name: score(some) for name, some in plain.items()}
             for language, one in score(judged).items():
-                recall = f"r@5 {one.recall[5]:.2f} (BM25 {beside[language].recall[5]:.2f})"
-                recall += f" r@10 {one.recall[10]:.2f} (BM25 {beside[language].recall[10]:.2f})"
+                peers = {
+                    k: " ".join(f"{n} {b[language].recall[k]:.2f}" for n, b in beside.items()) for k in (5, 10)
+                }
+                recall = f"r@5 {one.recall[5]:.2f} ({peers[5]}) r@10 {one.recall[10]:.2f} ({peers[10]})"
                 rest = f"cited {one.cited:.2f} abstains {one.abstained_rightly:.2f} ({one.abstained_wrongly:.2f})"
                 print(f"{split:9} {language:3} {one.questions:4} questions  {recall}  MRR {one.mrr:.2f}  {rest}")
 
@@ -172,10 +325,14 @@ def quality(corpus: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--passages", type=int, default=50_000)
+    parser.add_argument("--files", type=int, default=0)
     parser.add_argument("--corpus", type=Path, default=SHARED / "datagovmy-meta" / "docs_bilingual.jsonl")
     given = parser.parse_args()
     if given.passages:
         cost(given.passages)
+        pdf()
+    if given.files:
+        killed(given.files)
     if given.corpus.exists():
         quality(given.corpus)
     else:

@@ -20,7 +20,7 @@ from selat.core.caller import EVERY_GROUP
 from selat.core.label import HIGHEST, Label
 from selat.flows.score import read_exams, sit
 from selat.flows.upload import folder_of, read_waiting
-from selat.knowledge import Scores
+from selat.knowledge import Query, Scores
 
 app = typer.Typer(
     help="Documents: list, remove, folders, what waits to be read, and how well they answer.", no_args_is_help=True
@@ -48,6 +48,25 @@ def list_(
     for record in records:
         tail = f": {record.reason}" if record.reason else f", {record.passages} passages"
         show(f"{record.collection}/{record.document} [{record.label}] {record.status}{tail}")
+
+
+@app.command()
+def twins(
+    document: Annotated[str, typer.Argument(help="The document's id.")],
+    collection: Annotated[str, typer.Option("--collection", help="Its collection.")] = "documents",
+    home: HomeOption = None,
+    tenant: TenantOption = DEFAULT_TENANT,
+    json_: JsonOption = False,
+) -> None:
+    """Documents that say nearly the same, in any collection of the tenant."""
+    with open_platform(home) as platform:
+        everyone = Query(tenant, collection, "", HIGHEST, groups=frozenset({EVERY_GROUP}))
+        found = platform.library.twins(everyone, document)
+    if json_:
+        show_json([{"collection": one.collection, "document": one.document} for one in found])
+        return
+    for one in found:
+        show(f"{one.collection}/{one.document}")
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 import msgspec
@@ -164,6 +164,7 @@ def place(library: Library, caller: Caller, document: str, number: int) -> dict[
 class Card:
     """A document as its keepers see it, without contents. `steps` are those it reached, with their times.
 
+    `twins` are collection and id of those that say nearly the same, told where one document is asked for.
     `status` is waiting, parsing, indexing, ready or failed; `tries` how often it was read.
     """
 
@@ -181,6 +182,7 @@ class Card:
     passages: int
     tries: int
     steps: tuple[tuple[str, str], ...]
+    twins: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, parcel: Parcel | None, record: Record | None) -> Card:
@@ -227,7 +229,11 @@ def card(library: Library, caller: Caller, collection: str, document: str) -> Ca
     parcel = library.inbox.find(caller.tenant, collection, document)
     if not (record or parcel) or not _may_know(library, caller, parcel, record):
         raise NotFound("no such document in this collection")
-    return Card.of(parcel, record)
+    twins: tuple[tuple[str, str], ...] = ()
+    if record:
+        found = library.twins(reading(caller, collection), document)
+        twins = tuple((one.collection, one.document) for one in found)
+    return replace(Card.of(parcel, record), twins=twins)
 
 
 def _may_know(library: Library, caller: Caller, parcel: Parcel | None, record: Record | None) -> bool:

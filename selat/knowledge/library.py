@@ -23,6 +23,7 @@ from selat.knowledge.scope import VERSION as INDEX_VERSION
 from selat.knowledge.scope import Scope
 from selat.knowledge.store import Record, Store, label_of
 from selat.knowledge.terms import shared
+from selat.knowledge.twins import mark, twins
 
 INDEX = "index"
 BATCH = 2048  # documents in one commit of the index
@@ -191,6 +192,13 @@ class Library:
             raise NotFound("no such document in this collection")
         return found
 
+    def twins(self, query: Query, document: str) -> list[Record]:
+        """Documents that say nearly the same as this one and that `query` may know of. Raises: NotFound."""
+        found = twins(self.store, self.record(query, document))
+        return [
+            one for one in found if label_of(one).within(query.clearance) and admits(one.readers, query.groups)
+        ]
+
     def collections(self, tenant: str) -> list[str]:
         return sorted({record.collection for record in self.store.records(tenant)})
 
@@ -232,9 +240,10 @@ class Library:
                 shelf.close()
 
     def catch_up(self) -> None:
-        """Bring the index up to the store, and the vectors where there is a model for them."""
+        """Bring the index up to the store, and the sketches; and the vectors where there is a model for them."""
         with self.writing():
             pass
+        mark(self.store)
         self.near.catch_up(self)
 
     def holds(self, tenant: str, collection: str, document: str, digest: str) -> Document | None:

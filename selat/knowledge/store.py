@@ -13,7 +13,7 @@ from selat.core.passage import Passage, Source
 from selat.knowledge.place import Connection, Place, Tables
 from selat.knowledge.words import stems, words
 
-VERSION = 4
+VERSION = 5
 _TABLES = """
 CREATE TABLE IF NOT EXISTS documents (
   doc INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, collection TEXT NOT NULL, document TEXT NOT NULL,
@@ -22,13 +22,17 @@ CREATE TABLE IF NOT EXISTS documents (
   passages INTEGER NOT NULL, stems TEXT NOT NULL DEFAULT '',
   indexed INTEGER NOT NULL DEFAULT 0, folder TEXT NOT NULL DEFAULT '', readers TEXT NOT NULL DEFAULT '',
   original TEXT NOT NULL DEFAULT '', vectored TEXT NOT NULL DEFAULT '', sketch TEXT NOT NULL DEFAULT '',
-  twin TEXT NOT NULL DEFAULT '', UNIQUE (tenant, collection, document));
+  UNIQUE (tenant, collection, document));
 CREATE TABLE IF NOT EXISTS passages (
   id INTEGER PRIMARY KEY AUTOINCREMENT, doc INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
   number INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, page INTEGER NOT NULL,
   heading TEXT NOT NULL, label TEXT NOT NULL, text TEXT NOT NULL, stems TEXT NOT NULL,
   boxes TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS passages_doc ON passages (doc, number);
+CREATE TABLE IF NOT EXISTS marks (
+  doc INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE, mark INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS marks_mark ON marks (mark);
+CREATE INDEX IF NOT EXISTS marks_doc ON marks (doc);
 CREATE TABLE IF NOT EXISTS gone (doc INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS folders (
   tenant TEXT NOT NULL, collection TEXT NOT NULL, folder TEXT NOT NULL, label TEXT NOT NULL, readers TEXT NOT NULL,
@@ -53,6 +57,7 @@ _UPGRADES: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE documents ADD COLUMN twin TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE passages ADD COLUMN boxes TEXT NOT NULL DEFAULT ''",
     ),
+    ("ALTER TABLE documents DROP COLUMN twin",),
 )
 _DOCUMENT = (
     "tenant, collection, document, path, digest, status, reason, title, origin, dated, language, label, passages, "
@@ -276,6 +281,45 @@ class Store:
         """Mark documents whose passages have vectors in this folder."""
         with self.connection() as connection:
             connection.executemany("UPDATE documents SET vectored = ? WHERE doc = ?", [(folder, d) for d in docs])
+
+    def unsketched(self, limit: int) -> list[int]:
+        """Row ids of documents without a sketch."""
+        rows = self.connection().execute(
+            "SELECT doc FROM documents WHERE sketch = '' AND passages > 0 ORDER BY doc LIMIT ?", (limit,)
+        )
+        return [row[0] for row in rows]
+
+    def sketched(self, made: Sequence[tuple[int, str, Sequence[int]]]) -> None:
+        """Keep sketches and marks; a document that went meanwhile is left out."""
+        with self.connection() as connection:
+            for doc, text, marks in made:
+                there = connection.execute(
+                    "UPDATE documents SET sketch = ? WHERE doc = ? RETURNING doc", (text, doc)
+                )
+                if there.fetchone():
+                    connection.execute("DELETE FROM marks WHERE doc = ?", (doc,))
+                    connection.executemany("INSERT INTO marks VALUES (?, ?)", [(doc, mark) for mark in marks])
+
+    def marked_like(self, record: Record) -> tuple[str, list[tuple[Record, str]]]:
+        """A document's sketch, and the tenant's others that share a mark with it, with theirs."""
+        mine = (record.tenant, record.collection, record.document)
+        row = (
+            self.connection()
+            .execute(
+                "SELECT doc, sketch FROM documents WHERE tenant = ? AND collection = ? AND document = ?", mine
+            )
+            .fetchone()
+        )
+        if row is None:
+            return "", []
+        columns = ", ".join(f"d.{name}" for name in _NAMES)
+        rows = self.connection().execute(
+            f"SELECT {columns}, d.sketch FROM documents d WHERE d.tenant = ? AND d.doc != ? AND d.doc IN ("  # noqa: S608
+            "SELECT o.doc FROM marks m JOIN marks o ON o.mark = m.mark WHERE m.doc = ?) "
+            "ORDER BY d.collection, d.document LIMIT 200",
+            (record.tenant, row[0], row[0]),
+        )
+        return row[1], [(Record(*found[:-1]), found[-1]) for found in rows]
 
     def groups(self, tenant: str) -> frozenset[str]:
         """Every group that some document or folder of the tenant is kept to."""

@@ -126,6 +126,7 @@ COMMAND_WALKS: dict[str, list[str]] = {
     "label lower": ["{document}", "--to", "terbuka", "--reason", "because it is ours", "--key-env", "OFFICER"],
     "knowledge remove": ["{document}"],
     "knowledge retry": ["{document}"],
+    "knowledge twins": ["{document}"],
     "rules withdraw": ["{instrument}"],
     "incident show": ["{incident}"],
     "incident done": ["{incident}", RULE],
