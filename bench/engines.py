@@ -1,12 +1,12 @@
 """Models on the shelf, measured: the gateway before llama.cpp beside llama.cpp's own server, and models that swap.
 
-    python bench/engines.py [--rounds 6] [--only serve,swap] [--json]
+    python bench/engines.py [--rounds 6] [--only serve,swap,pull,mirror] [--json]
 
 One GGUF of random weights (7 million, f16) is served twice by the same llama.cpp with the same settings and one
 thread: by Selat with every check on, and by a bare process of llama.cpp. Both get the same calls from the same
 client, in turns and many short rounds, and the best round of each counts, which other work on the machine distorts
 least. `serve`: tokens a second at 1 and 8 at once, and the time to the first token. `swap`: two models, memory for
-one, eight callers that ask for both in turns.
+one, eight callers that ask for both in turns. `pull` and `mirror`: bench/shelf.py says how.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from statistics import quantiles
 from typing import Any
 
 import numpy as np
+import shelf
 import uvloop
 
 from selat.core.caller import Site
@@ -268,7 +269,33 @@ async def _swap(engine: OpenAIEngine, home: Path, rounds: int) -> list[Row]:
     return [Row("swap of two models, memory for one", said, "0 failed", failed == 0 and swaps >= 4)]
 
 
-BENCHES: dict[str, Callable[[Path, int], list[Row]]] = {"serve": serve, "swap": swap}
+def pull(folder: Path, rounds: int) -> list[Row]:
+    """A model fetched, hashed, looked into and sealed, beside curl writing it to a file."""
+    curl, ours = shelf.pull(max(3, rounds // 3))
+    rows = []
+    for by, mine, theirs in (("the clock", ours.clock, curl.clock), ("CPU time", ours.cpu, curl.cpu)):
+        said = f"{mine:.0f} MB/s, curl {theirs:.0f}: {mine / theirs:.2f}x"
+        rows.append(Row(f"pull with hashing on, by {by}", said, ">= 0.8x", mine >= 0.8 * theirs))
+    return rows
+
+
+def mirror(folder: Path, rounds: int) -> list[Row]:
+    """The mirror to one caller and to four at once, and what it takes of memory."""
+    one, four, before, most = shelf.mirror(max(2, rounds // 5))
+    rows = []
+    for by, single, many in (("the clock", one.clock, four.clock), ("CPU time", one.cpu, four.cpu)):
+        said = f"{single:.0f} MB/s to one, {many:.0f} to four"
+        rows.append(Row(f"mirror on loopback, by {by}", said, ">= 500", min(single, many) >= 500))
+    flat = f"{before} MB before, {most} at most"
+    return [*rows, Row("the gateway's memory meanwhile", flat, "flat", most - before <= 32)]
+
+
+BENCHES: dict[str, Callable[[Path, int], list[Row]]] = {
+    "serve": serve,
+    "swap": swap,
+    "pull": pull,
+    "mirror": mirror,
+}
 
 
 def main() -> None:

@@ -251,3 +251,48 @@ def test_a_caller_who_leaves_in_the_middle_harms_nobody(selat: Running, shelf: d
         connection.getresponse().read(1000)
         connection.close()
     assert ask(selat, "/cuba/m/resolve/main/model.safetensors")[2] == WEIGHTS
+
+
+def ask_admin(selat: Running, path: str, key: str = "", body: Any = None) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=20)
+    data = None if body is None else json.dumps(body)
+    method = "GET" if body is None else "POST"
+    connection.request(method, f"/admin/v1/models{path}", data, {"authorization": f"Bearer {key or selat.key}"})
+    response = connection.getresponse()
+    told = response.status, json.loads(response.read())
+    connection.close()
+    return told
+
+
+def test_the_admin_api_shows_the_shelf_within_the_callers_clearance(
+    selat: Running, shelf: dict[str, Model], low_key: str
+) -> None:
+    status, rows = ask_admin(selat, "")
+    assert status == 200
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["cuba/m"]["licence"]["permissive"] is True
+    assert by_name["cuba/kuarantin"]["state"] == "quarantined"
+    assert by_name["cuba/m"]["size_bytes"] == sum(map(len, FILES.values()))
+    status, whole = ask_admin(selat, "/show?name=cuba/m")
+    assert status == 200
+    assert {one["path"] for one in whole["files"]} == set(FILES)
+    assert ask_admin(selat, "/show?name=tiada")[0] == 404
+    assert "cuba/sulit" in by_name
+    assert "cuba/sulit" not in {row["name"] for row in ask_admin(selat, "", low_key)[1]}
+    assert ask_admin(selat, "/show?name=cuba/sulit", low_key)[0] == 404
+
+
+def test_only_an_officer_lets_a_model_out_of_quarantine(selat: Running, shelf: dict[str, Model]) -> None:
+    wish = KeyWish("pegawai", frozenset({"officer"}), parse_label("terhad/internal/none/MY"))
+    with open_platform(selat.home) as platform:
+        made = platform.create_key(wish)
+    store = ModelStore(selat.home / "models")
+    held = put(store, "cuba/baru", {"x.gguf": gguf()}, state="quarantined")
+    try:
+        assert ask_admin(selat, "/admit", body={"name": "cuba/baru"})[0] == 403
+        status, card = ask_admin(selat, "/admit", made.secret, {"name": "cuba/baru"})
+        assert (status, card["state"]) == (200, "ready")
+        assert selat.leaves_of(card["receipt"], "model.admitted")["caller"] == made.record.id
+        assert ask(selat, "/cuba/baru/resolve/main/x.gguf")[0] == 200
+    finally:
+        store.remove(held)

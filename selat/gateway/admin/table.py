@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from selat.gateway.admin import documents, duties, engines, keys, ledger, policy, quotas, tenants
+from selat.gateway.admin import documents, duties, engines, keys, ledger, models, policy, quotas, tenants
 from selat.gateway.admin.route import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -10,6 +10,7 @@ ROUTES: tuple[Route, ...] = (
     *keys.ROUTES,
     *quotas.ROUTES,
     *engines.ROUTES,
+    *models.ROUTES,
     *policy.ROUTES,
     *duties.ROUTES,
     *documents.ROUTES,
