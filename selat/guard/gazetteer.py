@@ -108,7 +108,7 @@ TITLE_WORDS = words(
     """
     encik en puan pn cik tuan datuk dato' dato datin tun toh haji hajah hj hjh ustaz ustazah dr prof
     profesor professor ir ts mr mrs ms miss madam mdm cikgu kak abang pak uncle aunty auntie sdr sdri yb yab
-    yang insp inspektor sarjan sir
+    yang insp inspektor sarjan sir asisten komisioner superintendan timbalan deputi majistret konstabel koperal
     """
 )
 CUTTING = STOPS | BODY_WORDS | TITLE_WORDS | {"sri", "seri", "madya"}

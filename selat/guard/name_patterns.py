@@ -34,6 +34,8 @@ TITLES = (
     r"|madam|mdm|cikgu|akak|kak|abang|bang|bro|sis|pakcik|pak cik|pak|makcik|mak cik|mak|uncle|aunty|auntie|saudari|saudara|sdri|sdr|yab|yb"
     r"|inspektor|insp|sarjan|koperal|kapten|supt|asp|dsp|acp|sir|lord|justice|hakim|imam|pastor|father|rev|master|coach|captain|doktor|doctor"
     r"|atuk|nenek|pok|wak|tok|boss|peguam|jururawat|konstabel|leftenan|mejar|kolonel|jeneral"
+    r"|asisten komisioner|timbalan komisioner|datuk bandar|asisten superintendan|deputi superintendan|penolong superintendan|superintendan"
+    r"|komisioner|majistret|assistant commissioner|deputy commissioner|deputy superintendent|superintendent|commissioner|magistrate|sergeant|corporal"
 )
 # Words that stand before a name and a colon or comma; those of BEFORE also with only a space between.
 COLON = (
@@ -56,7 +58,11 @@ ASSERTING = (
     r"nama (?:(?:penuh|anak|suami|isteri|ibu|bapa|ayah|waris|kawan) )?(?:saya|dia|aku|i|beliau|anak|suami|isteri|penuh)|bernama|panggil saya|dikenali sebagai|atas nama|a/n|introduced (?:him|her)self as"
     r"|named|my name is|name is|name's|nama dia"
 )
-INTRODUCES = re.compile(r"(?<![A-Za-z])(?:saya|aku|i am|i'm|im|this is|dear|hi|hello|salam),? \Z", re.I)
+INTRODUCES = re.compile(
+    r"(?<![A-Za-z])(?:saya|aku|i am|i'm|im|this is|dear|hi|hello|salam|son|daughter|wife|husband|brother|sister|isteri|suami|adik|kakak|ayah"
+    r"|anak (?:saya|lelaki|perempuan)),? \Z",
+    re.I,
+)
 # What says that a name comes, by how surely: a sentence, the field of a form, the key of any record.
 ASSERTS = re.compile(
     r"(?<![A-Za-z])(?:(?P<says>nama (?:(?:penuh|anak|suami|isteri|ibu|bapa|ayah|waris|kawan) )?(?:saya|dia|aku|i|beliau|penuh)|my name is"
@@ -70,6 +76,7 @@ UNSURE = words(
     """
     cik tuan haji hj ts ir miss bang bro sis pak mak sir lord justice hakim imam father rev master coach captain
     boss wak tok pok doktor doctor peguam jururawat jeneral kapten pastor atuk nenek tun abang saudara dsp asp acp supt
+    komisioner superintendent commissioner magistrate sergeant corporal
     """
 )
 """Titles that are also other words."""

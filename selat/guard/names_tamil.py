@@ -30,6 +30,8 @@ _STOPS = words(
 _TITLES = "திரு|திருமதி|செல்வி|டாக்டர்|ஸ்ரீமதி|ஆசிரியர்|ஐயா|பேராசிரியர்|டத்தோ|டான் ஸ்ரீ|அண்ணன்|அக்கா|மாமா"
 TRIGGERS = (rf"(?:{_TITLES})\.? ", r"பெயர்(?: ?: ?|：|)", "என்பவ", rf"(?:{_NAMES})")
 
+_ROLES = "நோயாளி|மாணவர்|மாணவி|வாடிக்கையாளர்|மனைவி|கணவர்|மகன்|மகள்|தோழி|நண்பர்|தாயார்|தந்தை|சகோதரி|சகோதரர்|மருத்துவர்|அமைச்சர்"
+"""Before a word known as a name; it is a person's then, be it a goddess's too."""
 _T = "[\u0b80-\u0bff]"
 _TITLED = re.compile(rf"(?<!{_T})(?:{_TITLES})\.? ({_T}\.? ?)?({_T}+)(?: ({_T}+))?")
 _LABELLED = re.compile(rf"பெயர்\s?[:：]?\s?({_T}+)(?: ({_T}+))?")
@@ -37,6 +39,7 @@ _CALLED = re.compile(rf"({_T}+(?: {_T}+)?) என்பவ")
 _KNOWN = re.compile(
     rf"(?<!{_T})(?:{_NAMES})(?:வின்|யின்|இன்|னின்|க்கு|வுக்கு|வை|ஐ|உடன்|வுடன்)?(?!{_T})(?: (?:{_NAMES})(?!{_T}))?"
 )
+_ROLED = re.compile(rf"(?<!{_T})(?:{_ROLES}) ((?:{_NAMES})(?!{_T}))")
 _NAME = re.compile(_NAMES)
 _AFTER = re.compile(r" (?:கோவில்|ஆலய|சாலை|தெரு|பள்ளி|நிறுவன|மருத்துவமனை|பல்கலை|தோட்ட)")
 
@@ -60,6 +63,9 @@ def _span(text: str, floor: int, end: int) -> tuple[int, int] | None:
             if match.start() <= end <= match.end() and match[first] not in _STOPS:
                 more = match[second] and _NAME.match(match[second])
                 return match.start(first), match.end(second if more else first)
+    for match in _ROLED.finditer(text, floor, ceiling):
+        if match.start(1) < end <= match.end():
+            return match.span(1)
     for match in _CALLED.finditer(text, floor, ceiling):
         if match.end() >= end:
             words = match[1].split()

@@ -227,6 +227,8 @@ def _phone(run: Run, first: int, label: Label) -> Reading:
         trunk, country = 0, False
     else:
         return _NOTHING
+    if first and label.name != "PHONE" and run.text[start - 1] in "/_":
+        return _NOTHING  # it goes on from the part of a reference before it
     if country and digits[first + trunk : first + trunk + 1] == "0":
         trunk += 1
     for length in facts.national_lengths(digits[first + trunk : first + trunk + 2]):
