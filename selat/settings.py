@@ -118,7 +118,8 @@ class Settings:
     ledger_origin: str = _setting("", "Name of a new log, like ledger.example.my; else selat.local/ and chance.")  # type: ignore[assignment]
     ledger_keep_days: int = _setting(0, "Days that salts are kept; then they are erased. 0 keeps them.")  # type: ignore[assignment]
     jobs_pool: str = _setting(
-        "local", "Where long work is done: `local`, `processes:NUMBER`, `ray`, `ray:auto` or `ray://HOST:PORT`."
+        "local",
+        "Where long work is done: `local`, `processes:NUMBER`, `ray:NUMBER`, or `ray:auto` on a cluster's node.",
     )  # type: ignore[assignment]
     ledger_seal_every_ms: int = _setting(1000, "Longest wait between an entry and its checkpoint.")  # type: ignore[assignment]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, aclosing, asynccontextmanager
@@ -70,7 +69,7 @@ def ingest(
 ) -> Report:
     """Read files and folders into the library; `done` hears each document's id as it is finished.
 
-    Files are read by the workers of a pool, as many at once as there are cores, and shelved here; nothing is
+    Files are read by the workers of a pool, as many at once as it has cores, and shelved here; nothing is
     locked while they are read. A document that cannot be read is recorded with its reason and the rest goes on.
     What was there unchanged is skipped, so a run that was killed goes on where it was. Not to be called from a
     running event loop.
@@ -91,7 +90,7 @@ def ingest(
 
 
 async def _read(papers: Iterator[Paper], pool: Pool, put: Callable[[Document], None]) -> None:
-    async with aclosing(pool.work(reading, papers, os.cpu_count() or 1)) as told:
+    async with aclosing(pool.work(reading, papers, pool.cores)) as told:
         async for one in told:
             if one.result is None:
                 raise one.error or AssertionError("a piece has a result or an error")

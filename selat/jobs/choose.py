@@ -1,4 +1,4 @@
-"""Reads which pool is wanted: `local`, `processes:4`, `ray`, `ray:8`, `ray://head:10001`."""
+"""Reads which pool is wanted: `local`, `processes:4`, `ray`, `ray:8`, `ray:auto`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def choose_pool(said: str) -> Pool:
             return OnRay()
         if rest.isdigit() and int(rest):
             return OnRay(workers=int(rest))
-        if rest == "auto" or rest.startswith("//"):
-            return OnRay(rest if rest == "auto" else said)
+        if rest == "auto":
+            return OnRay(rest)
     raise Misused(
-        f"no pool '{said}'; write local, processes, processes:NUMBER, ray, ray:NUMBER of workers here, ray:auto, "
-        "or ray://HOST:PORT"
+        f"no pool '{said}'; write local, processes, processes:NUMBER, ray or ray:NUMBER for workers on this machine, "
+        "or ray:auto for the cluster that it is a node of"
     )

@@ -16,22 +16,28 @@ _RESTARTS = 3
 
 
 class OnRay:
-    """A cluster by its address, as in `ray://head:10001` or `auto`; without one, a small one on this machine.
+    """The cluster that this machine is a node of (`auto`), or without an address a small one on this machine.
 
-    `workers` actors share the pieces under way. An actor that dies is started again, here or on another node, and
-    what it had under way is done again. Selat and the home must be where the actors run.
+    `workers` actors share the pieces under way; 0 is as many as the cluster has cores. An actor that dies is
+    started again, here or on another node, and what it had under way is done again. Selat and the home must be
+    where the actors run.
     """
 
     name = "ray"
 
-    def __init__(self, address: str = "", workers: int = 2) -> None:
+    def __init__(self, address: str = "", workers: int = 0) -> None:
         self.address = address
         self.workers = workers
+
+    @property
+    def cores(self) -> int:
+        """Raises: Misused without Ray; Unavailable, when the cluster is not there."""
+        return self.workers or max(1, int(_connected(self.address).cluster_resources().get("CPU", 1)))
 
     async def work(self, opening: Open[P, R], pieces: Iterable[P], at_once: int) -> AsyncGenerator[Done[P, R]]:
         """As Pool says. Raises: Misused without Ray; Unavailable, when the cluster is not there or is lost."""
         ray = _connected(self.address)
-        workers = min(self.workers, at_once)
+        workers = min(self.cores, at_once)
         options = {"max_restarts": _RESTARTS, "max_task_retries": _RESTARTS, "max_concurrency": at_once + 1}
         actors = [ray.remote(_Actor).options(**options).remote(opening) for _ in range(workers)]
         free: asyncio.Queue[Any] = asyncio.Queue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ class Pool(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def cores(self) -> int:
+        """How many pieces that keep a core busy can be done at once. Raises: as `work`."""
+
     def work(self, opening: Open[P, R], pieces: Iterable[P], at_once: int) -> AsyncGenerator[Done[P, R]]:
         """Do the pieces, each once, with at most `at_once` under way; each is told when it is done.
 
@@ -47,6 +52,10 @@ class Here:
     """This process and its event loop: for work that waits for others, as evals do."""
 
     name = "local"
+
+    @property
+    def cores(self) -> int:
+        return os.cpu_count() or 1
 
     async def work(self, opening: Open[P, R], pieces: Iterable[P], at_once: int) -> AsyncGenerator[Done[P, R]]:
         async with opening() as do:

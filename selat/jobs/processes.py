@@ -28,6 +28,10 @@ class Processes:
     def __init__(self, count: int = 0) -> None:
         self.count = count or os.cpu_count() or 1
 
+    @property
+    def cores(self) -> int:
+        return self.count
+
     async def work(self, opening: Open[P, R], pieces: Iterable[P], at_once: int) -> AsyncGenerator[Done[P, R]]:
         """As Pool says. Raises: Unavailable, when a worker's process was ended from outside."""
         loop = asyncio.get_running_loop()
