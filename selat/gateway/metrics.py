@@ -57,8 +57,8 @@ _LASTING = ("_total", "_bucket", "_sum", "_count")
 class Metrics:
     """One worker's counters, by sample name with its labels: `selat_answers_total{outcome="complete"}`.
 
-    `earlier` are the samples that a worker of this name left when it was killed: its counters go on from
-    there, since a sum that shrinks would look like a restart of all of them.
+    `earlier` are the samples that a worker of this name left when it ended: its counters go on from there, since
+    a sum that shrinks would look like a restart of all of them.
     """
 
     def __init__(self, earlier: Mapping[str, float] | None = None) -> None:
@@ -93,6 +93,11 @@ class Metrics:
         """All there is to tell now, gauges included."""
         self.fold()
         return {**self._samples, "selat_answers_open": float(self._open)}
+
+    @property
+    def lasting(self) -> dict[str, float]:
+        """What was counted, without what only stands now."""
+        return {name: value for name, value in self.samples.items() if _lasts(name)}
 
     def fold(self) -> None:
         """Add up what was remembered since the last time: each kind of sample is added to once."""

@@ -57,7 +57,8 @@ async def work(platform: Platform, listening: socket.socket, pages: Callable[[Do
             chore.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await chore
-        _saved(platform).unlink(missing_ok=True)
+        # Kept for a worker of this name that follows; `selat up` begins anew.
+        save(metrics.lasting, _saved(platform))
         if door.spans is not None:
             door.spans.close()
 

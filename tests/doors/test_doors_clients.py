@@ -16,7 +16,7 @@ import pytest
 from conftest import Running
 
 HERE = Path(__file__).parent / "clients"
-MADE = Path(os.environ.get("SELAT_CLIENTS") or Path(__file__).parents[2] / ".make")
+MADE = Path(os.environ.get("CLIENTS_MADE") or Path(__file__).parents[2] / ".make")
 PYTHON = MADE / "clients" / "bin" / "python"
 NODE_MODULES = MADE / "node"
 WITHIN_S = 120

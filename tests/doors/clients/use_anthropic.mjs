@@ -23,5 +23,8 @@ assert.deepEqual(called.content[0].input, { text: TEXT });
 assert.equal(called.stop_reason, "tool_use");
 console.log("tool");
 
+const counted = await client.messages.countTokens({ model: "echo", messages: [{ role: "user", content: "apa khabar" }] });
+assert.equal(counted.input_tokens, 3);
+
 await assert.rejects(client.messages.create(ask("tiada", "hai")), Anthropic.NotFoundError);
 console.log("errors");

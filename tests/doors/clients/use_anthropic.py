@@ -57,6 +57,9 @@ answer = client.messages.create(model="echo", max_tokens=99, messages=turn, tool
 assert answer.content[0].text == "sah", answer
 print("tool")
 
+counted = client.messages.count_tokens(model="echo", messages=say("apa khabar"))
+assert counted.input_tokens == 3, counted
+
 for wrong, kind in (("tiada", anthropic.NotFoundError), ("error:400", anthropic.BadRequestError)):
     refused = failure(
         kind, lambda model=wrong: client.messages.create(model=model, max_tokens=99, messages=say("hai"))
