@@ -25,6 +25,6 @@ def choose_pool(said: str) -> Pool:
         if rest == "auto":
             return OnRay(rest)
     raise Misused(
-        f"no pool '{said}'; write local, processes, processes:NUMBER, ray or ray:NUMBER for workers on this machine, "
-        "or ray:auto for the cluster that it is a node of"
+        f"no pool '{said}'; write local, processes, processes:NUMBER, ray, ray:NUMBER of workers here, or "
+        "ray:auto for the cluster that it is a node of"
     )
