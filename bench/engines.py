@@ -115,7 +115,7 @@ def bare(gguf: Path, folder: Path) -> Iterator[OpenAIEngine]:
         },
     }
     process = subprocess.Popen(
-        [sys.executable, "-I", child.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-P", child.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdin is not None
     assert process.stdout is not None

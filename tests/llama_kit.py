@@ -98,7 +98,7 @@ def bare(gguf: Path, secret: str = "kunci", output: list[bytes] | None = None) -
         **{"pooling": 0, "adapters": []},
     }
     process = subprocess.Popen(
-        [sys.executable, "-I", child.__file__],
+        [sys.executable, "-P", child.__file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -26,7 +26,7 @@ def run_model(home: Path, name: str, gguf: Path) -> None:
 
 def command(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     whole = [sys.executable, "-m", "selat", *words, "--home", str(home)]
-    return subprocess.run(whole, capture_output=True, text=True, timeout=60)
+    return subprocess.run(whole, capture_output=True, text=True, timeout=150)
 
 
 def processes(home: Path) -> list[int]:
@@ -49,7 +49,7 @@ def test_a_model_answers_is_booked_when_it_dies_and_leaves_with_selat(fresh: Any
     selat = fresh()
     run_model(selat.home, "rawak", make_model(tmp_path / "rawak.gguf"))
     client = selat.client()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while "rawak" not in {model.id for model in client.models.list()}:
         assert time.monotonic() < deadline
         time.sleep(0.1)

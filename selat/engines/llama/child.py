@@ -15,7 +15,7 @@ import threading
 from typing import Any
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-_HTTP_THREADS = 64  # each kept connection of llama.cpp's server holds one
+_HTTP_THREADS = 64  # beside four for each conversation: every kept connection holds one
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def _parameters(xllamacpp: Any, wanted: dict[str, Any]) -> Any:
     found.n_ctx = wanted["context"] * wanted["parallel"]
     found.n_parallel = wanted["parallel"]
     found.n_gpu_layers = wanted["gpu_layers"]
-    found.n_threads_http = _HTTP_THREADS
+    found.n_threads_http = _HTTP_THREADS + 4 * wanted["parallel"]
     found.cache_ram_mib = wanted["cache_mb"]
     found.verbosity = 1  # errors alone: no prompt is ever among them
     found.ui = found.endpoint_slots = found.endpoint_props = False

@@ -15,12 +15,12 @@ from selat.engines.limits import Capacity
 from selat.engines.llama.lease import Lease, Leases
 from selat.engines.llama.messages import Grant
 from selat.engines.llama.need import Need, need_of
+from selat.engines.llama.process import EXTRA
 from selat.engines.llama.spec import LlamaSpec
 from selat.engines.pool import Address, Pool
 from selat.engines.spec import EngineSpec
 
 _GONE_WITHIN_S, _LOOK_EVERY_S = 0.5, 0.02
-EXTRA = "needs llama.cpp: pip install 'selat[llama]'"
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from selat.engines.llama.spec import LlamaSpec
 
 _CHILD = Path(__file__).with_name("child.py")
 _END_S = 5.0
+EXTRA = "needs llama.cpp: pip install 'selat[llama]'"
 _TOLD_LINES = 40
 _ERROR = re.compile(r"^[\d.]+ E \S+ (.*)$")
 
@@ -55,9 +57,11 @@ class Process:
 
 async def start(name: str, spec: LlamaSpec, need: Need, limit_s: float) -> Process:
     """Load a model in a process of its own. Raises: EngineUnreachable, with llama.cpp's own reason."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise EngineUnreachable(f"engine '{name}' {EXTRA}")
     secret = secrets.token_urlsafe(24)
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", str(_CHILD)),
+        *(sys.executable, "-P", str(_CHILD)),  # our own folder is no place for it to import from
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -120,7 +120,11 @@ def hold(budget: int, place: Path | None) -> None:
     async def whole() -> None:
         await keep(Host(budget, free_memory), announce)
 
-    asyncio.run(whole())
+    try:
+        asyncio.run(whole())
+    finally:
+        if place is not None and (last := read_place(place)) is not None and last.pid == os.getpid():
+            place.unlink(missing_ok=True)
 
 
 async def keep(host: Host, announce: Callable[[Place], None]) -> None:
@@ -162,11 +166,14 @@ def write_place(path: Path, place: Place) -> None:
 
 
 def read_place(path: Path) -> Place | None:
-    """Where a host said it is; None where none ever did."""
+    """Where a host said it is; None where none did, or where it was killed since."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Place)
+        place = msgspec.json.decode(path.read_bytes(), type=Place)
+        if sys.platform != "win32":
+            os.kill(place.pid, 0)
     except (OSError, msgspec.DecodeError):
         return None
+    return place
 
 
 def free_memory() -> int:

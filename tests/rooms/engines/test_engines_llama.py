@@ -290,6 +290,33 @@ async def test_when_the_host_is_gone_callers_are_told_and_a_new_one_serves(
 
 
 @story
+async def test_without_llama_cpp_the_message_says_what_to_install(
+    tmp_path: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    async with hosted(tmp_path) as here:
+        engine = here.engine("a", models["a"])
+        health = await engine.health()
+        assert (health.ok, health.detail) == (False, "needs llama.cpp: pip install 'selat[llama]'")
+        with pytest.raises(EngineUnreachable, match=r"'a' needs llama\.cpp: pip install"):
+            await ask(engine)
+
+
+@story
+async def test_a_host_that_was_killed_is_not_looked_for_where_it_was(
+    tmp_path: Path, models: dict[str, Path]
+) -> None:
+    async with hosted(tmp_path) as here:
+        engine = here.engine("a", models["a"])
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        stale = json.loads(here.place.read_text()) | {"pid": gone.pid}
+        here.place.write_text(json.dumps(stale))
+        assert await here.leases.state() is None
+        assert (await engine.health()).detail.endswith("loaded when first called")
+
+
+@story
 async def test_strangers_without_the_secret_get_nothing(tmp_path: Path, models: dict[str, Path]) -> None:
     async with hosted(tmp_path) as here:
         await ask(here.engine("a", models["a"]))
