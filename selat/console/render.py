@@ -31,7 +31,7 @@ def environment() -> Environment:
         "languages": LANGUAGES,
         "names": names,
     }
-    for name in ("number", "short", "percent", "money", "size", "day", "moment", "clock", "ago"):
+    for name in ("number", "short", "percent", "money", "size", "day", "moment", "clock", "ago", "country"):
         made.filters[name] = _spoken(name)
     return made
 

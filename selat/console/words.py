@@ -79,6 +79,10 @@ class Tongue:
         """As Malaysia writes it in every language; CLDR would have MYR in Chinese."""
         return f"RM {format_decimal(ringgit, '#,##0.00', locale=self.locale)}"
 
+    def country(self, code: str) -> str:
+        """A country by its ISO 3166-1 code; the code itself where it is none."""
+        return str(self.locale.territories.get(code, code))
+
     def size(self, size_bytes: int) -> str:
         """Bytes as people count them: 812 B, 1.2 KB, 3.4 MB."""
         value, unit = float(size_bytes), "B"
