@@ -12,4 +12,7 @@ SAID = {
     "password-set": N_("Kata laluan telah disimpan."),
     "totp-on": N_("Langkah kedua kini diminta setiap kali anda log masuk."),
     "totp-off": N_("Langkah kedua telah dimatikan."),
+    "limit-set": N_("Had telah ditetapkan dan dicatat dalam lejar."),
+    "limit-cleared": N_("Had telah dibuang."),
+    "engine-removed": N_("Enjin telah dibuang; permintaan pergi kepada yang lain."),
 }

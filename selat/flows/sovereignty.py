@@ -102,9 +102,7 @@ def served(ledger: Path, tenant: str, since: str = "") -> list[Served]:
     return [Served(*group, *counts) for group, counts in sorted(found.items())]
 
 
-def assess(
-    served: Sequence[Served], engines: Sequence[Standing], home: str, promoted: Promoted
-) -> Assessment:
+def assess(served: Sequence[Served], engines: Sequence[Standing], home: str, promoted: Promoted) -> Assessment:
     """Score what was served against the engines as they stand now; `home` is the jurisdiction of the house.
 
     Receipts: requests whose both entries are in the log. Passports: requests to model weights that a passport

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from selat.console.page import Page
-from selat.console.pages import ask, documents, me, sign_in
+from selat.console.pages import ask, documents, engines, me, models, sign_in, sovereignty, usage
 
 PAGES: tuple[Page, ...] = (
     sign_in.PAGE,
     me.PAGE,
     ask.PAGE,
     documents.PAGE,
+    sovereignty.PAGE,
+    engines.PAGE,
+    models.PAGE,
+    usage.PAGE,
 )
