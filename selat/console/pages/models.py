@@ -19,8 +19,8 @@ from selat.models.catalogue import Need, as_of, read_memory, suggest
 from selat.models.licence import licence
 
 LANGUAGES = {"": N_("Apa-apa bahasa"), "ms": "Bahasa Melayu", "en": "English", "zh": "中文", "ta": "தமிழ்"}
-SCALE = 10_000
-"""Passports hold shares as whole ten-thousandths."""
+SCALE = 1_000_000
+"""Passports hold shares as whole millionths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ async def passport(view: View) -> Response:
 
 
 def _share(part: Any) -> float:
-    """A whole number of ten-thousandths as a share of one."""
+    """A whole number of millionths as a share of one."""
     return int(part) / SCALE
 
 
