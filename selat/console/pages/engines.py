@@ -58,7 +58,7 @@ async def remove(view: View) -> Response:
 
 PAGE = Page(
     "engines",
-    N_("Enjin"),
+    N_("Enjin model"),
     (
         At("GET", "/engines", show),
         At("POST", "/engines/remove", remove, roles=OPERATOR),

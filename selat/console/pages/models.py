@@ -92,7 +92,7 @@ def _share(part: Any) -> float:
 
 PAGE = Page(
     "models",
-    N_("Model"),
+    N_("Rak model"),
     (
         At("GET", "/models", show),
         At("GET", "/models/passport/{digest}", passport),

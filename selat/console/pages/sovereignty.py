@@ -13,12 +13,12 @@ from selat.gateway.admin.route import OVERSEERS
 
 SCORES = {
     "receipts": (
-        N_("Resit"),
+        N_("Resit lengkap"),
         N_("Permintaan yang pembukaan dan penutupannya ada dalam lejar."),
         N_("Jawapan yang terbuka: jalankan `selat ledger check` dan lihat lejar."),
     ),
     "passports": (
-        N_("Pasport"),
+        N_("Pasport sah"),
         N_("Permintaan kepada model yang telah lulus ujian tempatan untuk tujuan itu."),
         N_("Uji model ini untuk tujuannya: `selat eval run`, kemudian `selat model promote`."),
     ),
@@ -49,7 +49,7 @@ async def show(view: View) -> Response:
     return view.show(
         "sovereignty.html",
         scores=found.scores,
-        said={name: [_(text) for text in texts] for name, texts in SCORES.items()},
+        means={name: [_(text) for text in texts] for name, texts in SCORES.items()},
         cuts=[(cut, _cut(cut)) for cut in found.cuts],
         total=found.scores[0].of,
         periods=period.PERIODS,

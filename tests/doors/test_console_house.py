@@ -1,0 +1,95 @@
+"""The pages on the house: what was used, how far it stands on its own, its engines and its models."""
+
+from __future__ import annotations
+
+import time
+
+from console_kit import Console
+from playwright.sync_api import Page
+
+ALL = ("operator", "builder", "officer", "auditor", "member")
+
+
+def ask(page: Page, question: str) -> None:
+    page.goto("/ask")
+    page.fill("#question", question)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".meta")
+
+
+def shown(page: Page, path: str, text: str) -> None:
+    """The book is read a second after an answer: look again until it is there."""
+    for _ in range(40):
+        page.goto(path)
+        if text in page.inner_text("main"):
+            return
+        time.sleep(0.25)
+    raise AssertionError(f"{path} never said {text!r}: {page.inner_text('main')}")
+
+
+def test_usage_counts_what_was_asked_and_a_limit_is_set_and_cleared(console: Console) -> None:
+    with console.signed_in("tuan-rumah", *ALL) as page:
+        ask(page, "Bila DPO wajib dilantik?")
+        shown(page, "/usage", "extractive")
+        assert page.locator(".columns rect").count() == 30
+        page.click("text=7 hari")
+        assert page.locator(".columns rect").count() == 7
+        page.fill("#amount", "12.50")
+        page.select_option("#unit", "microringgit")
+        page.click("text=Tetapkan had")
+        page.wait_for_selector("main .notice.ok")
+        assert "RM 12.50" in page.inner_text("main")
+        page.click("[aria-label='Buang had ini']")
+        page.wait_for_selector("main .notice.ok")
+        assert "RM 12.50" not in page.inner_text("main")
+
+
+def test_a_member_sees_what_they_used_themselves_and_no_page_of_the_house(console: Console) -> None:
+    with console.signed_in("tetamu", "member") as page:
+        page.goto("/usage")
+        assert "Belum ada penggunaan" in page.inner_text("main")
+        for path in ("/engines", "/models", "/sovereignty"):
+            answer = page.goto(path)
+            assert answer is not None
+            assert answer.status == 403
+
+
+def test_sovereignty_scores_what_was_served_and_drills_each_loss(console: Console) -> None:
+    with console.signed_in("tuan-rumah", *ALL) as page:
+        ask(page, "Bolehkah data peribadi dihantar ke luar negara?")
+        shown(page, "/sovereignty", "Latih tubi")
+        scores = page.locator(".score .figure").all_inner_texts()
+        assert len(scores) == 4
+        assert page.locator(".score:has-text('Kediaman') .figure").inner_text() == "100%"
+
+
+def test_an_engine_abroad_is_marked_and_removed_after_a_second_word(console: Console) -> None:
+    with console.platform() as platform:
+        fields = {
+            "name": "seberang",
+            "url": console.selat.upstream.url,
+            "models": {"jauh": "mock-1"},
+            "site": {"jurisdiction": "SG", "operator": "Awan", "operator_jurisdiction": "US"},
+        }
+        platform.changes().add_engine("default", fields)
+    with console.signed_in("tuan-rumah", *ALL) as page:
+        shown(page, "/engines", "seberang")
+        card = page.locator(".card:has-text('seberang')")
+        assert "Singapura" in card.inner_text()
+        assert card.locator(".badge.warn").inner_text() == "luar negara"
+        card.locator("text=Buang").click()
+        page.click("button.danger")
+        page.wait_for_selector("main .notice.ok")
+
+
+def test_models_suggests_what_fits_from_several_vendors_and_says_what_it_cannot_read(console: Console) -> None:
+    with console.signed_in("tuan-rumah", *ALL) as page:
+        page.goto("/models")
+        assert "Rak masih kosong" in page.inner_text("main")
+        page.fill("#memory", "16GB")
+        page.select_option("#language", "ms")
+        page.click("text=Cadangkan")
+        assert page.locator(".suggestion").count() >= 3
+        page.fill("#memory", "banyak")
+        page.click("text=Cadangkan")
+        assert page.locator("main .notice.bad").count() == 1
