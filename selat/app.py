@@ -288,7 +288,7 @@ class Platform:
 
     def shelving(self, by: str = LOCAL_KEY) -> Shelving:
         """How models come and go, booked in the name of a key."""
-        return Shelving(self.models, partial(self.record, by=by), now)
+        return Shelving(self.models, partial(self.record, by=by), now, self.home.engines)
 
     @cached_property
     def tls(self) -> ssl.SSLContext | None:

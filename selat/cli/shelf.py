@@ -29,11 +29,14 @@ def add(
     licence: Annotated[str, typer.Option("--license", help="Its licence, as in apache-2.0.")] = "",
     vendor: Annotated[str, typer.Option(help="Who made it.")] = "",
     country: Annotated[str, typer.Option(help="Its maker's country, as in MY.")] = "",
+    label: Annotated[
+        str, typer.Option(help="Label of what it was made from, as in terhad; it bounds who may have it.")
+    ] = "",
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Take a model of this machine onto the shelf: weights that only hold numbers, and the texts beside them."""
-    claim = Claim(name or path.resolve().stem, licence=licence, vendor=vendor, country=country)
+    claim = Claim(name or path.resolve().stem, licence=licence, vendor=vendor, country=country, label=label)
     total = look(path).size_bytes
     with open_platform(home) as platform, byte_progress(str(path), total, quiet=json_) as bar:
         model, found = platform.shelving().add(path, claim, partial(bar.advance, TaskID(0)))

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from selat.core.errors import ModelBroken
+from selat.core.errors import Misused, ModelBroken
 from selat.core.label import parse_label
 from selat.models import Freed, Lineage, Model, ModelFile, ModelStore, check_content, file_format, revision_of
 from selat.models.folder import Found, look
 from selat.models.record import QUARANTINED, READY
+from selat.models.sources import card_of_folder
 from selat.models.store import KEEP_LOOSE_S, Damage
 
 
@@ -40,18 +41,25 @@ def _quiet(size_bytes: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shelving:
-    """The store, the book and the clock. Each method makes one change and books it before it shows."""
+    """The store, the book, the clock, and the file that names the engines' files. Each method makes one change and books it before it shows."""
 
     store: ModelStore
     record: Record
     now: Callable[[], str]
+    engines: Path = Path("/nonexistent")
 
     def add(self, path: Path, claim: Claim, told: Callable[[int], None] = _quiet) -> tuple[Model, Found]:
         """Take in a folder or a file of this machine; the model, and what was found there. `told` hears of bytes.
 
+        Where nothing is said of its licence and lineage, its card is believed.
+
         Raises: Misused, BadRequest, ModelRefused, Unavailable; LedgerUnavailable, and then there is no model.
         """
         found = look(path)
+        card = card_of_folder(found.files)
+        claim = replace(claim, licence=(claim.licence or card.licence).lower())
+        if claim.lineage == Lineage():
+            claim = replace(claim, lineage=card.lineage)
         with self.store.taking() as blobs:
             files = []
             for inside, file in found.files.items():
@@ -70,8 +78,12 @@ class Shelving:
         return self.store.put(replace(model, added=self.now(), receipt=receipt))
 
     def remove(self, name: str, revision: str = "") -> Model:
-        """Raises: NotFound, LedgerUnavailable."""
+        """Take a model off the shelf. Raises: NotFound; Misused, while an engine serves it; LedgerUnavailable."""
         model = self.store.model(name, revision)
+        if self.engines.exists() and str(self.store.tree(model)) in self.engines.read_text("utf-8"):
+            raise Misused(
+                f"{model.title} is what an engine serves; take the engine out first: selat engine remove"
+            )
         self.record("model.removed", {"model": model.name, "revision": model.revision})
         self.store.remove(model)
         return model

@@ -107,7 +107,7 @@ class ModelStore:
     def remove(self, model: Model) -> None:
         """Take a revision off the shelf; its files go with the next `gc`, and stay readable where open."""
         folder = self._of(model.name)
-        shutil.rmtree(self._tree(model), ignore_errors=True)
+        shutil.rmtree(self.tree(model), ignore_errors=True)
         (folder / f"{model.revision}.json").unlink(missing_ok=True)
         rest = self.revisions(model.name)
         with contextlib.suppress(OSError):
@@ -116,7 +116,7 @@ class ModelStore:
             elif not rest:
                 (folder / _CURRENT).unlink(missing_ok=True)
                 folder.rmdir()
-                self._tree(model).parent.rmdir()
+                self.tree(model).parent.rmdir()
 
     def path_of(self, model: Model, file: str = "") -> Path:
         """A real path for engines: of one file, or of the folder with all as the model's maker laid them.
@@ -132,7 +132,7 @@ class ModelStore:
         for wanted in (one,) if one else model.files:
             self._need(model, wanted)
         self._plant(model)
-        return self._tree(model) / file if file else self._tree(model)
+        return self.tree(model) / file if file else self.tree(model)
 
     def blob_of(self, model: Model, file: ModelFile) -> Path:
         """The file itself, checked by its seal. Raises: ModelBroken."""
@@ -181,7 +181,8 @@ class ModelStore:
     def _of(self, name: str) -> Path:
         return self._records / check_name(name).replace("/", "--")
 
-    def _tree(self, model: Model) -> Path:
+    def tree(self, model: Model) -> Path:
+        """The folder that `path_of` gives, whether it is there or not."""
         return self.folder / "tree" / model.name.replace("/", "--") / model.revision
 
     def _current(self, name: str) -> str:
@@ -207,7 +208,7 @@ class ModelStore:
 
     def _plant(self, model: Model) -> None:
         """Symbolic links, whose making leaves a file's change time alone, which hard links would not."""
-        tree = self._tree(model)
+        tree = self.tree(model)
         for file in model.files:
             link = tree / file.path
             target = os.path.relpath(self.blobs.path(file.digest), link.parent)

@@ -35,6 +35,7 @@ def folder(path: Path) -> Path:
     header = json.dumps({"w": {"dtype": "U8", "shape": [64], "data_offsets": [0, 64]}}).encode()
     (path / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(64))
     (path / "config.json").write_text("{}")
+    (path / "README.md").write_text("---\nlicense: apache-2.0\nbase_model: asal/induk\n---\n")
     (path / "pytorch_model.bin").write_bytes(b"\x80\x02}.")
     return path
 
@@ -46,7 +47,7 @@ def test_a_model_comes_is_shown_is_checked_and_goes(home: Path, tmp_path: Path) 
     assert "added cuba/kecil@" in done.stdout
     assert "'pytorch_model.bin' is a pickle" in done.stderr
     (row,) = json.loads(selat(home, "list", "--json").stdout)
-    assert (row["name"], row["licence"], row["country"], row["files"]) == ("cuba/kecil", "mit", "MY", 2)
+    assert (row["name"], row["licence"], row["country"], row["files"]) == ("cuba/kecil", "mit", "MY", 3)
     shown = json.loads(selat(home, "show", "cuba/kecil", "--json").stdout)
     assert (Path(shown["path"]) / "model.safetensors").read_bytes() == (source / "model.safetensors").read_bytes()
     assert selat(home, "verify").returncode == 0
@@ -63,9 +64,17 @@ def test_a_model_comes_is_shown_is_checked_and_goes(home: Path, tmp_path: Path) 
     assert "pull it again" in refused.stderr
     assert selat(home, "add", str(source), "--name", "cuba/kecil").returncode == 0
     assert selat(home, "verify").returncode == 0
+    by_card = json.loads(selat(home, "show", "cuba/kecil", "--json").stdout)
+    assert (by_card["licence"], by_card["lineage"]["base"]) == ("apache-2.0", ["asal/induk"])
 
+    engines = home / "engines.toml"
+    engines.write_text(f"# served: {by_card['path']}/model.safetensors\n")
+    served = selat(home, "remove", "cuba/kecil")
+    assert served.returncode == 2
+    assert "selat engine remove" in served.stderr
+    engines.unlink()
     assert selat(home, "remove", "cuba/kecil").returncode == 0
-    assert "removed 2 files" in selat(home, "gc", "--all").stdout
+    assert "removed 3 files" in selat(home, "gc", "--all").stdout
     assert selat(home, "list", "--json").stdout == "[]\n"
     book = leaves(home)
     for kind in ("model.added", "model.damaged", "model.removed"):
