@@ -24,6 +24,8 @@ from selat.wire import Ask
 JSON = b"application/json"
 MAX_HEAD_BYTES = 64 * 1024
 LINGER_S = 2.0
+HELD_BYTES = 256 * 1024
+"""So much is taken of a body that nobody reads yet: it may wait behind a long answer, or come too fast."""
 MAX_PIPELINED = 16
 """Requests that may wait on one connection while an earlier one is answered; then it is not read further."""
 
@@ -65,6 +67,7 @@ class Request:
     started = False
     status = 0
     _size_bytes = 0
+    _unread_bytes = 0
     _waiter: asyncio.Future[None] | None = None
 
     def __init__(self, connection: Connection) -> None:
@@ -95,6 +98,8 @@ class Request:
         """The whole body. Raises: TooLarge (before reading, where the length is declared), BodyTimeout, HungUp."""
         self._expect(limit_bytes, "body_limit_bytes")
         if not self.complete:
+            self._unread_bytes = -limit_bytes  # that much may come before it is held back
+            self._connection.let_go()
             try:
                 async with asyncio.timeout(timeout_s):
                     while not self.complete and self._size_bytes <= limit_bytes:
@@ -116,6 +121,8 @@ class Request:
         deadline = time.monotonic() + timeout_s
         while self._pieces or not self.complete:
             taken, self._pieces = self._pieces, []
+            self._unread_bytes = 0
+            self._connection.let_go()
             if self._size_bytes > limit_bytes:
                 raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting upload_limit_bytes)")
             for piece in taken:
@@ -204,6 +211,9 @@ class Request:
     def feed(self, body: bytes) -> None:
         self._pieces.append(body)
         self._size_bytes += len(body)
+        self._unread_bytes += len(body)
+        if self._unread_bytes > HELD_BYTES:
+            self._connection.hold()
         self._wake()
 
     def feed_end(self) -> None:
@@ -245,7 +255,8 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[Request] = deque()
         self._current: Request | None = None
         self.task: asyncio.Task[None] | None = None
-        self._draining = self._full = self._deaf = False
+        self._draining = self._full = self._holding = self._deaf = False
+        self._paused = False
         self.writable: asyncio.Future[None] | None = None
         self.waiting_since: float | None = self._loop.time()
 
@@ -260,6 +271,26 @@ class Connection(asyncio.Protocol):
             self.transport.close()
         else:
             self._current.keep_alive = False
+
+    def hold(self) -> None:
+        """Read no further until `let_go`: a body is not taken as fast as it comes."""
+        self._holding = True
+        self._heed()
+
+    def let_go(self) -> None:
+        if self._holding:
+            self._holding = False
+            self._heed()
+
+    def _heed(self) -> None:
+        """Read, or do not, as it should be now."""
+        held = self._full or self._holding
+        if held is not self._paused and not self.transport.is_closing():
+            self._paused = held
+            if held:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
 
     # asyncio.Protocol
 
@@ -333,7 +364,7 @@ class Connection(asyncio.Protocol):
         self._waiting.append(request)
         if len(self._waiting) > MAX_PIPELINED:
             self._full = True
-            self.transport.pause_reading()
+            self._heed()
 
     def on_body(self, body: bytes) -> None:
         if self._arriving is not None:
@@ -366,7 +397,7 @@ class Connection(asyncio.Protocol):
                 self.waiting_since = self._loop.time()
                 if self._full:
                     self._full = False
-                    self.transport.resume_reading()
+                    self._heed()
                 self._next()
             elif request.ended and not request.complete:
                 self._linger()
@@ -376,6 +407,7 @@ class Connection(asyncio.Protocol):
     def _linger(self) -> None:
         """Close gently: what still comes is read and thrown away, or a reset would take our answer with it."""
         self._deaf = True
+        self.let_go()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._loop.call_later(LINGER_S, self.transport.close)

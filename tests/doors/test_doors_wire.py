@@ -7,6 +7,7 @@ import json
 import socket
 import time
 
+import pytest
 from doors_kit import Running
 
 
@@ -137,6 +138,19 @@ def test_a_slow_reader_does_not_make_memory_grow(selat: Running) -> None:
         early = selat.memory_kib()
         time.sleep(2.0)
         assert selat.memory_kib() - early < 16_384
+    assert b" 200 OK" in first_line(selat)
+
+
+def test_a_body_behind_a_long_answer_is_held_back_not_heaped_up(selat: Running) -> None:
+    before = selat.memory_kib()
+    with connect(selat) as connection:
+        connection.sendall(request(selat, "hai", model="endless:0.05", stream=True))
+        read_until(connection, b"data:")
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.settimeout(1.0)
+        with pytest.raises(TimeoutError):
+            connection.sendall((b"10000\r\n" + b"x" * 65536 + b"\r\n") * 400)
+        assert selat.memory_kib() - before < 16_384
     assert b" 200 OK" in first_line(selat)
 
 
