@@ -68,6 +68,21 @@ def purpose(
 
 
 @app.command()
+def profile(
+    name: TenantArgument,
+    profile_: Annotated[
+        str, typer.Argument(metavar="PROFILE", help="agency, commercial, financial, ncii or sme.")
+    ],
+    home: HomeOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Say what kind of body a tenant is, and so which rule packs bind it."""
+    with open_platform(home) as platform:
+        changed = platform.changes().set_profile(name, profile_)
+    _show(changed, json_=json_)
+
+
+@app.command()
 def content(
     name: TenantArgument,
     days: Annotated[int, typer.Option("--days", min=0, help="So long; 0 keeps none, and erases what is kept.")],

@@ -6,6 +6,7 @@ from selat.console.words import N_
 
 SAID = {
     "signed-out": N_("Anda telah log keluar."),
+    "engine-added": N_("Enjin telah ditambah; ia boleh ditanya dalam masa sesaat."),
     "relabelled": N_("Label telah ditukar, dan perubahan itu dicatat dalam lejar."),
     "removed": N_("Dokumen telah dibuang daripada setiap jawapan; batu nisannya ada dalam lejar."),
     "retried": N_("Dokumen akan dibaca semula sebentar lagi."),

@@ -138,6 +138,12 @@ class Changes:
         self._book("purpose.registered", {"purpose": wish.id, "needs_passport": wish.needs_passport}, tenant)
         return self.house.keys.tenant(tenant)
 
+    def set_profile(self, tenant: str, profile: str) -> Tenant:
+        """Say what kind of body a tenant is, and so which rule packs bind it. Raises: NotFound, Misused."""
+        self._open().keys.set_profile(tenant, profile)
+        self._book("tenant.profile", {"profile": profile}, tenant)
+        return self.house.keys.tenant(tenant)
+
     def keep_content(self, tenant: str, days: int) -> Tenant:
         """Have prompts and answers kept for so many days; 0 for none. Raises: NotFound, Misused."""
         self._open().keys.keep_content(tenant, days)

@@ -161,6 +161,11 @@ class Keys:
             tenants.add_purposes(connection, tenant, [purpose], stamp(self._now()))
         return purpose
 
+    def set_profile(self, tenant: str, profile: str) -> None:
+        """Say what kind of body a tenant is. Raises: NotFound, Misused."""
+        with writing(self.engine) as connection:
+            tenants.set_profile(connection, tenant, profile)
+
     def keep_content(self, tenant: str, days: int) -> None:
         """Have prompts and answers kept for so many days; 0 keeps none. Raises: NotFound, Misused."""
         with writing(self.engine) as connection:

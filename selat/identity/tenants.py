@@ -95,10 +95,14 @@ def check_name(what: str, name: str) -> str:
     return name
 
 
+def check_profile(profile: str) -> None:
+    if profile not in PROFILES:
+        raise Misused(f"tenant profile: none of that name; known: {', '.join(PROFILES)}")
+
+
 def insert(connection: sa.Connection, tenant: Tenant, now: str) -> None:
     check_name("tenant", tenant.id)
-    if tenant.profile not in PROFILES:
-        raise Misused(f"tenant profile: none of that name; known: {', '.join(PROFILES)}")
+    check_profile(tenant.profile)
     connection.execute(
         tenants.insert().values(
             id=tenant.id,
@@ -118,6 +122,14 @@ def keep_content(connection: sa.Connection, tenant: str, days: int) -> None:
         raise Misused(f"content days: 0 (keep none) to {MOST_DAYS}")
     select(connection, tenant)
     connection.execute(tenants.update().where(tenants.c.id == tenant).values(content_days=days))
+    count_change(connection)
+
+
+def set_profile(connection: sa.Connection, tenant: str, profile: str) -> None:
+    """Say what kind of body a tenant is, and so which rule packs bind it. Raises: NotFound, Misused."""
+    check_profile(profile)
+    select(connection, tenant)
+    connection.execute(tenants.update().where(tenants.c.id == tenant).values(profile=profile))
     count_change(connection)
 
 

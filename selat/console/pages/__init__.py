@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from selat.console.page import Page
-from selat.console.pages import ask, documents, engines, me, models, sign_in, sovereignty, usage
+from selat.console.pages import ask, documents, engines, me, models, setup, sign_in, sovereignty, usage
 
 PAGES: tuple[Page, ...] = (
     sign_in.PAGE,
@@ -14,4 +14,5 @@ PAGES: tuple[Page, ...] = (
     engines.PAGE,
     models.PAGE,
     usage.PAGE,
+    setup.PAGE,
 )

@@ -9,6 +9,14 @@ from selat.gateway.admin.route import ANYONE, OPERATOR, OVERSEERS, PREFIX, Route
 from selat.gateway.admin.words import Asked, LabelText, Slug, Title, Told
 from selat.identity import Purpose, Tenant
 
+Profile = Literal["agency", "commercial", "financial", "ncii", "sme"]
+
+
+class NewProfile(Asked):
+    """What kind of body the tenant is."""
+
+    profile: Profile
+
 
 class Me(Told):
     """The caller, as Selat knows it."""
@@ -45,7 +53,7 @@ class NewTenant(Asked):
     """A tenant to make."""
 
     name: Slug
-    profile: Literal["agency", "commercial", "financial", "ncii", "sme"] = "sme"
+    profile: Profile = "sme"
     highest_label: LabelText = "terhad/restricted/personal/MY"
     prompt_label: LabelText = "terbuka/public/none/MY"
 
@@ -80,6 +88,11 @@ def register(visit: Visit) -> object:
     return visit.changes.register_purpose(visit.tenant, wish).to_json()
 
 
+def set_profile(visit: Visit) -> object:
+    body: NewProfile = visit.body
+    return visit.changes.set_profile(visit.tenant, body.profile).to_json()
+
+
 def show_all(visit: Visit) -> object:
     return [one.to_json() for one in visit.platform.keys.tenants()]
 
@@ -97,6 +110,11 @@ ROUTES = (
         *("PUT", f"{PREFIX}/tenant/purposes/{{purpose}}", OPERATOR | {"officer"}),
         *("Register a purpose, or change one: only registered purposes are served.", register, TenantCard),
         body=NewPurpose,
+    ),
+    Route(
+        *("PUT", f"{PREFIX}/tenant/profile", OPERATOR | {"officer"}),
+        *("Say what kind of body the tenant is: it switches rule packs on.", set_profile, TenantCard),
+        body=NewProfile,
     ),
     Route("GET", f"{PREFIX}/tenants", OVERSEERS, "All tenants.", show_all, list[TenantCard], house=True),
     Route(
