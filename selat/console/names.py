@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from selat.console.words import N_, _
-from selat.core.label import Label, parse_label
+from selat.core.label import Label, label_from, parse_label
 
 ROLES = {
     "operator": (N_("Pengendali"), N_("menjalankan rumah: enjin, had, kunci")),
@@ -32,6 +34,44 @@ PERSONAL = {
     "biometric": N_("data biometrik"),
 }
 DECISIONS = {"permit": N_("dibenarkan"), "redact": N_("ditopeng"), "deny": N_("ditolak")}
+OUTCOMES = {
+    "complete": N_("selesai"),
+    "cancelled": N_("dihentikan"),
+    "error": N_("ralat"),
+    "timeout": N_("tamat masa"),
+}
+CHANGES = {
+    "opened": N_("Permintaan dibuka"),
+    "closed": N_("Permintaan ditutup"),
+    "refused": N_("Permintaan ditolak"),
+    "key.created": N_("Kunci API dibuat"),
+    "key.revoked": N_("Kunci API ditamatkan"),
+    "person.added": N_("Orang ditambah"),
+    "person.changed": N_("Hak seseorang diubah"),
+    "person.disabled": N_("Akaun ditutup"),
+    "person.enabled": N_("Akaun dibuka semula"),
+    "person.linked": N_("Pautan masuk dibuat"),
+    "tenant.created": N_("Organisasi dibuat"),
+    "tenant.profile": N_("Jenis organisasi ditetapkan"),
+    "tenant.content": N_("Penyimpanan kandungan diubah"),
+    "purpose.registered": N_("Tujuan didaftarkan"),
+    "quota.set": N_("Had ditetapkan"),
+    "quota.cleared": N_("Had dibuang"),
+    "engine.added": N_("Enjin ditambah"),
+    "engine.removed": N_("Enjin dibuang"),
+    "document.received": N_("Dokumen diterima"),
+    "document.ingested": N_("Dokumen dibaca"),
+    "document.failed": N_("Dokumen gagal dibaca"),
+    "document.retried": N_("Dokumen dibaca semula"),
+    "document.removed": N_("Dokumen dibuang"),
+    "folder.set": N_("Peraturan folder ditetapkan"),
+    "label.raised": N_("Label dinaikkan"),
+    "label.lowered": N_("Label diturunkan"),
+    "answer.feedback": N_("Maklum balas tentang jawapan"),
+    "packs.in_force": N_("Pek peraturan berkuat kuasa"),
+    "incident.opened": N_("Insiden dibuka"),
+    "model.promoted": N_("Model dinaikkan untuk satu tujuan"),
+}
 STEPS = {
     "waiting": (N_("Menunggu"), "info"),
     "parsing": (N_("Sedang dibaca"), "info"),
@@ -81,6 +121,26 @@ def axis_level(axis: str, name: str) -> str:
     """A level of one axis of labels, in words."""
     said = {"official": OFFICIAL, "cloud": CLOUD, "personal": PERSONAL}[axis][name]
     return _(said)
+
+
+def any_level(name: str) -> str:
+    """A level of any axis, in words."""
+    said = {**OFFICIAL, **CLOUD, **PERSONAL}[name]
+    return _(said)
+
+
+def label_text(label: dict[str, Any]) -> str:
+    """The label of an entry as text."""
+    return str(label_from(label))
+
+
+def outcome(name: str) -> str:
+    return _(OUTCOMES[name]) if name in OUTCOMES else name
+
+
+def change(kind: str) -> str:
+    """What an entry of this kind tells, in words; the kind itself where there are none yet."""
+    return _(CHANGES[kind]) if kind in CHANGES else kind
 
 
 def label_words(label: str | Label) -> str:

@@ -9,7 +9,7 @@ from selat.ledger.journal import Journal
 from selat.ledger.keys import load_signer, make_signer, prepare, save_signer
 from selat.ledger.place import Place, read_bucket
 from selat.ledger.process import sequence
-from selat.ledger.query import DIMENSIONS, Asked, Question, Use, query, usage
+from selat.ledger.query import DIMENSIONS, Asked, Changed, Question, Use, changed, query, usage
 from selat.ledger.repair import Repairs, repair
 from selat.ledger.rotate import rotate
 from selat.ledger.sequencer import Sequencer
@@ -23,6 +23,7 @@ __all__ = [
     "FORMATS",
     "Asked",
     "Book",
+    "Changed",
     "Erased",
     "Held",
     "Journal",
@@ -36,6 +37,7 @@ __all__ = [
     "Ticket",
     "Use",
     "Witness",
+    "changed",
     "check",
     "erase",
     "expire",

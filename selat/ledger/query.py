@@ -23,7 +23,8 @@ class Question:
     """What is asked for; empty means all. Times are RFC 3339, `since` included, `until` not.
 
     `label` is a level of any axis (`sulit`, `restricted`, `personal`) and means that level or a stricter one;
-    `decision` is `permit`, `redact` or `deny`; `rule` a policy id; `open_only` asks for orphans.
+    `decision` is `permit`, `redact` or `deny`; `rule` a policy id; `open_only` asks for orphans. `after` and
+    `before` bound the leaves, neither included; `newest` gives the latest first.
     """
 
     since: str = ""
@@ -37,6 +38,9 @@ class Question:
     rule: str = ""
     open_only: bool = False
     limit: int = 0
+    after: int = -1
+    before: int = 0
+    newest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +85,39 @@ _SUMS = (
 
 
 def query(folder: Path, question: Question) -> Iterator[Asked]:
-    """The requests that match, oldest first. Raises: BadRequest, for a label that is no level; LedgerBroken."""
+    """The requests that match, oldest first unless `newest`.
+
+    Raises: BadRequest, for a label that is no level; LedgerBroken.
+    """
     where, values = _where(question)
-    sql = f"{_SELECT}{_FROM}{where} ORDER BY o.leaf"
+    sql = f"{_SELECT}{_FROM}{where} ORDER BY o.leaf{' DESC' if question.newest else ''}"
     if question.limit:
         sql += " LIMIT ?"
         values.append(question.limit)
     with Index(folder).open() as database:
         for row in database.execute(sql, values):
             yield Asked(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A leaf that is no request: a change to the house, or what the ledger says of itself."""
+
+    leaf: int
+    id: str
+    kind: str
+    time: str
+    caller: str
+
+
+def changed(folder: Path, tenant: str, before: int = 0, limit: int = 50) -> list[Changed]:
+    """The tenant's changes, latest first, those before leaf `before` where it is given. Raises: LedgerBroken."""
+    sql = (
+        "SELECT leaf, id, kind, time, caller FROM entry WHERE tenant = ? AND (? = 0 OR leaf < ?)"
+        " AND kind NOT IN ('opened', 'closed', 'refused') ORDER BY leaf DESC LIMIT ?"
+    )
+    with Index(folder).open() as database:
+        return [Changed(*row) for row in database.execute(sql, (tenant, before, before, limit))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +173,12 @@ def _where(question: Question) -> tuple[str, list[str | int]]:
         if value:
             parts.append(condition)
             values.append(value)
+    if question.after >= 0:
+        parts.append("o.leaf > ?")
+        values.append(question.after)
+    if question.before:
+        parts.append("o.leaf < ?")
+        values.append(question.before)
     if question.open_only:
         parts.append("c.leaf IS NULL AND o.kind = 'opened'")
     if question.label:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from doors_kit import Running
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -77,6 +77,14 @@ class Console:
     def _outside(self, url: str) -> bool:
         return not url.startswith((self.address, "data:", "blob:"))
 
+    def enter(self, page: Page, login: str, language: str = "ms") -> None:
+        """Sign in without the form, which other tests look at: by a session made beside it."""
+        with self.platform() as platform:
+            caller = platform.people.caller("default", self.made[login])
+            token = platform.sessions.begin(caller, login.title()).token
+            platform.people.prefer(caller.key, language, "")
+        page.context.add_cookies([{"name": "selat", "value": token, "url": self.address}])
+
     @contextmanager
     def signed_in(self, login: str, *roles: str, language: str = "ms", **options: Any) -> Iterator[Page]:
         """A page of somebody who has signed in, by the form."""
@@ -113,5 +121,12 @@ def picture(page: Page, name: str) -> None:
     page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
 
-def needs_browser() -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not CHROMIUM, reason=NO_BROWSER)
+def entry(console: Console, kind: str) -> dict[str, Any]:
+    """The last entry of that kind, once it is sealed."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = [leaf for leaf in console.selat.leaves() if leaf["kind"] == kind]
+        if found:
+            return found[-1]
+        time.sleep(0.2)
+    raise AssertionError(f"no entry {kind}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyotp
 import pytest
-from console_kit import HIGH, PASSWORD, Console, picture, sign_in, speak
+from console_kit import PASSWORD, Console, sign_in
 
 from selat.console.words import LANGUAGES
 
@@ -211,28 +211,3 @@ def test_signing_out_ends_the_session_and_leaves_no_conversation_behind(console:
         assert page.evaluate("sessionStorage.length") == 0
         page.goto("/ask")
         assert "/sign-in" in page.url
-
-
-@pytest.mark.parametrize("width", [360, 1440])
-@pytest.mark.parametrize("language", ["ms", "en"])
-def test_pages_are_pictured_for_people_to_look_at(console: Console, language: str, width: int) -> None:
-    size = {"width": width, "height": 780 if width < 500 else 900}
-    console.person("gambar", "operator", "builder", "officer", "auditor", "member", clearance=HIGH)
-    with console.signed_in("gambar", viewport=size) as page:
-        if language == "en":
-            speak(page, "en")
-        for path in ("/ask", "/me"):
-            page.goto(path)
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
-                f"{path} is wider than {width}"
-            )
-            picture(page, f"{path.strip('/').replace('/', '-')}-{language}-{width}")
-
-
-def _changes(console: Console, kind: str) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if found := [leaf for leaf in console.selat.leaves() if leaf["kind"] == kind]:
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"no entry {kind}")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from console_kit import HIGH, Console
+from console_kit import HIGH, Console, entry
 from playwright.sync_api import Page
 from reportlab.pdfgen.canvas import Canvas
 
@@ -155,14 +153,3 @@ def test_a_member_sees_no_way_to_send_and_the_server_refuses_one_who_tries(conso
             page.locator("meta[name=selat-token]").get_attribute("content"),
         )
         assert told == [403, "policy_denied"]
-
-
-def entry(console: Console, kind: str) -> dict[str, Any]:
-    """The last entry of that kind, once it is sealed."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        found = [leaf for leaf in console.selat.leaves() if leaf["kind"] == kind]
-        if found:
-            return found[-1]
-        time.sleep(0.2)
-    raise AssertionError(f"no entry {kind}")

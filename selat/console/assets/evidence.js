@@ -104,19 +104,26 @@ async function verdict(entries, trust) {
   }
 }
 
+/** What a receipt says of itself here: whether it holds, and the nodes that show why. */
+export async function shown(receipt, trust) {
+  const entries = Object.values(receipt).filter((one) => one && typeof one === "object" && one.proof);
+  entries.sort((a, b) => a.index - b.index);
+  const [holds, said, steps] = await verdict(entries, trust);
+  const last = entries[entries.length - 1];
+  const saves = make("div", { class: "row no-print" },
+    make("button", { class: "btn small", onclick: () => save(`${receipt.id}.tlog-proof`, last.proof) }, icon("download"), word("download-proof")),
+    make("button", { class: "btn small", onclick: () => save("trust.policy", trust) }, icon("download"), word("download-trust")));
+  return [holds, [said, steps, saves], entries];
+}
+
 /** Open a receipt and verify every entry of it here; true, false, or null where this browser cannot. */
 export async function showReceipt(id) {
   open(word("receipt"), make("p", { class: "waiting pulse" }, word("waiting-seal")));
   try {
     const { receipt, trust } = await sealed(id);
-    const entries = Object.values(receipt).filter((one) => one && typeof one === "object" && one.proof);
-    entries.sort((a, b) => a.index - b.index);
-    const [holds, said, steps] = await verdict(entries, trust);
-    const last = entries[entries.length - 1];
-    open(word("receipt"), said, steps, facts(receipt),
-      make("div", { class: "row" },
-        make("button", { class: "btn small", onclick: () => save(`${id}.tlog-proof`, last.proof) }, icon("download"), word("download-proof")),
-        make("button", { class: "btn small", onclick: () => save("trust.policy", trust) }, icon("download"), word("download-trust"))),
+    const [holds, [said, steps, saves], entries] = await shown(receipt, trust);
+    open(word("receipt"), said, steps, facts(receipt), saves,
+      make("a", { href: `/ledger/entry/${id}` }, word("in-ledger")),
       make("details", {}, make("summary", {}, word("entry")),
         make("pre", { tabindex: "0" }, JSON.stringify(entries.map((one) => one.leaf), null, 2))));
     return holds;

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from selat.console.page import Page
-from selat.console.pages import ask, documents, engines, me, models, setup, sign_in, sovereignty, usage
+from selat.console.pages import ask, documents, engines, ledger, me, models, setup, sign_in, sovereignty, usage
 
 PAGES: tuple[Page, ...] = (
     sign_in.PAGE,
     me.PAGE,
     ask.PAGE,
     documents.PAGE,
+    ledger.PAGE,
     sovereignty.PAGE,
     engines.PAGE,
     models.PAGE,

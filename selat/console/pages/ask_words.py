@@ -67,5 +67,6 @@ WORDS = {
     "entry": N_("Entri seperti dalam lejar"),
     "labels": N_("Terbuka|Terhad|Sulit|Rahsia|Rahsia Besar"),
     "gone": N_("Petikan ini tidak lagi ada, atau labelnya kini di atas kebenaran anda."),
+    "in-ledger": N_("Buka dalam lejar"),
     "code-copy": N_("Salin kod"),
 }

@@ -1,0 +1,148 @@
+"""The pages beside asking, in a real browser: the wizard, the ledger; and axe-core over every page there is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from console_kit import HIGH, Console, entry, picture
+
+from selat.console.pages import PAGES
+
+ALL = ("operator", "builder", "officer", "auditor", "member")
+QUESTION = "Berapa lama masa untuk lapor kebocoran data peribadi?"
+PATHS = sorted(
+    {at.path for page in PAGES for at in page.paths if at.method == "GET" and not at.open and "{" not in at.path}
+    - {"/ledger/live", "/ledger/export.csv", "/ledger/trust.policy", "/ask/passage", "/documents/state"}
+    - {"/documents/view"}
+)
+
+
+def test_the_wizard_leads_from_a_language_to_a_cited_answer(console: Console, tmp_path: Path) -> None:
+    note = tmp_path / "waktu-kedai.txt"
+    note.write_text("Kedai dibuka dari jam sembilan pagi hingga jam enam petang setiap hari bekerja.\n")
+    with console.signed_in("tuan-kedai", *ALL) as page:
+        page.goto("/setup")
+        page.click(".tile[lang=ms]")
+        page.wait_for_url("**/setup?step=organisation")
+        page.click("text=Syarikat")
+        assert page.locator(".tile:has(:checked) .packs .badge").count() >= 2
+        page.click("text=Simpan dan teruskan")
+        page.wait_for_url("**/setup?step=engine")
+        assert page.locator(".list .badge.ok").count() >= 1
+        page.click("text=Teruskan")
+        page.set_input_files("#files", note)
+        page.wait_for_selector("#uploads .badge.ok", timeout=30_000)
+        page.click("text=Teruskan")
+        page.fill("#q", "Bila kedai dibuka?")
+        page.click("main button.primary")
+        page.wait_for_url("**/ask?q=**")
+        page.click("#send")
+        page.wait_for_selector(".source")
+        assert "jam sembilan pagi" in page.locator(".turn .said").last.inner_text()
+    assert entry(console, "tenant.profile")["facts"] == {"profile": "commercial"}
+
+
+def test_an_engine_is_added_by_its_address_and_a_wrong_one_is_explained(console: Console) -> None:
+    with console.signed_in("tuan-kedai", *ALL) as page:
+        page.goto("/setup?step=engine")
+        page.click("summary")
+        page.fill("#name", "Pelayan Kami")
+        page.fill("#url", f"{console.selat.upstream.url}")
+        page.fill("#models", "gema-kami")
+        page.fill("#jurisdiction", "MY")
+        page.click("form.options button")
+        page.wait_for_selector("main .notice.ok")
+        for _ in range(20):  # gateways take an engine up within a second
+            page.goto("/setup?step=engine")
+            if "pelayan-kami" in page.locator(".list").first.inner_text():
+                break
+        assert "pelayan-kami" in page.locator(".list").first.inner_text()
+        page.click("summary")
+        page.fill("#name", "pelayan-kami")
+        page.fill("#url", f"{console.selat.upstream.url}")
+        page.fill("#models", "lain")
+        page.click("form.options button")
+        assert page.locator(".notice.bad").first.inner_text().startswith("Enjin ini tidak dapat ditambah")
+
+
+def test_the_ledger_shows_a_request_as_it_happens_and_its_proof(console: Console) -> None:
+    with console.signed_in("juruaudit", "auditor") as page:
+        page.goto("/ledger")
+        page.wait_for_selector("#feed:not([hidden])")
+        before = page.locator("#rows tr").count()
+        console.selat.client().chat.completions.create(
+            model="docs", messages=[{"role": "user", "content": QUESTION}]
+        )
+        page.wait_for_selector("#rows tr.fresh", timeout=15_000)
+        assert page.locator("#rows tr").count() == before + 1
+        page.locator("#rows tr.fresh a").first.click()
+        page.wait_for_selector("#verdict .notice.ok")
+        with page.expect_download() as found:
+            page.click("text=Bungkusan untuk juruaudit")
+        assert found.value.suggested_filename.endswith(".zip")
+        page.goto("/ledger/book")
+        page.goto("/ledger?decision=deny&model=tiada-model")
+        assert page.locator(".empty h2").inner_text() == "Tiada yang sepadan"
+
+
+def test_an_operator_has_the_whole_book_checked(console: Console) -> None:
+    with console.signed_in("tuan-kedai", *ALL) as page:
+        page.goto("/ledger/book")
+        page.click("text=Semak seluruh buku")
+        page.wait_for_selector("text=Seluruh buku disemak")
+
+
+def test_a_member_sees_their_own_requests_and_no_page_of_an_officer(console: Console) -> None:
+    with console.signed_in("ahli-biasa", "member") as page:
+        page.goto("/ledger")
+        assert page.locator("#rows tr").count() == 0
+        assert page.locator("text=Perubahan").count() == 0
+        assert page.locator(".menu >> text=Persediaan").count() == 0
+        page.goto("/ledger/changes")
+        assert page.locator("h1").inner_text().startswith("Halaman ini bukan untuk peranan anda")
+        page.goto("/ask")
+        page.fill("#question", QUESTION)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".source")
+        page.goto("/ledger")
+        page.wait_for_selector("#rows tr", timeout=15_000)
+        assert page.locator("#rows tr").count() == 1
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/welcome?link=x", *PATHS])
+def test_axe_finds_nothing_wrong_and_pages_fit_and_are_pictured(console: Console, path: str) -> None:
+    """WCAG 2.0 to 2.2, levels A and AA, in Malay and light, in English and dark; wide and narrow."""
+    rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+    wrong: list[str] = []
+    console.person("lihat", *ALL, clearance=HIGH)
+    for scheme, language in (("light", "ms"), ("dark", "en")):
+        with console.visit(color_scheme=scheme, viewport={"width": 1440, "height": 900}) as page:
+            if path not in ("/sign-in", "/welcome?link=x"):
+                console.enter(page, "lihat", language)
+            page.goto(path)
+            for width in (1440, 360):
+                page.set_viewport_size({"width": width, "height": 900 if width > 1000 else 780})
+                page.wait_for_timeout(100)
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"wider than {width}"
+                picture(page, f"{re.sub(r'[^a-z]+', '-', path).strip('-')}-{language}-{width}")
+                if (width > 1000) == (scheme == "light"):
+                    found = Axe().run(page, options=rules).response["violations"]
+                    wrong += [f"{scheme} {one['id']}: {one['nodes'][0]['html'][:160]}" for one in found]
+    assert not wrong, json.dumps(wrong, indent=1)
+
+
+@pytest.mark.parametrize("language", ["zh", "ta"])
+def test_no_page_shows_a_text_of_another_language(console: Console, language: str) -> None:
+    """Whoever reads Chinese or Tamil sees headings and menu in that script on every page."""
+    script = {"zh": "[\u4e00-\u9fff]", "ta": "[\u0b80-\u0bff]"}[language]
+    console.person("lihat", *ALL, clearance=HIGH)
+    with console.visit() as page:
+        console.enter(page, "lihat", language)
+        for path in PATHS:
+            page.goto(path)
+            for text in page.locator("h1, main h2, .menu a, .menu h2, th").all_inner_texts():
+                assert not text.strip() or re.search(script, text), (path, text)
