@@ -88,9 +88,8 @@ def test_an_answer_cites_a_passage_that_opens_and_a_receipt_that_this_browser_ve
         assert page.locator(".meta button.badge.ok").inner_text() == "Disahkan"
         page.click("[aria-label='Membantu']")
         page.wait_for_selector("[aria-label='Membantu'][aria-pressed=true]")
-        (told,) = [
-            leaf for leaf in _changes(console, "answer.feedback") if leaf["caller"] == console.made["rahim"]
-        ]
+        told = entry(console, "answer.feedback")
+        assert told["caller"] == console.made["rahim"]
         assert told["facts"]["useful"] is True
         page.reload()
         assert "72 jam" in page.locator(".turn .said").last.inner_text()
