@@ -6,6 +6,10 @@ from selat.console.words import N_
 
 SAID = {
     "signed-out": N_("Anda telah log keluar."),
+    "person-changed": N_("Hak telah diubah."),
+    "person-closed": N_("Akaun telah ditutup dan sesinya tamat."),
+    "person-reopened": N_("Akaun telah dibuka semula."),
+    "key-revoked": N_("Kunci telah ditamatkan; ia ditolak dalam masa sesaat."),
     "engine-added": N_("Enjin telah ditambah; ia boleh ditanya dalam masa sesaat."),
     "relabelled": N_("Label telah ditukar, dan perubahan itu dicatat dalam lejar."),
     "removed": N_("Dokumen telah dibuang daripada setiap jawapan; batu nisannya ada dalam lejar."),

@@ -1,4 +1,8 @@
-"""People who use the console: local accounts with a password and, if they wish, a second factor."""
+"""People who use the console: local accounts with a password and, if they wish, a second factor.
+
+What opens an account (argon2, second factors) is imported where it is needed: a gateway that nobody signs in to
+does without.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,6 @@ from selat.core.label import LOWEST, Label, parse_label
 from selat.identity import attempts, tenants
 from selat.identity.database import GROUPS_LENGTH, links, people, preferences, reading, sessions, writing
 from selat.identity.keys import stamp, utc_now
-from selat.identity.password import check_password, hashed, matches, seal, totp_step, unseal
 
 NOBODY = "no such person; see: selat person list"
 WRONG = "the name, the password or the code is not right"
@@ -186,11 +189,15 @@ class People:
 
     def set_password(self, tenant: str, person: str, password: str) -> Person:
         """Raises: NotFound; Misused, for one that is too easy."""
+        from selat.identity.password import check_password, hashed
+
         kept = hashed(check_password(password, self.get(tenant, person).login))
         return self._set(tenant, person, password=kept)
 
     def set_totp(self, tenant: str, person: str, secret: str, code: str) -> Person:
         """Take a second factor once its first code was right. Raises: NotFound, Misused."""
+        from selat.identity.password import seal, totp_step
+
         step = totp_step(secret, code, 0)
         if step is None:
             raise Misused("code: not the one that the app shows now; check the phone's clock and try again")
@@ -214,6 +221,8 @@ class People:
 
         Raises: Unauthenticated, the same for every flaw; TooMany.
         """
+        from selat.identity.password import matches
+
         login = attempt.login.strip().casefold()
         attempts.count(self.engine, login, attempt.address)
         tenant, _, name = login.rpartition("/")
@@ -231,6 +240,8 @@ class People:
 
     def second(self, tenant: str, person: str, code: str, address: str) -> Person:
         """The person whose password was right, by the code their app shows. Raises: Unauthenticated; TooMany."""
+        from selat.identity.password import totp_step, unseal
+
         attempts.count(self.engine, person, address)
         with reading(self.engine) as connection:
             row = _row(connection, tenant, person)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyotp
 import pytest
-from console_kit import PASSWORD, Console, sign_in
+from console_kit import PASSWORD, Console, entry, sign_in
 
 from selat.console.words import LANGUAGES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from console_kit import HIGH, Console, entry, picture
+from console_kit import HIGH, PASSWORD, Console, entry, picture
 
 from selat.console.pages import PAGES
 
@@ -146,3 +146,56 @@ def test_no_page_shows_a_text_of_another_language(console: Console, language: st
             page.goto(path)
             for text in page.locator("h1, main h2, .menu a, .menu h2, th").all_inner_texts():
                 assert not text.strip() or re.search(script, text), (path, text)
+
+
+def test_a_person_is_added_by_a_link_changed_and_closed_again(console: Console) -> None:
+    console.person("lihat", *ALL, clearance=HIGH)
+    with console.visit() as page:
+        console.enter(page, "lihat")
+        page.goto("/people")
+        page.click("text=Tambah orang")
+        page.fill("#person-name", "Kak Ros")
+        page.fill("#person-login", "ros@example.my")
+        page.click("#add-person button.primary")
+        link = page.locator(".once code").inner_text()
+        with console.visit() as other:
+            other.goto(link)
+            assert other.input_value("#login") == "ros@example.my"
+            other.fill("#password", PASSWORD)
+            other.click("main button.primary")
+            other.wait_for_url("**/ask")
+            assert other.locator(".menu a").count() == 3, "a member asks, reads documents and their own ledger"
+            row = page.locator("tr", has_text="ros@example.my")
+            page.goto("/people")
+            row.locator("text=Ubah").click()
+            page.locator("dialog[open] input[value=builder]").check()
+            page.click("dialog[open] button.primary")
+            page.wait_for_selector("main .notice.ok")
+            other.goto("/ask")
+            assert "/sign-in" in other.url, "other rights begin with another sign-in"
+        row.locator("text=Tutup akaun").click()
+        page.wait_for_selector("main .notice.ok")
+        assert row.locator(".badge.bad").inner_text() == "Ditutup"
+    with console.visit() as page:
+        page.goto("/sign-in")
+        page.fill("#login", "ros@example.my")
+        page.fill("#password", PASSWORD)
+        page.click("main button.primary")
+        assert page.locator(".notice.bad").is_visible()
+
+
+def test_a_key_is_made_shown_once_and_works(console: Console) -> None:
+    console.person("lihat", *ALL, clearance=HIGH)
+    with console.visit() as page:
+        console.enter(page, "lihat")
+        page.goto("/people")
+        page.click("text=Buat kunci")
+        page.fill("#key-name", "aplikasi ujian")
+        page.click("#add-key button.primary")
+        secret = page.locator(".once code").inner_text()
+        client = console.selat.client(api_key=secret)
+        assert client.models.list().data
+        page.goto("/people")
+        assert page.locator(".once").count() == 0
+        page.locator("tr", has_text="aplikasi ujian").locator("text=Tamatkan").click()
+        page.wait_for_selector("main .notice.ok")

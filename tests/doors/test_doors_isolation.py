@@ -30,6 +30,7 @@ from selat.gateway.admin.table import ROUTES as ADMIN
 from selat.gateway.app import ROUTES
 from selat.home import Home
 from selat.identity import KeyWish, Tenant
+from selat.identity.people import PersonWish
 from selat.testing import Upstream
 
 NEIGHBOUR = "jiran"
@@ -47,6 +48,13 @@ WALKED: dict[tuple[str, str], Walk] = {
     ("DELETE", "/v1/documents/{id}"): ("/v1/documents/{document}", None),
     ("POST", "/admin/v1/keys/{key}/rotate"): ("/admin/v1/keys/{key}/rotate", None),
     ("DELETE", "/admin/v1/keys/{key}"): ("/admin/v1/keys/{key}", None),
+    ("PUT", "/admin/v1/people/{person}"): (
+        "/admin/v1/people/{person}",
+        {"roles": ["member"], "clearance": "terbuka"},
+    ),
+    ("POST", "/admin/v1/people/{person}/link"): ("/admin/v1/people/{person}/link", None),
+    ("POST", "/admin/v1/people/{person}/reopen"): ("/admin/v1/people/{person}/reopen", None),
+    ("DELETE", "/admin/v1/people/{person}"): ("/admin/v1/people/{person}", None),
     ("DELETE", "/admin/v1/quotas"): ("/admin/v1/quotas?period=day&unit=requests&scope=key:{key}", None),
     ("DELETE", "/admin/v1/instruments/{instrument}"): ("/admin/v1/instruments/{instrument}", None),
     ("GET", "/admin/v1/incidents/{incident}"): ("/admin/v1/incidents/{incident}", None),
@@ -76,6 +84,7 @@ LISTS = {
     ("GET", "/admin/v1/me"),
     ("GET", "/admin/v1/tenant"),
     ("GET", "/admin/v1/keys"),
+    ("GET", "/admin/v1/people"),
     ("GET", "/admin/v1/quotas"),
     ("GET", "/admin/v1/due"),
     ("GET", "/admin/v1/instruments"),
@@ -107,6 +116,8 @@ FREE = {
     ("GET", "/readyz"): "holds nothing of a tenant",
     ("GET", "/metrics"): "counts, without tenants",
     ("PUT", "/admin/v1/tenant/purposes/{purpose}"): "a name that the caller gives, in its own tenant",
+    ("PUT", "/admin/v1/tenant/profile"): "of its own tenant",
+    ("POST", "/admin/v1/people"): "makes, in its own tenant",
     ("POST", "/admin/v1/keys"): "makes; its scopes are names in its own tenant",
     ("PUT", "/admin/v1/quotas"): "makes, in its own tenant",
     ("GET", "/admin/v1/policy"): "one set for all tenants",
@@ -121,6 +132,10 @@ FREE = {
 COMMAND_WALKS: dict[str, list[str]] = {
     "key revoke": ["{key}"],
     "key rotate": ["{key}"],
+    "person link": ["{person}"],
+    "person change": ["{person}", "--role", "member"],
+    "person close": ["{person}"],
+    "person reopen": ["{person}"],
     "label show": ["{document}"],
     "label raise": ["{document}", "--to", "sulit"],
     "label lower": ["{document}", "--to", "terbuka", "--reason", "because it is ours", "--key-env", "OFFICER"],
@@ -139,6 +154,7 @@ COMMAND_WALKS: dict[str, list[str]] = {
 }
 COMMAND_LISTS: dict[str, list[str]] = {
     "key list": [],
+    "person list": [],
     "knowledge list": [],
     "knowledge progress": [],
     "quota list": [],
@@ -153,6 +169,8 @@ COMMAND_LISTS: dict[str, list[str]] = {
 }
 COMMANDS_FREE = {
     "tenant create": "makes a tenant",
+    "tenant profile": "names the tenant itself",
+    "person add": "makes, in the tenant named",
     "tenant content": "names the tenant itself",
     "tenant purpose": "names the tenant itself",
     "key create": "makes, in the tenant named",
@@ -241,13 +259,17 @@ def ours(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     platform.keys.ensure_tenant(Tenant(NEIGHBOUR))
     everything = KeyWish("all", frozenset(ROLES), HIGHEST)
     mine, theirs = platform.create_key(everything), platform.create_key(everything, NEIGHBOUR)
+    person = platform.people.add("default", PersonWish("orang-kami"))
     paper = folder / DOCUMENT
     paper.write_text("Mesyuarat pelan induk Kuala Muda diadakan pada 3 Mac 2027 di bilik gerakan utama.")
     wanted = Intake("default", "documents", parse_label("terbuka/public/none/MY"), force_label=True)
     ingest(platform.library, [paper], wanted, lambda name: None)
     platform.close()
     found = Ours(
-        running, {"key": mine.record.id, "document": DOCUMENT, "collection": "docs:documents"}, "", folder
+        running,
+        {"key": mine.record.id, "person": person.id, "document": DOCUMENT, "collection": "docs:documents"},
+        "",
+        folder,
     )
     found.secret = mine.secret
     status, said = found.call("POST", "/admin/v1/incidents", {"title": "ujian", "kinds": ["cyber"]})

@@ -1,5 +1,5 @@
 // On every page: what was said once does not stay in the address, and menus that only enhance plain forms.
-import { $, $$ } from "./dom.js";
+import { $, $$, icon } from "./dom.js";
 
 const here = new URL(location);
 if (here.searchParams.has("said")) {
@@ -22,6 +22,13 @@ for (const box of $$("[data-opens]")) {
 }
 for (const closer of $$("dialog [data-closes]")) {
   closer.addEventListener("click", () => closer.closest("dialog").close());
+}
+
+for (const button of $$("[data-copies]")) {
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copies);
+    button.firstElementChild.replaceWith(icon("tick"));
+  });
 }
 
 for (const field of $$("[data-submits]")) {

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from selat.console.page import Page
-from selat.console.pages import ask, documents, engines, ledger, me, models, setup, sign_in, sovereignty, usage
+from selat.console.pages import (
+    ask,
+    documents,
+    engines,
+    ledger,
+    me,
+    models,
+    people,
+    setup,
+    sign_in,
+    sovereignty,
+    usage,
+)
 
 PAGES: tuple[Page, ...] = (
     sign_in.PAGE,
@@ -15,5 +27,6 @@ PAGES: tuple[Page, ...] = (
     engines.PAGE,
     models.PAGE,
     usage.PAGE,
+    people.PAGE,
     setup.PAGE,
 )

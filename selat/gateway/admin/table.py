@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from selat.gateway.admin import documents, duties, engines, keys, ledger, models, policy, quotas, tenants
+from selat.gateway.admin import documents, duties, engines, keys, ledger, models, people, policy, quotas, tenants
 from selat.gateway.admin.route import Route
 
 ROUTES: tuple[Route, ...] = (
     *tenants.ROUTES,
     *keys.ROUTES,
+    *people.ROUTES,
     *quotas.ROUTES,
     *engines.ROUTES,
     *models.ROUTES,
