@@ -41,7 +41,10 @@ def _quiet(size_bytes: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shelving:
-    """The store, the book, the clock, and the file that names the engines' files. Each method makes one change and books it before it shows."""
+    """The store, the book, the clock, and the file that names what engines serve.
+
+    Each method makes one change and books it before it shows.
+    """
 
     store: ModelStore
     record: Record

@@ -7,16 +7,22 @@ import http.client
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from doors_kit import Running
 from models_kit import gguf, put, safetensors
 
-from selat.app import open_platform
+from selat.app import now, open_platform
+from selat.core.errors import SourceFailed
 from selat.core.label import parse_label
+from selat.flows.pull import Terms, Watch, pull
+from selat.flows.shelve import Shelving
 from selat.identity import KeyWish
 from selat.models import Model, ModelStore
+from selat.models.sources import Hub
+from selat.models.web import Web
 
 WEIGHTS = safetensors(3_000_000)
 FILES = {
@@ -296,3 +302,17 @@ def test_only_an_officer_lets_a_model_out_of_quarantine(selat: Running, shelf: d
         assert ask(selat, "/cuba/baru/resolve/main/x.gguf")[0] == 200
     finally:
         store.remove(held)
+
+
+def test_another_selat_pulls_from_the_mirror_with_a_key(
+    selat: Running, shelf: dict[str, Model], tmp_path: Path
+) -> None:
+    there, told = ModelStore(tmp_path / "models"), []
+    shelving = Shelving(there, lambda kind, facts: told.append(kind) or "0" * 32, now)  # type: ignore[func-returns-value]
+    source = Hub(Web(selat.key), f"{selat.address}/hf", "cuba/m", "main")
+    model = pull(shelving, source, Terms(), Watch())
+    assert (model.revision, model.licence) == (shelf["m"].revision, "apache-2.0")
+    assert {file.path: there.blob_of(model, file).read_bytes() for file in model.files} == FILES
+    assert told == ["model.added"]
+    with pytest.raises(SourceFailed, match="token"):
+        Hub(Web("sk-selat-salah"), f"{selat.address}/hf", "cuba/m", "main").offer()

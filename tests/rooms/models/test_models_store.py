@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from models_kit import gguf, put, safetensors
 
@@ -211,3 +212,12 @@ def test_a_full_disk_is_told_and_what_was_whole_stays(store: ModelStore, tmp_pat
     finally:
         subprocess.run(["umount", mount], check=True)
     assert store.verify(model) == []
+
+
+def test_the_page_on_the_format_shows_a_record_that_is_one(store: ModelStore) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "formats" / "model.md").read_text()
+    specimen = msgspec.json.decode(page.partition("```json")[2].partition("```")[0].encode(), type=Model)
+    made = put(store, "a/m", {"m.gguf": gguf()})
+    written = msgspec.json.decode((store.folder / "records" / "a--m" / f"{made.revision}.json").read_bytes())
+    assert set(written) == set(msgspec.to_builtins(specimen))
+    assert specimen.file("README.md") is not None
