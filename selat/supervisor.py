@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from selat.core.errors import HomeBroken, Misused, Unavailable
-from selat.engines import LLAMA, EngineFile
 from selat.home import Home
 
 log = logging.getLogger("selat.supervisor")
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 DRAIN_S = 35.0
+LLAMA = "llama"
+# What glibc is told in each child: threads share two heaps, and what is freed goes back.
+_MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "262144"}
 _BACKLOG = 2048
 
 
@@ -58,10 +60,11 @@ class _Child:
 
     def start(self) -> None:
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own arguments
-            [sys.executable, "-m", "selat", *self.arguments],
+            [sys.executable, "-m", *self.arguments],
             stdin=subprocess.PIPE,
             pass_fds=self.descriptors,
             start_new_session=True,
+            env={**os.environ, **_MEMORY},
         )
         self.started = time.monotonic()
 
@@ -71,13 +74,21 @@ class Supervisor:
 
     def __init__(self, home: Path, listening: socket.socket, workers: int) -> None:
         at_home = ("--home", str(home))
-        self._children = [_Child("sequencer", ("ledger", "sequence", *at_home))]
+        self._children = [_Child("sequencer", ("selat.process", "sequence", *at_home))]
         descriptor = listening.fileno()
         for number in range(workers):
-            arguments = ("serve", "--fd", str(descriptor), "--worker", f"gateway-{number}", *at_home)
+            arguments = (
+                "selat.process",
+                "serve",
+                "--fd",
+                str(descriptor),
+                "--worker",
+                f"gateway-{number}",
+                *at_home,
+            )
             self._children.append(_Child(f"gateway-{number}", arguments, (descriptor,)))
         runs_models = _Watched(Home(home).engines)
-        self._children.append(_Child("models", ("engine", "host", *at_home), wanted=runs_models))
+        self._children.append(_Child("models", ("selat", "engine", "host", *at_home), wanted=runs_models))
 
     def start(self) -> None:
         for child in self._children:
@@ -130,8 +141,15 @@ class _Watched:
         seen = stat.st_mtime_ns, stat.st_ino, stat.st_size
         if seen != self._seen:
             self._seen = seen
-            with contextlib.suppress(HomeBroken):  # the gateways say what is wrong with it
-                self._found = any(spec.kind == LLAMA for spec in EngineFile(self._path).read())
+            # What reads the file is imported only where the word occurs: this process lives long and stays small.
+            self._found = LLAMA in self._path.read_text("utf-8", "replace") and self._named()
+        return self._found
+
+    def _named(self) -> bool:
+        from selat.engines import EngineFile
+
+        with contextlib.suppress(HomeBroken):  # the gateways say what is wrong with it
+            return any(spec.kind == LLAMA for spec in EngineFile(self._path).read())
         return self._found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -13,8 +12,8 @@ import typer.core
 import typer.main
 
 from selat import __version__
-from selat.cli.frame import HomeOption, say
-from selat.core.errors import Misused, SelatError
+from selat.cli.frame import HomeOption, explain
+from selat.core.errors import SelatError
 
 COMMANDS = {
     "up": "Start Selat: home, gateway, ledger, sample documents, a first question.",
@@ -41,7 +40,6 @@ COMMANDS = {
     "subject": "Answer a data subject: find, export, erase.",
     "witness": "Cosign other logs' checkpoints, against split views.",
 }
-HIDDEN = ("serve",)
 
 
 class _Nouns(typer.core.TyperGroup):
@@ -51,7 +49,7 @@ class _Nouns(typer.core.TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
+        if cmd_name not in COMMANDS:
             return None
         command = typer.main.get_command(import_module(f"selat.cli.{cmd_name}").app)
         command.name = cmd_name
@@ -106,10 +104,7 @@ def main() -> None:
     try:
         app()
     except SelatError as error:
-        if os.environ.get("SELAT_DEBUG"):
-            traceback.print_exc()
-        say(f"selat: {error}")
-        raise SystemExit(2 if isinstance(error, Misused) else 1) from None
+        raise SystemExit(explain(error)) from None
     except BrokenPipeError:
         # The reader of our stdout left (`selat … | head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from selat.core.errors import Misused, SelatError
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(
@@ -35,6 +39,14 @@ _talk = Console(stderr=True, highlight=False, soft_wrap=True)
 def say(text: str) -> None:
     """Talk to the person, on stderr; stdout is for results."""
     _talk.print(text, markup=False)
+
+
+def explain(error: SelatError) -> int:
+    """Say what went wrong; the exit code that tells it: 1 refused or failed, 2 misused."""
+    if os.environ.get("SELAT_DEBUG"):
+        traceback.print_exc()
+    say(f"selat: {error}")
+    return 2 if isinstance(error, Misused) else 1
 
 
 def show(text: str) -> None:

@@ -11,17 +11,14 @@ from typing import Annotated
 import typer
 
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
-from selat.cli.place import ledger_at, ledger_of
+from selat.cli.place import ledger_at
 from selat.core.errors import LedgerBroken, Misused, NotFound
 from selat.flows.receipt import of_tenant
-from selat.gateway.logs import begin
-from selat.home import create_home, find_home, open_home
-from selat.identity import Keys
+from selat.home import find_home, open_home
 from selat.ledger import (
     DIMENSIONS,
     FORMATS,
     Book,
-    Keeping,
     Question,
     check,
     load_signer,
@@ -29,14 +26,12 @@ from selat.ledger import (
     reindex,
     repair,
     rotate,
-    sequence,
     usage,
 )
-from selat.settings import read_settings
+from selat.process import KEY, ledger_of, sequence
 from selat.verifier import explain, verify_path
 from selat.verifier.words import LANGUAGES
 
-KEY = "ledger.key"
 app = typer.Typer(help="Verify receipts offline; check and read the ledger.", no_args_is_help=True)
 
 
@@ -233,13 +228,4 @@ def reindex_(home: HomeOption = None, json_: JsonOption = False) -> None:
 @app.command(hidden=True, name="sequence")
 def sequence_(home: HomeOption = None) -> None:
     """Integrate the journals and sign checkpoints until told to stop; run by `selat up`."""
-    place = create_home(find_home(home))
-    settings = read_settings(place.path)
-    begin(settings)
-    every_s = settings.ledger_seal_every_ms / 1000
-    ledger = ledger_of(place)
-    keys = Keys.open(settings.database or place.database)
-    Keeping(
-        ledger, settings.ledger_keep_days, lambda: {one.id: one.content_days for one in keys.tenants()}
-    ).start()
-    sequence(ledger, place.keys / KEY, settings.ledger_origin, every_s)
+    sequence(home)

@@ -118,6 +118,13 @@ class Vault:
         if self._exists():
             yield from self._rows("tenant = ? AND name LIKE '%.text'", (tenant,))
 
+    def holds_content(self) -> bool:
+        """Whether content is kept for anyone."""
+        if not self._exists():
+            return False
+        with self._open() as database:
+            return database.execute("SELECT 1 FROM secret WHERE name LIKE '%.text' LIMIT 1").fetchone() is not None
+
     def forget(self, receipts: Sequence[str]) -> int:
         """Erase every secret of these receipt ids, overwriting its bytes in the file. How many there were."""
         return self._erase("receipt = ?", [(receipt,) for receipt in receipts])

@@ -1,0 +1,72 @@
+"""What `selat up` does before it only watches: furnish, wait, ask; each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selat.app import DEFAULT_TENANT, brief_key, furnish, open_platform
+from selat.cli.frame import show_json
+from selat.cli.welcome import first_question, peer, wait_until_ready, what_next, where_to_look
+from selat.core.errors import Unavailable
+from selat.core.proof import verify
+from selat.home import Home
+from selat.kits import guides
+from selat.ledger import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A house that opens: its home, its gateway's address and certificate, and where its console is."""
+
+    at: Home
+    address: str
+    certificate: Path | None
+    console: str
+
+
+def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[int], *, as_json: bool) -> None:
+    """Furnish the home; once the gateway is ready, ingest the samples and ask; show what came of it.
+
+    `reached` is called when the home is furnished, and when the gateway is ready; a signal fills `stopping`.
+    """
+    home, gateway = opening.at.path, peer(opening.address, opening.certificate)
+    secret = furnish(opening.at)
+    reached()
+    wait_until_ready(gateway, lambda: None, stopping)
+    reached()
+    _ingest_samples(home)
+    with brief_key(opening.at) as key:
+        trust = Book(opening.at.ledger).trust()
+        answer = first_question(gateway, key, home / "receipts", lambda proof: _checked(proof, trust))
+    link = _first_link(home)
+    console = f"{opening.console.rstrip('/') or opening.address}/{f'welcome?link={link}' if link else ''}"
+    if as_json:
+        show_json({"address": opening.address, "key": secret, "console": console, **answer.to_json()})
+    else:
+        answer.print()
+        what_next(opening.address, secret, home)
+        where_to_look(console, first=link is not None)
+
+
+def _first_link(home: Path) -> str | None:
+    """The secret of a link that lets the first person in to the console; None once anybody has an account."""
+    with open_platform(home, "up") as platform:
+        return None if platform.people.any() else platform.people.link(DEFAULT_TENANT)
+
+
+def _checked(proof: str, trust: str) -> str:
+    """What the offline check of a proof found. Raises: LedgerBroken, when it does not verify."""
+    receipt = verify(proof, trust)
+    head = receipt.checkpoint
+    return f"leaf {receipt.index} of {head.size}, under the signed checkpoint of {head.origin}"
+
+
+def _ingest_samples(home: Path) -> None:
+    command = [sys.executable, "-m", "selat", "ingest", str(guides()), "--home", str(home)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
+    if done.returncode != 0:
+        raise Unavailable("the sample documents could not be ingested; the lines above say why")

@@ -1,0 +1,92 @@
+"""`python -m selat.process`: a gateway worker or the sequencer, without the weight of the command line.
+
+The supervisor starts them; each imports what it works with and nothing else, since it stays in memory for good.
+"""
+
+# Imports stand in the functions, so that neither process carries what only the other needs.
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selat.core.errors import Misused, SelatError
+from selat.gateway.logs import begin
+from selat.home import Home, create_home, find_home
+from selat.settings import read_settings
+
+if TYPE_CHECKING:
+    from selat.ledger import Place
+
+KEY = "ledger.key"
+
+
+def serve(home: Path | None, fd: int, worker: str) -> None:
+    """One gateway worker on a listening socket that it inherited, until told to stop."""
+    import uvloop
+
+    from selat.app import open_platform
+    from selat.console import console
+    from selat.gateway.worker import work
+
+    listening = socket.socket(fileno=fd)
+    listening.setblocking(False)
+    with open_platform(home, worker) as platform:
+        begin(platform.settings)
+        platform.supervised = True  # our supervisor keeps the host of models
+        uvloop.run(work(platform, listening, console))
+
+
+def sequence(home: Path | None) -> None:
+    """Integrate the journals and sign checkpoints until told to stop."""
+    from selat.ledger import Keeping, sequence
+
+    place = create_home(find_home(home))
+    settings = read_settings(place.path)
+    begin(settings)
+
+    def content_days() -> dict[str, int]:
+        from selat.identity import Keys  # brings SQLAlchemy: only where there is content to expire
+
+        keys = Keys.open(settings.database or place.database)
+        try:
+            return {one.id: one.content_days for one in keys.tenants()}
+        finally:
+            keys.close()
+
+    ledger = ledger_of(place)
+    Keeping(ledger, settings.ledger_keep_days, content_days).start()
+    sequence(ledger, place.keys / KEY, settings.ledger_origin, settings.ledger_seal_every_ms / 1000)
+
+
+def ledger_of(home: Home) -> Place:
+    """Where the ledger of a home lies, as its settings say. Raises: Misused, HomeBroken."""
+    from selat.ledger import Place, read_bucket
+
+    said = read_settings(home.path)
+    bucket = read_bucket(
+        said.ledger_tiles, said.ledger_tiles_endpoint, said.ledger_tiles_region, home.keys, os.environ
+    )
+    return Place(home.ledger, said.ledger_database, bucket)
+
+
+def main(arguments: list[str]) -> int:
+    """`serve --home DIR --fd N --worker NAME` or `sequence --home DIR`; the exit code, as the commands'."""
+    options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+    home = Path(options["--home"])
+    try:
+        if arguments[0] == "serve":
+            serve(home, int(options["--fd"]), options["--worker"])
+        else:
+            sequence(home)
+    except SelatError as error:
+        sys.stderr.write(f"selat: {error}\n")
+        return 2 if isinstance(error, Misused) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
