@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[in
     reached()
     wait_until_ready(gateway, lambda: None, stopping)
     reached()
-    _ingest_samples(home)
+    _ingest_samples(opening.at)
     with brief_key(opening.at) as key:
         trust = Book(opening.at.ledger).trust()
         answer = first_question(gateway, key, home / "receipts", lambda proof: _checked(proof, trust))
@@ -65,8 +66,14 @@ def _checked(proof: str, trust: str) -> str:
     return f"leaf {receipt.index} of {head.size}, under the signed checkpoint of {head.origin}"
 
 
-def _ingest_samples(home: Path) -> None:
-    command = [sys.executable, "-m", "selat", "ingest", str(guides()), "--home", str(home)]
+def _ingest_samples(home: Home) -> None:
+    """Once for each version of them: a later start need not read them again, nor bring back what was removed."""
+    told, files = home.cache / "samples.ingested", sorted(path for path in guides().rglob("*") if path.is_file())
+    version = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
+    if told.exists() and told.read_text("utf-8") == version and any(home.knowledge.iterdir()):
+        return
+    command = [sys.executable, "-m", "selat", "ingest", str(guides()), "--home", str(home.path)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
     if done.returncode != 0:
         raise Unavailable("the sample documents could not be ingested; the lines above say why")
+    told.write_text(version, "utf-8")
