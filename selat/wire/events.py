@@ -53,6 +53,7 @@ class _Chunk(msgspec.Struct):
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_FIRST_CONTENT = "0.content"
 _JSON_FIELDS = ("function_call",)
 _PLAIN_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 
@@ -138,6 +139,12 @@ class Events:
         if chunk.usage is not None:
             self._counted = chunk.usage
         for choice in chunk.choices:
+            if choice.index == 0 and _only_content(choice):
+                assert choice.delta is not None
+                text = choice.delta.content or ""
+                self._characters += len(text)
+                self._watch(_FIRST_CONTENT, text)
+                continue
             for field, text in _texts(choice):
                 self._characters += len(text)
                 self._watch(f"{choice.index}.{field}", text)
@@ -188,6 +195,17 @@ def _is_one_event(chunk: bytes) -> bool:
     """Whether it is exactly one event of one line of data, as `data: {…}` and an empty line."""
     return (
         chunk.startswith(b"data: ") and chunk.endswith(b"\n\n") and chunk.count(b"\n") == 2 and b"\r" not in chunk
+    )
+
+
+def _only_content(choice: _Choice) -> bool:
+    """Whether it says content and nothing else, as nearly every event does: asked in half the time of `_texts`."""
+    delta = choice.delta
+    return (
+        delta is not None
+        and bool(delta.content)
+        and not (choice.text or delta.tool_calls or delta.reasoning_content or delta.reasoning)
+        and not (delta.refusal or delta.function_call)
     )
 
 
