@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from selat.core.label import Label
 
+Box = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -22,7 +24,8 @@ class Source:
 class Passage:
     """Characters `start` to `end` (exclusive) of a document's text as ingested, with their label.
 
-    `number` counts from 1 within the document; `page` from 1, or 0 where there are no pages.
+    `number` counts from 1 within the document; `page` from 1, or 0 where there are no pages. `box` is where it
+    stands on its page: left, bottom, right and top in points (1/72 inch) from the page's lower left corner.
     """
 
     source: Source
@@ -33,6 +36,7 @@ class Passage:
     label: Label
     heading: str = ""
     page: int = 0
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,7 @@ def place(library: Library, caller: Caller, document: str, number: int) -> dict[
         "passage": passage.number,
         "heading": passage.heading,
         "page": passage.page,
+        "box": passage.box,
         "start": passage.start,
         "end": passage.end,
         "label": str(passage.label),

@@ -30,6 +30,7 @@ BATCH = 2048  # documents in one commit of the index
 TOGETHER = 32  # documents in one transaction of the store
 DETECTED = 700  # characters by which a language is known
 POOL = 60  # passages looked at twice
+NEARS = 20  # nearest by meaning that join them
 DOCUMENTS = 40
 OF_ONE = 3  # passages of one document that an answer is made from
 FUSED = 3  # first candidates that may show that something answers, where two rankings were joined
@@ -301,7 +302,7 @@ class Library:
         scope = Scope(query.tenant, query.collection, query.clearance, groups=self._groups(query))
         found = dict(index.search(question.clauses, scope, max(POOL, query.k * 2)))
         wholes = dict(index.documents(question.clauses, scope, DOCUMENTS))
-        near = self.near.search(query, scope, max(POOL, query.k * 2))
+        near = self.near.search(query, scope, max(NEARS, query.k))
         stored = self.store.passages({**near, **found})
         # A passage that the index still holds but the store no longer does, or holds under a stricter
         # label, is not shown: the store is the truth, the index a fold of it.
@@ -315,7 +316,7 @@ class Library:
         texts = self.store.stems({one.doc for one, _ in kept})
         ranked = rank(question, Found(kept, wholes, texts), index)
         if near:
-            ranked = fuse(ranked, near)
+            ranked = fuse(ranked, found, near)
         return self.near.reranked(query.text, ranked)
 
     def _groups(self, query: Query) -> frozenset[str]:

@@ -257,11 +257,18 @@ def written(passage: Any) -> str:
     return "\n".join(part for part in (passage.source.title, passage.heading, passage.text) if part)
 
 
-def fuse(ranked: Sequence[Candidate], near: Mapping[int, float]) -> list[Candidate]:
-    """Candidates by the sum of their reciprocal ranks in both orders; the scores become these sums."""
+def fuse(ranked: Sequence[Candidate], said: Mapping[int, float], near: Mapping[int, float]) -> list[Candidate]:
+    """Candidates by the sum of their reciprocal ranks among those that words found and those that are near.
+
+    The scores become these sums.
+    """
     place = {identity: number for number, identity in enumerate(near, 1)}
     fused = []
-    for number, one in enumerate(ranked, 1):
-        score = 1 / (RRF + number) + (1 / (RRF + place[one.id]) if one.id in place else 0.0)
+    number = 0
+    for one in ranked:
+        score = 1 / (RRF + place[one.id]) if one.id in place else 0.0
+        if one.id in said:
+            number += 1
+            score += 1 / (RRF + number)
         fused.append(replace(one, score=score))
     return sorted(fused, key=lambda one: -one.score)

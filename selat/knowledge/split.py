@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from selat.core.label import Label
-from selat.core.passage import Passage, Source
+from selat.core.passage import Box, Passage, Source
 from selat.knowledge.parse.parsed import Block, ParsedText
 from selat.knowledge.sentences import sentence_spans
 
@@ -18,7 +19,8 @@ def split(parsed: ParsedText, label: Label, source: Source) -> list[Passage]:
     passages: list[Passage] = []
     for start, end, block in _spans(parsed):
         text = parsed.text[start:end]
-        passages.append(Passage(source, len(passages) + 1, start, end, text, label, block.heading, block.page))
+        passage = Passage(source, len(passages) + 1, start, end, text, label, block.heading, block.page, block.box)
+        passages.append(passage)
     return passages
 
 
@@ -30,6 +32,7 @@ def _spans(parsed: ParsedText) -> Iterator[tuple[int, int, Block]]:
             same = (block.heading, block.page) == (first.heading, first.page)
             if same and block.end - open_start <= TARGET_CHARACTERS:
                 open_end = block.end
+                first = replace(first, box=_around(first.box, block.box))
                 continue
             yield open_start, open_end, first
             first = None
@@ -72,3 +75,10 @@ def _rows(text: str, block: Block) -> Iterator[tuple[int, int]]:
         end = block.end if end < 0 else end
         yield start, end
         start = end + 1
+
+
+def _around(one: Box | None, other: Box | None) -> Box | None:
+    """The smallest box that holds both."""
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])

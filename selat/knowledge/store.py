@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from selat.core.label import Label, parse_label
-from selat.core.passage import Passage, Source
+from selat.core.passage import Box, Passage, Source
 from selat.knowledge.place import Connection, Place, Tables
 from selat.knowledge.words import stems, words
 
@@ -66,7 +66,7 @@ _DOCUMENT = (
 _NAMES = _DOCUMENT.split(", ")
 _HIT = (
     'SELECT p.id, p.doc, p.number, p.start, p."end", p.page, p.heading, p.label, p.text, p.stems, '
-    "d.document, d.title, d.origin, d.dated, d.language, d.readers "
+    "d.document, d.title, d.origin, d.dated, d.language, d.readers, p.boxes "
     "FROM passages p JOIN documents d ON d.doc = p.doc "
 )
 TABLES = Tables(VERSION, _TABLES, _UPGRADES)
@@ -182,10 +182,10 @@ class Store:
             (*(getattr(record, name) for name in _NAMES), whole),
         ).fetchone()[0]
         connection.executemany(
-            'INSERT INTO passages (doc, number, start, "end", page, heading, label, text, stems) '
-            "VALUES (?,?,?,?,?,?,?,?,?)",
+            'INSERT INTO passages (doc, number, start, "end", page, heading, label, text, stems, boxes) '
+            "VALUES (?,?,?,?,?,?,?,?,?,?)",
             [
-                (doc, p.number, p.start, p.end, p.page, p.heading, str(p.label), p.text, line)
+                (doc, p.number, p.start, p.end, p.page, p.heading, str(p.label), p.text, line, _box_text(p))
                 for p, line in zip(passages, spelled, strict=True)
             ],
         )
@@ -381,11 +381,21 @@ def analyse(passage: Passage) -> str:
 
 def _stored(row: Any) -> Stored:
     identity, doc, number, start, end, page, heading, label, text, spelled, *facts = row
-    document, title, origin, dated, language, readers = facts
+    document, title, origin, dated, language, readers, boxes = facts
     source = Source(document, title, origin, dated, language)
-    return Stored(
-        identity, doc, Passage(source, number, start, end, text, _label(label), heading, page), spelled, readers
-    )
+    passage = Passage(source, number, start, end, text, _label(label), heading, page, _box(boxes))
+    return Stored(identity, doc, passage, spelled, readers)
+
+
+def _box_text(passage: Passage) -> str:
+    return " ".join(f"{value:g}" for value in passage.box) if passage.box else ""
+
+
+def _box(text: str) -> Box | None:
+    if not text:
+        return None
+    left, bottom, right, top = map(float, text.split())
+    return left, bottom, right, top
 
 
 def label_of(record: Record) -> Label:

@@ -25,7 +25,7 @@ from selat.knowledge.scope import Scope
 VERSION = 1
 SCAN_LIMIT = 300_000  # vectors that are scanned exactly; when a filter leaves more, HNSW looks for them
 RESCORED = 100  # least candidates that are scored again in float
-MERGE_AT = 16  # segments, above which they become one
+MERGE_AT = 8  # segments, above which they become one
 _BLOCK = 4096
 _SPARSE = 0.3  # a filter that leaves a smaller share is applied before the scan, not after it
 _AXES = ("official", "cloud", "personal")
@@ -106,15 +106,23 @@ class Vectors:
             return []
         asked = _unit(asked)
         allowed = [number for number, one in enumerate(view.scopes) if _in_scope(one, scope)]
-        ids: list[Ints] = []
-        scores: list[Floats] = []
-        for segment in view.segments:
-            rows = self._nearest(segment, asked, _mask(segment, allowed, len(view.scopes), scope), k, exact)
-            ids.append(segment.ids[rows])
-            scores.append(segment.whole[rows].astype(np.float32) @ asked)
-        every, told = np.concatenate(ids), np.concatenate(scores)
-        best = np.argsort(-told, kind="stable")[:k]
-        return [(int(every[row]), float(told[row])) for row in best]
+        small = _small(asked[None])[0][0]
+        found = []
+        for place, segment in enumerate(view.segments):
+            mask = _mask(segment, allowed, len(view.scopes), scope)
+            rows, told = self._nearest(segment, (asked, small), mask, k, exact)
+            found.append((np.full(len(rows), place), rows, told))
+        places, rows, told = (np.concatenate(column) for column in zip(*found, strict=True))
+        most = min(max(RESCORED, 4 * k), len(rows))
+        best = np.argpartition(-told, most - 1)[:most] if most else np.zeros(0, np.intp)
+        scored: list[tuple[float, int]] = []
+        for place, segment in enumerate(view.segments):
+            mine = rows[best[places[best] == place]]
+            if len(mine):
+                floats = segment.whole[mine].astype(np.float32) @ asked
+                scored += zip(floats.tolist(), segment.ids[mine].tolist(), strict=True)
+        scored.sort(key=lambda one: (-one[0], one[1]))
+        return [(identity, score) for score, identity in scored[:k]]
 
     def known(self, ids: Sequence[int]) -> dict[int, Floats]:
         """The vectors that are held for these passages, so that a change of label embeds nothing anew."""
@@ -177,25 +185,32 @@ class Vectors:
         return found / sought if sought else 1.0
 
     def _nearest(
-        self, segment: _Segment, asked: Floats, mask: NDArray[np.bool_], k: int, exact: bool
-    ) -> NDArray[np.intp]:
-        """Rows to score in float: those with the best int8 products, or those that the graph leads to."""
+        self,
+        segment: _Segment,
+        both: tuple[Floats, NDArray[np.int8]],
+        mask: NDArray[np.bool_],
+        k: int,
+        exact: bool,
+    ) -> tuple[NDArray[np.intp], Floats]:
+        """Rows that may be scored in float, with their int8 products: the best, or those the graph leads to."""
+        asked, small = both
         left = int(mask.sum())
         most = min(max(RESCORED, 4 * k), left)
         if not most:
-            return np.zeros(0, np.intp)
+            return np.zeros(0, np.intp), np.zeros(0, np.float32)
         if segment.graph is not None and left > self.scan_limit and not exact:
             reach = min(len(segment), int(2 * most * len(segment) / left))
             rows = np.asarray(segment.graph.search(asked, reach, exact=False).keys, np.intp)
-            return rows[mask[rows]]
-        small = _small(asked[None])[0][0]
+            rows = rows[mask[rows]]
+            return rows, _products(np.ascontiguousarray(segment.small[rows]), small) * segment.scales[rows]
         if left < _SPARSE * len(segment):
             rows = np.flatnonzero(mask)
             told = _products(np.ascontiguousarray(segment.small[rows]), small) * segment.scales[rows]
         else:
             rows = np.arange(len(segment))
             told = np.where(mask, _products(segment.small, small) * segment.scales, -np.inf)
-        return rows[np.argpartition(-told, most - 1)[:most]]
+        best = np.argpartition(-told, most - 1)[:most]
+        return rows[best], told[best]
 
     def _now(self) -> _View:
         """The view of the last manifest; a new one by another process is noticed by its file."""

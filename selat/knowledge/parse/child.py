@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from selat.core.errors import DocumentUnreadable
 from selat.knowledge.parse.parsed import Block, ParsedText
@@ -52,7 +53,7 @@ class Child:
         reply = json.loads(line)
         if "error" in reply:
             raise DocumentUnreadable(reply["error"])
-        return ParsedText(reply["text"], tuple(Block(*block) for block in reply["blocks"]), reply["facts"])
+        return ParsedText(reply["text"], tuple(map(_block, reply["blocks"])), reply["facts"])
 
     def close(self) -> None:
         if self._process:
@@ -87,3 +88,8 @@ class Child:
                 if not piece or piece.endswith(b"\n"):
                     break
         return b"".join(pieces)
+
+
+def _block(told: list[Any]) -> Block:
+    start, end, heading, page, table, box = told
+    return Block(start, end, heading, page, table, tuple(box) if box else None)

@@ -6,19 +6,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from selat.core.errors import DocumentUnreadable
+from selat.core.passage import Box
 
 MAX_CHARACTERS = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph or table: characters `start` to `end` (exclusive) of the text; `page` from 1, 0 for none."""
+    """A paragraph or table: characters `start` to `end` (exclusive) of the text; `page` from 1, 0 for none.
+
+    `box` is where it stands on the page, as a passage's is.
+    """
 
     start: int
     end: int
     heading: str = ""
     page: int = 0
     table: bool = False
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,8 @@ class Builder:
         self._path.append((level, text))
         self.facts.setdefault("title", text)
 
-    def paragraph(self, text: str) -> None:
-        self._add(text.strip(), table=False)
+    def paragraph(self, text: str, box: Box | None = None) -> None:
+        self._add(text.strip(), table=False, box=box)
 
     def table(self, rows: Iterable[Sequence[str]]) -> None:
         """One line a row, cells parted by ` | `, so that a table stays a table in the text."""
@@ -68,7 +73,7 @@ class Builder:
             raise DocumentUnreadable("no text in the document; a scan needs OCR before it can be ingested")
         return ParsedText("\n\n".join(self._pieces), tuple(self._blocks), self.facts)
 
-    def _add(self, text: str, *, table: bool) -> None:
+    def _add(self, text: str, *, table: bool, box: Box | None = None) -> None:
         if not text:
             return
         start = self._length + (2 if self._pieces else 0)
@@ -77,4 +82,4 @@ class Builder:
             raise DocumentUnreadable(f"more than {MAX_CHARACTERS:,} characters of text; split the document")
         self._pieces.append(text)
         path = " › ".join(text for _, text in self._path)
-        self._blocks.append(Block(start, self._length, path, self._page, table))
+        self._blocks.append(Block(start, self._length, path, self._page, table, box))
