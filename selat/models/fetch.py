@@ -21,7 +21,7 @@ from selat.models.offer import Source, Stream, Wanted
 from selat.models.record import ModelFile
 from selat.models.web import Gone, RangeNotSatisfiable
 
-BUFFER_BYTES = 4 << 20
+BUFFER_BYTES = 1 << 20
 TRIES = 6
 """Times in a row that a connection may break without a byte of progress."""
 WAIT_S = 0.25
