@@ -17,11 +17,15 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 from peft import LoraConfig, get_peft_model
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
 )
@@ -29,7 +33,13 @@ from transformers import (
 LETTERS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
 REST = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 SHORT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-PATTERNS = {"llama": rf"{SHORT}|{LETTERS}|\p{{N}}{{1,3}}|{REST}", "qwen3": rf"{SHORT}|{LETTERS}|\p{{N}}|{REST}"}
+PATTERNS = {
+    "llama": rf"{SHORT}|{LETTERS}|\p{{N}}{{1,3}}|{REST}",
+    "mistral": "",
+    "qwen2": rf"{SHORT}|{LETTERS}|\p{{N}}|{REST}",
+    "qwen3": rf"{SHORT}|{LETTERS}|\p{{N}}|{REST}",
+}
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -59,7 +69,23 @@ TEXTS = (
 STEPS, GENERATED = 70, 16
 
 
-def tokenizer(kind: str) -> PreTrainedTokenizerFast:
+def pieces() -> Tokenizer:
+    """As SentencePiece models are converted: blanks are letters, what is not known falls apart into bytes."""
+    made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    own = ["<unk>", *SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))]
+    words = [word for sentence in SENTENCES for word in sentence.split(" ")]
+    made.train_from_iterator(words, trainers.BpeTrainer(vocab_size=700, special_tokens=own, show_progress=False))
+    told = json.loads(made.to_str())
+    told["added_tokens"] = [one for one in told["added_tokens"] if not one["content"].startswith("<0x")]
+    return Tokenizer.from_str(json.dumps(told))
+
+
+def letters(kind: str) -> Tokenizer:
+    """As GPT-2's and those after it: bytes are letters, and a pattern cuts the text."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -71,13 +97,17 @@ def tokenizer(kind: str) -> PreTrainedTokenizerFast:
     trainer = trainers.BpeTrainer(
         vocab_size=640,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        special_tokens=SPECIAL,
         show_progress=False,
     )
     made.train_from_iterator(SENTENCES, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=TEMPLATE
-    )
+    return made
+
+
+def tokenizer(kind: str) -> PreTrainedTokenizerFast:
+    made = letters(kind) if PATTERNS[kind] else pieces()
+    ends = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    return PreTrainedTokenizerFast(tokenizer_object=made, chat_template=TEMPLATE, **ends)
 
 
 def train(model: torch.nn.Module, words: PreTrainedTokenizerFast, sentences: list[str], steps: int) -> None:
@@ -127,6 +157,10 @@ def make(kind: str, folder: Path) -> None:
             **{"high_freq_factor": 4.0, "original_max_position_embeddings": 256},
         }
         model = LlamaForCausalLM(LlamaConfig(**common, rope_parameters=scaled))
+    elif kind == "mistral":
+        model = MistralForCausalLM(MistralConfig(**common, sliding_window=None))
+    elif kind == "qwen2":
+        model = Qwen2ForCausalLM(Qwen2Config(**common))
     else:
         model = Qwen3ForCausalLM(Qwen3Config(**common, head_dim=80, tie_word_embeddings=True))
     train(model, words, SENTENCES, STEPS)
@@ -144,7 +178,7 @@ def make(kind: str, folder: Path) -> None:
     }
     targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     tuned = get_peft_model(model, LoraConfig(r=8, lora_alpha=12, target_modules=targets, task_type="CAUSAL_LM"))
-    train(tuned, words, [sentence.upper() for sentence in SENTENCES], STEPS)
+    train(tuned, words, [" ".join(reversed(text.split(" "))) for text in SENTENCES], STEPS)
     tuned.save_pretrained(folder / "adapter")
     expected["adapted"] = {prompt: greedy(tuned, words, prompt) for prompt in PROMPTS}
     (folder / "expected.json").write_text(json.dumps(expected, ensure_ascii=False))

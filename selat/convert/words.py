@@ -50,7 +50,7 @@ def write_words(writer: gguf.GGUFWriter, folder: Path, size: int, cut: str = "")
     writer.add_token_types(kinds)
     special = gguf.SpecialVocab(folder, load_merges=not pieces, n_vocab=size)
     special.add_to_gguf(writer, quiet=True)
-    if "bos" not in special.add_special_token and not pieces:
+    if "bos" not in special.add_special_token:  # llama.cpp would add one to pieces by itself
         writer.add_add_bos_token(_adds_first(told))
 
 
