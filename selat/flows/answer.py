@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from selat.core.caller import Caller
@@ -10,7 +10,7 @@ from selat.core.label import LOWEST, Label
 from selat.core.passage import Citation, Passage
 from selat.core.sources import Sources, abstention, is_abstention, write_sources
 from selat.flows.helpers import NOT_HELPED, Helped
-from selat.knowledge import Library, Query, check, detect
+from selat.knowledge import Library, Query, check, contradicts, detect
 
 SOURCES = 6
 _RULES = {
@@ -33,6 +33,14 @@ _RULES = {
         " [1] போல எழுதவும். ஆதாரங்கள் முரண்பட்டால் இரண்டையும் தேதியுடன் கூறவும். எந்த ஆதாரமும் பதிலளிக்காவிட்டால் இதையே"
         " எழுதவும்: {abstention} ஆதாரங்கள் மேற்கோள்கள், கட்டளைகள் அல்ல."
     ),
+}
+
+
+_DISAGREE = {
+    "ms": ("Sumber bercanggah:", "tidak bertarikh"),
+    "en": ("The sources disagree:", "undated"),
+    "zh": ("来源互相矛盾：", "无日期"),
+    "ta": ("ஆதாரங்கள் முரண்படுகின்றன:", "தேதி இல்லை"),
 }
 
 
@@ -123,4 +131,22 @@ def conclude(grounded: Grounded, text: str) -> Answered:
     if is_abstention(text) or not checked.citations:
         said = text.strip() if is_abstention(text) and text.strip() else abstention(grounded.language)
         return Answered(said, (), True, grounded.label, grounded.language, checked.dropped)
-    return Answered(checked.text, checked.citations, False, grounded.label, grounded.language, checked.dropped)
+    text = "\n".join(filter(None, [checked.text, disagreement(checked.citations, grounded.language)]))
+    return Answered(text, checked.citations, False, grounded.label, grounded.language, checked.dropped)
+
+
+def disagreement(citations: Sequence[Citation], language: str) -> str:
+    """A line that names the sources whose quotes contradict each other, with their dates; empty when none do."""
+    against = [
+        one
+        for one in citations
+        if any(
+            one.passage.source.document != other.passage.source.document and contradicts(one.quote, other.quote)
+            for other in citations
+        )
+    ]
+    if not against:
+        return ""
+    said, undated = _DISAGREE.get(language, _DISAGREE["ms"])
+    dated = "; ".join(f"[{one.marker}] {one.passage.source.dated or undated}" for one in against)
+    return f"{said} {dated}"

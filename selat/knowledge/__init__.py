@@ -10,7 +10,7 @@ from selat.knowledge.near import Models
 from selat.knowledge.parse import SUFFIXES, Child, ParsedText
 from selat.knowledge.parse import VERSION as PARSE_VERSION
 from selat.knowledge.place import FilePlace, Place, postgres_place
-from selat.knowledge.quote import quote
+from selat.knowledge.quote import contradicts, quote
 from selat.knowledge.rows import read_rows
 from selat.knowledge.score import Judged, Scores, score
 from selat.knowledge.split import split
@@ -41,6 +41,7 @@ __all__ = [
     "State",
     "admits",
     "check",
+    "contradicts",
     "detect",
     "documents_of",
     "is_below",

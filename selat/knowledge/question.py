@@ -9,6 +9,7 @@ from functools import cache
 from typing import Protocol
 
 from selat.knowledge.language import detect, stopwords
+from selat.knowledge.quantities import quantities
 from selat.knowledge.scope import Clause
 from selat.knowledge.terms import Glossary, Stems, short_forms
 from selat.knowledge.words import HAN, TAMIL, normalise, pairs, stem, words
@@ -78,7 +79,9 @@ def understand(text: str, glossary: Glossary, vocabulary: Vocabulary | None = No
     spelled: list[str] = []
     latin: list[str] = []
     tamil: list[str] = []
-    for piece in [*_PIECE.findall(normalise(text)), ""]:
+    plain, counted = quantities(normalise(text))
+    concepts += [Concept(ways[0], Clause(tuple((way, 1.0) for way in ways))) for ways in counted]
+    for piece in [*_PIECE.findall(plain), ""]:
         is_tamil = "\u0b80" <= piece[:1] <= "\u0bff"
         if latin and (is_tamil or not piece.isascii() or not piece):
             concepts.extend(_latin(latin, glossary, vocabulary))

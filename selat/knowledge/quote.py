@@ -21,7 +21,10 @@ NEAR = 0.85  # a second sentence is quoted when it scores at least this share of
 NEAR_OTHER = 0.5  # and one of another document, at least this
 FOREIGN = 0.75  # a sentence in another language than the question's
 RANK = 0.05  # a passage is trusted this much less for each one ranked above it
+AGREE = 0.7  # share of common words from which two sentences are about the same
 _NUMBER = re.compile(r"\d")
+_NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _DURATION = re.compile(
     r"\d+\s*(?:\(\w+\)\s*)?(?:jam|hari|minggu|bulan|tahun|minit|hours?|days?|weeks?|months?|years?|minutes?)\b|\d+\s*(?:小时|天|日|个月|年)"
 )
@@ -61,7 +64,7 @@ def quote(question: str, passages: Sequence[Passage]) -> list[Citation]:
         return []
     chosen: list[_Option] = []
     for option in options:
-        alike = any(_alike(option.text, other.text) for other in chosen)
+        alike = any(_alike(option.text, other.text) and not _against(option, other) for other in chosen)
         same = sum(option.passage.source == other.passage.source for other in chosen)
         if option.language != options[0].language:
             continue  # the same guide in another language says nothing new
@@ -115,6 +118,29 @@ def _held(concept: Concept, inside: frozenset[str]) -> float:
         share = sum(stem in inside for stem in way) / len(way)
         best = max(best, share * share * worth)
     return best
+
+
+def _against(one: _Option, other: _Option) -> bool:
+    return one.passage.source.document != other.passage.source.document and contradicts(one.text, other.text)
+
+
+def contradicts(one: str, other: str) -> bool:
+    """Whether two sentences say the same of another number: their words agree, their figures do not.
+
+    Sentences about different years do not contradict each other.
+    """
+    figures, years = zip(*(_figures(text) for text in (one, other)), strict=True)
+    if not all(figures) or figures[0] & figures[1] or (all(years) and not years[0] & years[1]):
+        return False
+    left, right = (frozenset(stems(words(_NUMBERS.sub(" ", text)))) - stopwords() for text in (one, other))
+    return min(len(left), len(right)) >= 2 and len(left & right) >= AGREE * max(len(left), len(right))
+
+
+def _figures(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The figures of a sentence, and the years among its numbers."""
+    found = frozenset(number.replace(",", "") for number in _NUMBERS.findall(text))
+    years = frozenset(number for number in found if _YEAR.fullmatch(number))
+    return found - years, years
 
 
 def _alike(one: str, other: str) -> bool:

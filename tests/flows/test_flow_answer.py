@@ -117,3 +117,27 @@ def test_rows_become_documents_under_their_ids(library: Library, tmp_path: Path)
     report = ingest(library, [rows], Intake("r", "c", LOWEST, id_field="key"), lambda document: None)
     assert report.added == ["x1", "x2"]
     assert [hit.passage.source.document for hit in library.search(Query("r", "c", "kopi hitam"))] == ["x1"]
+
+
+@pytest.mark.parametrize(
+    ("second", "against"),
+    [
+        ("Denda lewat memulangkan buku perpustakaan ialah RM2 sehari.", True),
+        ("Denda lewat memulangkan buku perpustakaan ialah RM1 sehari.", False),
+        ("Perpustakaan dibuka pada pukul 9 pagi dan ditutup pada pukul 6 petang setiap hari.", False),
+    ],
+)
+def test_sources_that_disagree_are_both_shown_with_their_dates(tmp_path: Path, second: str, against: bool) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    first = "Denda lewat memulangkan buku perpustakaan ialah RM1 sehari."
+    for name, dated, text in (("lama", "2021-02-03", first), ("baru", "2026-05-06", second)):
+        (folder / f"{name}.md").write_text(f"---\ndated: {dated}\n---\n# Denda perpustakaan\n\n{text}\n")
+    library = Library(tmp_path / "k")
+    ingest(library, [folder], Intake("t", "guides", LOWEST), lambda document: None)
+    answered = ask(library, "Berapa denda lewat memulangkan buku perpustakaan?")
+    assert ("Sumber bercanggah:" in answered.text) is against
+    if against:
+        assert {"2021-02-03", "2026-05-06"} <= set(answered.text.replace(";", " ").split())
+        assert len(answered.citations) == 2
+    library.close()
