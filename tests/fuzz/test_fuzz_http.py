@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from http_laws import check_answers, check_events, check_requests
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 CUTS = st.lists(st.integers(0, 10_000), max_size=8)
@@ -92,7 +92,7 @@ STREAMS = st.lists(
 ).map(lambda pairs: b"".join(event + end for event, end in pairs))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(REQUESTS, CUTS)
 @example(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE\r\n\r\n", [30])
 @example(
@@ -103,13 +103,13 @@ def test_callers_bytes_mean_one_thing_however_they_are_cut(data: bytes, cuts: li
     check_requests(data, cuts)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANSWERS, CUTS, st.booleans())
 def test_engines_bytes_are_an_answer_or_an_error_of_ours(data: bytes, cuts: list[int], stream: bool) -> None:
     check_answers(data, cuts, stream)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STREAMS | st.binary(max_size=200), CUTS)
 def test_events_are_forwarded_or_garbage_however_they_are_cut(data: bytes, cuts: list[int]) -> None:
     check_events(data, cuts)
