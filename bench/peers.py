@@ -67,6 +67,7 @@ globalThis.fetch = async (...a) => {
 };
 """
 CELLS = ("small c64", "small c1", "32 KB c16", "32 KB c1", "fast c16", "paced c16", "paced c1")
+FEWEST = 20
 SLOW = ("litellm", "portkey")
 """These answer so few requests that a cell needs more time for a figure."""
 TARGETS = (
@@ -256,7 +257,10 @@ def measure(row: Row, one: Started, cell: str, bench: Bench, seconds: int) -> No
         count, p50, p99 = answered.requests, answered.p50_ms, answered.p99_ms
         row.bad += answered.bad
     used = (cpu_s(one.pid) if one.pid else 0.0) - before
-    row.cpu_us.setdefault(cell, []).append(1e6 * used / max(count, 1))
+    if count < FEWEST:
+        print(f"{cell}: {count:.0f} answers are too few to tell", file=sys.stderr)
+        return
+    row.cpu_us.setdefault(cell, []).append(1e6 * used / count)
     row.p50_ms.setdefault(cell, []).append(p50)
     row.p99_ms.setdefault(cell, []).append(p99)
 
@@ -271,6 +275,8 @@ def round_of(name: str, row: Row, bench: Bench, seconds: int) -> None:
         wrk(one.port, one.headers, small, 16, 4 if name in SLOW else 1)
         for cell in CELLS:
             measure(row, one, cell, bench, seconds * 3 if name in SLOW else seconds)
+            if cell not in row.cpu_us:
+                continue
             print(
                 f"{name:14} {cell:10} {row.cpu_us[cell][-1]:10.1f} µs {row.p50_ms[cell][-1]:9.2f} ms",
                 file=sys.stderr,
@@ -284,6 +290,10 @@ def mid(values: list[float]) -> float:
     return median(values) if values else float("nan")
 
 
+def figure(values: list[float], places: int) -> str:
+    return f"{median(values):.{places}f}" if values else "–"
+
+
 def table(rows: dict[str, Row]) -> list[str]:
     """Medians of the rounds for CPU, lowest rounds for latency, which foreign load only adds to."""
     heads = ["gateway", "small µs", "32 KB µs", "chunk µs, fast", "chunk µs, paced", "small added p50/p99 ms"]
@@ -295,11 +305,11 @@ def table(rows: dict[str, Row]) -> list[str]:
         own, plain_ = getattr(row, which).get(cell), getattr(base, which).get(cell)
         return f"{min(own) - min(plain_):.2f}" if own and plain_ and row is not base else "–"
 
-    for name, row in sorted(rows.items(), key=lambda pair: mid(pair[1].cpu_us["small c64"])):
-        cpu = [f"{mid(row.cpu_us[cell]):.1f}" for cell in ("small c64", "32 KB c16", "fast c16", "paced c16")]
+    for name, row in sorted(rows.items(), key=lambda pair: mid(pair[1].cpu_us.get("small c64", []))):
+        cpu = [figure(row.cpu_us.get(cell, []), 1) for cell in ("small c64", "32 KB c16", "fast c16", "paced c16")]
         late = f"{added(row, 'small c1', 'p50_ms')}/{added(row, 'small c1', 'p99_ms')}"
         more = [late, added(row, "32 KB c1", "p50_ms"), added(row, "paced c1", "p50_ms")]
-        weight = [f"{mid(row.rss_mb):.0f}", f"{mid(row.pss_mb):.0f}", f"{mid(row.start_s):.1f}", str(row.bad)]
+        weight = [figure(row.rss_mb, 0), figure(row.pss_mb, 0), figure(row.start_s, 1), str(row.bad)]
         lines.append("| " + " | ".join([name, *(cpu if row is not base else ["–"] * 4), *more, *weight]) + " |")
     return lines
 
@@ -308,7 +318,7 @@ def ratios(rows: dict[str, Row]) -> list[str]:
     """Selat's CPU against each target's peer, where both were measured."""
     lines = ["| what | selat / peer | target |", "|---|---|---|"]
     for what, cell, peer, most in TARGETS:
-        if peer in rows and "selat" in rows:
+        if peer in rows and "selat" in rows and cell in rows[peer].cpu_us and cell in rows["selat"].cpu_us:
             ratio = mid(rows["selat"].cpu_us[cell]) / mid(rows[peer].cpu_us[cell])
             told = f"1/{1 / ratio:.0f}" if ratio < 0.1 else f"{ratio:.2f}"
             aim = f"1/{1 / most:.0f}" if most < 0.1 else f"{most:g}"

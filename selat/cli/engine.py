@@ -11,6 +11,7 @@ import typer
 from selat.app import DEFAULT_TENANT, Platform, detect_engines, open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import Misused
+from selat.gateway.logs import begin
 
 app = typer.Typer(help="Engines: add, list, detect, remove.", no_args_is_help=True)
 
@@ -161,9 +162,10 @@ def host(
     home: HomeOption = None,
 ) -> None:
     """Hold models for whoever calls them; started by `selat up`, not by people."""
-    level = logging.WARNING if private else logging.INFO
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with open_platform(home, "models") as platform:
+        begin(platform.settings)
+        if private:
+            logging.getLogger().setLevel(logging.WARNING)
         platform.host_models(private)
 
 
