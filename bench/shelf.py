@@ -1,10 +1,10 @@
 """Models coming and going, measured: pulling beside curl, and the mirror. Run by bench/engines.py.
 
-One file of random bytes lies in memory (/dev/shm where there is one), so that no disk decides. `pull`: nginx
-serves it; curl writes it to a file; the store's fetching writes, hashes, looks into and seals it, in turns.
-`mirror`: Selat serves it to curl, one caller and four at once, and the gateway's memory is read before and during.
-The best round of each counts. Beside the clock stands the rate by CPU time of the busiest thread (pull) or of the
-process (curl, gateway): what the clock would show with free cores, which other work here does not distort.
+`pull`: nginx serves a file of random bytes; curl writes it to a file, the store's fetching writes, hashes, looks
+into and seals it, in turns; all in memory (/dev/shm), so that no disk decides. `mirror`: Selat serves a file that
+it just took in to curl, one caller and four at once; the gateway's memory is read before and during. The best round
+of each counts. Beside the clock stands the rate by CPU time of the busiest thread (pull) or of the process (curl,
+gateway): what the clock would show with free cores, which other work on the machine does not distort.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def pull(rounds: int) -> tuple[Rates, Rates]:
 def mirror(rounds: int) -> tuple[Rates, Rates, int, int]:
     """To one caller and to four at once; MB of the gateway's memory before and at most."""
     one, four = Rates(), Rates()
-    with _memory() as folder, _selat(folder / "home") as (address, key):
+    with _warm() as folder, _selat(folder / "home") as (address, key):
         store = ModelStore(folder / "home" / "models")
         source, _ = _make(folder / "model.safetensors")
         with store.taking() as blobs:
@@ -108,6 +108,13 @@ def _children_s() -> float:
 def _spent_s(pid: int) -> float:
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def _warm() -> Iterator[Path]:
+    """On a disk as a home is: the file was just written, so the kernel holds it in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager
