@@ -2,7 +2,7 @@
 
 `pull`: nginx serves a file of random bytes; curl writes it to a file, the store's fetching writes, hashes, looks
 into and seals it, in turns; all in memory (/dev/shm), so that no disk decides. `mirror`: Selat serves a file that
-it just took in to curl, one caller and four at once; the gateway's memory is read before and during. The best round
+it just took in to curl, one caller and four at once; the gateway's memory is read too. The best round
 of each counts. Beside the clock stands the rate by CPU time of the busiest thread (pull) or of the process (curl,
 gateway): what the clock would show with free cores, which other work on the machine does not distort.
 """
