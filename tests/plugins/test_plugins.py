@@ -82,7 +82,7 @@ def test_packs_of_other_packages_are_found_by_name(tmp_path: Path) -> None:
     plugged = eval_packs()
     assert plugged == {"bank-pinjaman": tmp_path / "site" / "packs" / "bank-pinjaman.toml"}
     assert len(pack_named("bank-pinjaman", plugged).items) == 3
-    with pytest.raises(NotFound, match="tatabahasa, bank-pinjaman"):
+    with pytest.raises(NotFound, match="terjemahan, bank-pinjaman"):
         pack_named("bank-simpanan", plugged)
     listed = CliRunner().invoke(app, ["eval", "list", "--json"])
     assert "bank-pinjaman" in {row["name"] for row in json.loads(listed.stdout)}
