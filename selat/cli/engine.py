@@ -117,16 +117,11 @@ def run(
     with open_platform(home) as platform:
         wanted["gguf"] = str(_gguf(platform, source, file))
         given = {field: value for field, value in wanted.items() if value is not None}
-        said = platform.settings
         fields: dict[str, object] = {
             "name": name,
             "kind": "llama",
             "models": dict.fromkeys(model or [name], name) | {public: public for public in files},
-            "site": {
-                "jurisdiction": said.site_jurisdiction,
-                "operator": said.site_operator,
-                "hardware": said.site_hardware,
-            },
+            "site": _here(platform),
             "llama": {**given, "adapters": files} if files else given,
         }
         platform.check_gguf(given, files)
@@ -222,6 +217,16 @@ def remove(
         show_json({"removed": name})
     else:
         show(f"removed {name}")
+
+
+def _here(platform: Platform) -> dict[str, str]:
+    """Where this machine stands, as the settings say."""
+    said = platform.settings
+    return {
+        "jurisdiction": said.site_jurisdiction,
+        "operator": said.site_operator,
+        "hardware": said.site_hardware,
+    }
 
 
 def _gguf(platform: Platform, source: str, file: str) -> Path:
