@@ -133,6 +133,13 @@ def test_every_change_is_an_entry_in_the_callers_name(admin: Admin) -> None:
     assert again["rotated_from"] == key["id"]
     assert again["secret"] != key["secret"]
     change("officer", "DELETE", "/keys/{key}", "key.revoked", key=key["id"])
+    change("officer", "PUT", "/tenant/profile", "tenant.profile", {"profile": "sme"})
+    person = change("operator", "POST", "/people", "person.added", {"login": "baharu"})
+    rights = {"roles": ["builder"], "clearance": "terbuka"}
+    change("operator", "PUT", "/people/{person}", "person.changed", rights, person=person["id"])
+    change("operator", "POST", "/people/{person}/link", "person.linked", person=person["id"])
+    change("operator", "DELETE", "/people/{person}", "person.disabled", person=person["id"])
+    change("operator", "POST", "/people/{person}/reopen", "person.enabled", person=person["id"])
     limit = {"period": "day", "unit": "requests", "amount": 9000}
     change("operator", "PUT", "/quotas", "quota.set", limit)
     (used,) = admin.call("auditor", "GET", "/quotas")[1]
@@ -203,6 +210,22 @@ def test_nobody_makes_a_key_above_what_they_hold(admin: Admin) -> None:
     hidden = admin.call("low", "POST", "/documents/remove", {"document": "sulit.txt"})
     assert hidden == admin.call("low", "POST", "/documents/remove", {"document": "tiada.txt"})
     del admin.secrets["low"]
+
+
+def test_nobody_takes_over_the_account_of_one_who_watches_them(admin: Admin) -> None:
+    """Whoever opens a link is that person: an operator makes none for an officer, nor changes or closes one."""
+    status, officer = admin.call("officer", "POST", "/people", {"login": "pegawai", "roles": ["officer"]})
+    assert status == 201
+    assert officer["path"].startswith("/welcome?link=")
+    place = f"/people/{officer['id']}"
+    rights = {"roles": ["member"], "clearance": "terbuka"}
+    assert admin.call("operator", "POST", f"{place}/link")[0] == 403
+    assert admin.call("operator", "PUT", place, rights)[0] == 403
+    assert admin.call("operator", "DELETE", place)[0] == 403
+    assert admin.call("operator", "POST", "/people", {"login": "x1", "roles": ["auditor"]})[0] == 403
+    assert admin.call("officer", "PUT", place, {**rights, "roles": ["operator"]})[0] == 403
+    assert admin.call("officer", "PUT", place, rights)[0] == 200
+    assert admin.call("operator", "POST", f"{place}/link")[0] == 201
 
 
 def test_members_see_their_own_requests_and_overseers_the_tenants(admin: Admin) -> None:

@@ -293,9 +293,8 @@ def ours(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     running.leaves_of(found.ids["receipt"], "closed")
     for (method, _), (path, body) in WALKED.items():
         if method == "GET" and "/notices/" not in path and "{collection}" not in path:
-            assert found.call(method, found.fill(path), body)[0] == 200, (
-                "the walk must be of things that are there"
-            )
+            status = found.call(method, found.fill(path), body)[0]
+            assert status == 200, f"the walk must be of things that are there: {path}"
     found.secret = theirs.secret
     yield found
     assert running.stop() == 0, running.log.read_text()
