@@ -102,9 +102,8 @@ def run(
     json_: JsonOption = False,
 ) -> None:
     """Run a model on this machine (needs the extra `llama`): it is loaded when it is first called."""
-    files = {
-        left: str(Path(path).absolute()) for left, path in _pairs("--adapter", adapter or [], alone=False).items()
-    }
+    adapters = _pairs("--adapter", adapter or [], alone=False)
+    files = {left: str(Path(path).absolute()) for left, path in adapters.items()}
     wanted: dict[str, object] = {
         "context": context,
         "parallel": parallel,
@@ -128,8 +127,7 @@ def run(
         spec = platform.changes().add_engine(DEFAULT_TENANT, fields)
         found = next(one for one in platform.shelf.survey() if one.spec == spec)
     if json_:
-        show_json(found.to_json())
-        return
+        return show_json(found.to_json())
     show(f"added {spec.name}: {', '.join(public for public, _ in spec.models)}")
     if found.health is not None:
         say(found.health.detail)
