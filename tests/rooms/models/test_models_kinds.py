@@ -66,7 +66,10 @@ def test_a_pickle_under_another_name_is_found(tmp_path: Path, path: str, protoco
         check_content(path, file)
 
 
-@pytest.mark.parametrize("inside", [_zip(), gzip.compress(b"x"), b"\x7fELF\2\1\1", b"MZ\x90\0"])
+INSIDES = {"zip": _zip(), "gzip": gzip.compress(b"x"), "elf": b"\x7fELF\2\1\1", "exe": b"MZ\x90\0"}
+
+
+@pytest.mark.parametrize("inside", INSIDES.values(), ids=INSIDES)
 def test_an_archive_or_program_under_another_name_is_found(tmp_path: Path, inside: bytes) -> None:
     file = tmp_path / "f"
     file.write_bytes(inside)
