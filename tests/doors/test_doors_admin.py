@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -18,10 +18,12 @@ from selat.app import Platform
 from selat.core.caller import ROLES
 from selat.core.label import HIGHEST, parse_label
 from selat.flows.ingest import Intake, ingest
+from selat.flows.shelve import Claim
 from selat.gateway.admin.route import Route
 from selat.gateway.admin.table import ROUTES
 from selat.home import Home
 from selat.identity import KeyWish, Tenant
+from selat.models.record import QUARANTINED
 from selat.testing import Upstream
 
 MISSING = "tiada-0000"
@@ -185,9 +187,27 @@ def test_every_change_is_an_entry_in_the_callers_name(admin: Admin) -> None:
     change("builder", "POST", "/documents/retry", "document.retried", {"document": "rosak.pdf"})
     change("operator", "POST", "/documents/remove", "document.removed", place)
     assert admin.call("auditor", "GET", "/labels?document=surat.txt")[0] == 404
+    change("officer", "POST", "/models/admit", "model.admitted", {"name": quarantined(admin)})
     only_reads = {("POST", "/admin/v1/policy/check"), ("POST", "/admin/v1/policy/explain")}
     changing = {(one.method, one.path) for one in ROUTES if one.method != "GET"}
     assert changing - walked == only_reads
+
+
+def quarantined(admin: Admin) -> str:
+    """The name of a model on the shelf that nobody has let out yet."""
+    folder = admin.selat.home.parent / "datang"
+    folder.mkdir()
+    header = b"{}" + b" " * 6
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    platform = Platform(Home(admin.selat.home), "test")
+    try:
+        shelving = platform.shelving()
+        model, _ = shelving.add(folder, Claim("jauh/datang", licence="mit"))
+        with platform.models.taking():
+            platform.models.put(replace(model, state=QUARANTINED))
+    finally:
+        platform.close()
+    return model.name
 
 
 def test_nobody_makes_a_key_above_what_they_hold(admin: Admin) -> None:
