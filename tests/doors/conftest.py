@@ -54,15 +54,10 @@ def fresh(upstream: Upstream, tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def console(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A Selat of the console tests' own, with a real browser; skipped where there is none."""
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: make test installs it"
-    )
-    from console_kit import CHROMIUM, NO_BROWSER, Console
-
-    if not CHROMIUM:
-        pytest.skip(NO_BROWSER)
+def console_selat(
+    upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Running, dict[str, str]]]:
+    """A Selat of the console tests' own, and the people that they made in it."""
     folder = tmp_path_factory.mktemp("console")
     home = folder / "home"
     home.mkdir()
@@ -72,9 +67,27 @@ def console(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
     teller += f'site = {{ jurisdiction = "MY" }}\n[engine.models]\n{models}'
     (home / "engines.toml").write_text(engines_toml(upstream) + teller)
     running = start(home, upstream, folder / "log")
+    yield running, {}
+    assert running.stop() == 0, running.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def console(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """That Selat with a real browser before it; skipped where there is none.
+
+    The browser is closed with its file: while it is open, its driver's event loop runs in this thread, and nothing
+    else can run one.
+    """
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: make test installs it"
+    )
+    from console_kit import CHROMIUM, NO_BROWSER, Console
+
+    if not CHROMIUM:
+        pytest.skip(NO_BROWSER)
+    running, made = request.getfixturevalue("console_selat")
     with sync_api.sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield Console(running, browser)
+        yield Console(running, browser, made)
         browser.close()
-    assert running.stop() == 0, running.log.read_text()
