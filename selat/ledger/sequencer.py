@@ -157,6 +157,8 @@ class Sequencer:
         if state.plan is not None:
             self._finish_plan()
         elif not mine or signed.size != state.base.size:
+            # Whoever sees the first checkpoint may ask the index at once.
+            self._index.make()
             self._publish(self._edge)
         self._fold()
 
