@@ -21,14 +21,13 @@ from rich.live import Live
 from selat.cli.frame import HomeOption, JsonOption, say, show_json
 from selat.cli.top_screen import WORDS, screen
 from selat.core.errors import Misused, Unavailable
-from selat.gateway.metrics import load, total
+from selat.gateway.metrics import load_fresh, total
 from selat.gateway.traffic import Traffic, parse, traffic
 from selat.home import Home, find_home, open_home
 
 app = typer.Typer(help="Live traffic in the terminal.")
 WINDOW_S = 10.0
 """Rates and latencies are those of so many seconds: long enough for a p99, short enough to be live."""
-STALE_S = 10.0
 _TIMEOUT_S = 5.0
 
 Look = Callable[[], dict[str, float]]
@@ -69,11 +68,10 @@ def looking_into(home: Home) -> Look:
     """What the gateways of a home on this machine left in it a second ago."""
 
     def look() -> dict[str, float]:
-        fresh = time.time() - STALE_S
-        left = [path for path in home.metrics.glob("*.json") if path.stat().st_mtime > fresh]
+        left = load_fresh(home.metrics)
         if not left:
             raise Unavailable(f"no gateway runs on {home.path}; start one: selat up")
-        return total(load(path) for path in left)
+        return total(left)
 
     return look
 

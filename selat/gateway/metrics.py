@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -47,6 +48,7 @@ BUCKETS_S = (
     *(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
 )
+STALE_S = 10.0
 FOLD_AT = 512
 """Small, so that adding up never holds the loop for longer than about a millisecond."""
 
@@ -196,6 +198,16 @@ def load(path: Path) -> dict[str, float]:
         found = json.loads(path.read_text())
         return found if isinstance(found, dict) else {}
     return {}
+
+
+def load_fresh(folder: Path) -> list[dict[str, float]]:
+    """What the workers of a home left in the last seconds; one that is older is of a worker that ended."""
+    found = []
+    for path in folder.glob("*.json"):
+        with contextlib.suppress(FileNotFoundError):  # its worker ended in this moment
+            if path.stat().st_mtime > time.time() - STALE_S:
+                found.append(load(path))
+    return found
 
 
 def load_others(folder: Path, but: Path) -> list[dict[str, float]]:

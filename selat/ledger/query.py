@@ -136,12 +136,7 @@ def usage(folder: Path, by: tuple[str, ...], question: Question) -> list[Use]:
     for name in by:
         if name not in DIMENSIONS:
             raise BadRequest(f"usage: no dimension '{name}'; known: {', '.join(DIMENSIONS)}", param="by")
-    special = {
-        "day": "substr(o.time, 1, 10)",
-        "month": "substr(o.time, 1, 7)",
-        "outcome": "coalesce(c.outcome, '')",
-    }
-    groups = [special.get(name, f"o.{name}") for name in by]
+    groups = [_SPECIAL.get(name, f"o.{name}") for name in by]
     where, values = _where(question)
     sql = f"SELECT {', '.join([*groups, _SUMS])} {_FROM}{where}"
     if groups:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 from starlette.responses import Response
 
 from selat.console.page import At, Page
 from selat.console.view import View
 from selat.console.words import N_
 from selat.gateway.admin.route import OPERATOR, READERS
-from selat.gateway.metrics import load, total
+from selat.gateway.metrics import load_fresh, total
 from selat.gateway.traffic import EngineLoad, traffic
 
 STATES = {
@@ -19,8 +16,6 @@ STATES = {
     "half_open": (N_("Sedang dicuba semula"), "warn"),
     "open": (N_("Direhatkan selepas gagal"), "bad"),
 }
-FRESH_S = 10.0
-"""Numbers of a worker that are older are of one that ended."""
 
 
 async def show(view: View) -> Response:
@@ -40,13 +35,7 @@ async def show(view: View) -> Response:
 
 def _loads(view: View) -> tuple[EngineLoad, ...]:
     """As the workers of this gateway see their engines, added up."""
-    samples: list[dict[str, Any]] = []
-    for path in view.house.platform.home.metrics.glob("*.json"):
-        try:
-            if path.stat().st_mtime > time.time() - FRESH_S:
-                samples.append(load(path))
-        except OSError:
-            continue  # its worker ended in this moment
+    samples = load_fresh(view.house.platform.home.metrics)
     return traffic({}, total(samples), 1.0).engines if samples else ()
 
 
