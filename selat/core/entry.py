@@ -98,7 +98,8 @@ class Opening(NamedTuple):
 
     `model` and `engine` are registered names, empty when the caller named an unknown one (the caller's own
     words never enter a leaf); `purpose` likewise is `unregistered` for one outside the tenant's register.
-    `packs` is the hex SHA-256 that stands for the rule packs in force for the tenant.
+    `packs` is the hex SHA-256 that stands for the rule packs in force for the tenant. `language` is the
+    prompt's, coarsely: `ms`, `en`, `zh`, `ta`, or empty for any other.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Opening(NamedTuple):
     decision: Decision
     prompt: Commitment
     packs: str = ""
+    language: str = ""
 
     @property
     def kind(self) -> str:
@@ -134,6 +136,7 @@ class Opening(NamedTuple):
             "engine": self.engine,
             "site": self.site.to_json() if self.site else None,
             "label": self.label.to_json(),
+            "language": self.language,
             "scan": self.scan.to_json(),
             "decision": decision_json(self.decision),
             "policy": policy_json(self.decision.basis, self.packs),
@@ -147,8 +150,9 @@ class Opening(NamedTuple):
             f'{{"api":{quoted(self.api)},"caller":{quoted(self.caller)},'
             f'"decision":{_decision_text(decision.effect, decision.rules)},"engine":{quoted(self.engine)},'
             f'"id":{quoted(self.id)},"kind":"{self.kind}","label":{self.label.leaf_text},'
-            f'"model":{quoted(self.model)},"policy":{_policy_text(decision.basis, self.packs)},'
-            f'"prompt":{self.prompt.leaf_text},"purpose":{quoted(self.purpose)},"scan":{self.scan.leaf_text},'
+            f'"language":{quoted(self.language)},"model":{quoted(self.model)},'
+            f'"policy":{_policy_text(decision.basis, self.packs)},"prompt":{self.prompt.leaf_text},'
+            f'"purpose":{quoted(self.purpose)},"scan":{self.scan.leaf_text},'
             f'"site":{self.site.leaf_text if self.site else "null"},"tenant":{quoted(self.tenant)},'
             f'"time":{quoted(self.time)},"v":{VERSION}}}'
         ).encode()

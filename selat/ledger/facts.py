@@ -39,6 +39,7 @@ class Details(Facts, frozen=True):
     api: str = ""
     model: str = ""
     engine: str = ""
+    language: str = ""
     label: _Label = _Label()
     decision: _Decision = _Decision()
     outcome: str = ""

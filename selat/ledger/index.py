@@ -10,18 +10,19 @@ from selat.ledger.facts import details
 from selat.ledger.sqlite import opened
 
 NAME = "index.db"
-VERSION = 2
+VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
     leaf INTEGER PRIMARY KEY, id TEXT NOT NULL, kind TEXT NOT NULL, tenant TEXT NOT NULL, time TEXT NOT NULL,
     caller TEXT NOT NULL, purpose TEXT NOT NULL, api TEXT NOT NULL, model TEXT NOT NULL, engine TEXT NOT NULL,
     official TEXT NOT NULL, cloud TEXT NOT NULL, personal TEXT NOT NULL, jurisdictions TEXT NOT NULL,
     effect TEXT NOT NULL, rules TEXT NOT NULL, outcome TEXT NOT NULL, status INTEGER NOT NULL,
-    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, duration_ms INTEGER NOT NULL);
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, duration_ms INTEGER NOT NULL,
+    language TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS entry_id ON entry (id);
 CREATE INDEX IF NOT EXISTS entry_time ON entry (tenant, time);
 """
-_INSERT = f"INSERT OR REPLACE INTO entry VALUES ({', '.join('?' * 21)})"  # noqa: S608 - only question marks
+_INSERT = f"INSERT OR REPLACE INTO entry VALUES ({', '.join('?' * 22)})"  # noqa: S608 - only question marks
 
 
 class Index:
@@ -91,4 +92,5 @@ def _row(number: int, leaf: bytes) -> tuple[int | str, ...]:
         usage.prompt,
         usage.completion,
         said.duration_ms,
+        said.language,
     )

@@ -15,7 +15,19 @@ _LEVELS = {
     for axis, kind in (("official", Official), ("cloud", CloudClass), ("personal", PersonalKind))
     for level in kind
 }
-DIMENSIONS = ("tenant", "caller", "model", "engine", "purpose", "api", "effect", "outcome", "day", "month")
+DIMENSIONS = (
+    "tenant",
+    "caller",
+    "model",
+    "engine",
+    "purpose",
+    "api",
+    "effect",
+    "outcome",
+    "language",
+    "day",
+    "month",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +144,16 @@ class Use:
 
 
 def usage(folder: Path, by: tuple[str, ...], question: Question) -> list[Use]:
-    """Usage grouped by `by` (of DIMENSIONS). Raises: BadRequest, for a dimension that is none; LedgerBroken."""
+    """Usage grouped by `by` (of DIMENSIONS).
+
+    Raises: BadRequest, for a dimension that is none, and for language beside caller, since a language can tell
+    what community a person is of; LedgerBroken.
+    """
     for name in by:
         if name not in DIMENSIONS:
             raise BadRequest(f"usage: no dimension '{name}'; known: {', '.join(DIMENSIONS)}", param="by")
+    if {"caller", "language"} <= set(by):
+        raise BadRequest("usage: language is counted for a tenant, never beside callers", param="by")
     groups = [_SPECIAL.get(name, f"o.{name}") for name in by]
     where, values = _where(question)
     sql = f"SELECT {', '.join([*groups, _SUMS])} {_FROM}{where}"

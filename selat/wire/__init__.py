@@ -3,6 +3,7 @@
 from selat.wire.ask import APIS, CHAT, Ask, decode, read_ask
 from selat.wire.body import AnswerBody, read_answer
 from selat.wire.events import Events
+from selat.wire.language import LANGUAGES, language_of
 from selat.wire.messages_answer import messages_error
 from selat.wire.shaper import Shaper, framed
 from selat.wire.texts import rewrite, texts
@@ -10,12 +11,14 @@ from selat.wire.texts import rewrite, texts
 __all__ = [
     "APIS",
     "CHAT",
+    "LANGUAGES",
     "AnswerBody",
     "Ask",
     "Events",
     "Shaper",
     "decode",
     "framed",
+    "language_of",
     "messages_error",
     "read_answer",
     "read_ask",

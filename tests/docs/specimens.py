@@ -45,6 +45,7 @@ OPENING = Opening(
     decision=Redact(("redact-personal",), "personal data is masked", Basis("5f" * 32, "c1" * 32)),
     prompt=Commitment.to(PROMPT, PROMPT_SALT),
     packs="7d" * 32,
+    language="ms",
 )
 CLOSING = Closing(
     id=_ID,

@@ -53,6 +53,7 @@ def test_an_answer_leaves_an_opening_and_a_closing(office: Callable[..., Office]
     assert json.loads(body)["choices"][0]["message"]["content"] == "Echo: apa khabar"
     opened, closed = desk.leaves()
     assert (opened["kind"], opened["id"], opened["decision"]["effect"]) == ("opened", reply.opening.id, "permit")
+    assert opened["language"] == "ms"
     assert (closed["kind"], closed["id"], closed["outcome"], closed["status"]) == (
         "closed",
         reply.opening.id,

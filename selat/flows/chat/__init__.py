@@ -20,7 +20,7 @@ from selat.flows.chat.desk import Desk
 from selat.flows.chat.sent import Sent, Shape, Streamed, Whole, outcome_of
 from selat.ledger import Ticket
 from selat.policy import UNREGISTERED
-from selat.wire import Ask
+from selat.wire import Ask, language_of
 
 __all__ = ["Desk", "Streamed", "Whole", "chat"]
 
@@ -134,6 +134,7 @@ def _opening(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Openin
         decision=option.decision,
         prompt=Commitment.to(ask.body, desk.entropy(32)),
         packs=desk.packs.get(ask.caller.profile, ""),
+        language=language_of(ask.document),
     )
 
 

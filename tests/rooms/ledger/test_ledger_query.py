@@ -105,6 +105,15 @@ def test_usage_is_a_fold_that_a_rebuilt_index_repeats(book: House) -> None:
         usage(book.folder, ("leaf; DROP TABLE entry",), Question())
 
 
+def test_languages_are_counted_for_a_tenant_and_never_beside_a_caller(house: House) -> None:
+    house.write([opened(n, language=code) for n, code in enumerate(("ms", "ta", "ms"))] + [opened(3)])
+    house.sequence()
+    counted = {one.group[0]: one.requests for one in usage(house.folder, ("language",), Question())}
+    assert counted == {"ms": 2, "ta": 1, "": 1}, "an entry from before languages were booked has none"
+    with pytest.raises(BadRequest, match="never beside callers"):
+        usage(house.folder, ("caller", "language"), Question())
+
+
 def test_reindexing_waits_for_the_sequencer_to_stop(book: House) -> None:
     sequencer = Sequencer(book.folder, book.signer)
     sequencer.start()
