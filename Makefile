@@ -43,7 +43,8 @@ test-ray: $(VENV)/.installed-dev  ## the same work on Ray as here
 	.make/ray/bin/python -m pytest tests/rooms/jobs tests/flows/test_flow_ingest_pools.py tests/doors/test_cli_eval.py -k ray -rs
 
 # Independent verifiers, for tests/interop: Go from PyPI, golang.org/x/mod from Debian; an S3 server and a
-# certified OpenID provider (tests/rooms/identity) from npm; Inspect (tests/rooms/evals), apart: it brings sixty packages.
+# certified OpenID provider (tests/rooms/identity) from npm; Inspect (tests/rooms/evals) and the reference tool of
+# OpenSSF Model Signing (tests/rooms/models), each apart: they bring sixty and thirty-five packages.
 # Where they cannot be had, those tests are skipped and say so.
 .make/tools: $(VENV)/.installed-dev
 	mkdir -p .make
@@ -52,6 +53,8 @@ test-ray: $(VENV)/.installed-dev  ## the same work on Ray as here
 	-test -x .make/inspect/bin/python || $(PYTHON) -m venv .make/inspect
 	-.make/inspect/bin/python -m pip install --quiet --disable-pip-version-check "inspect-ai>=0.3.200" "openai>=1.60"
 	-$(BIN)/python -c $(BESIDE) .make/inspect
+	-test -x .make/signing/bin/python || $(PYTHON) -m venv .make/signing
+	-.make/signing/bin/python -m pip install --quiet --disable-pip-version-check model-signing==1.1.1 pyopenssl
 	-npm install --prefix .make/oidc --ignore-scripts --no-audit --no-fund --silent oidc-provider@8.8.1
 	touch $@
 

@@ -58,6 +58,7 @@ from selat.knowledge import Library, postgres_place, quote
 from selat.knowledge import Place as KnowledgePlace
 from selat.ledger import Book, Journal, Place, prepare, read_bucket
 from selat.models import ModelStore
+from selat.models.vouch import read_signatures
 from selat.plugins import load_detectors
 from selat.policy import (
     DEFAULT,
@@ -288,7 +289,9 @@ class Platform:
 
     def shelving(self, by: str = LOCAL_KEY) -> Shelving:
         """How models come and go, booked in the name of a key."""
-        return Shelving(self.models, partial(self.record, by=by), now, self.home.engines)
+        said = self.settings
+        signatures = read_signatures(self.home.path, said.model_signers, said.model_require_signed)
+        return Shelving(self.models, partial(self.record, by=by), now, self.home.engines, signatures)
 
     @cached_property
     def tls(self) -> ssl.SSLContext | None:

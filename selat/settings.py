@@ -96,6 +96,13 @@ class Settings:
     model_upstream_allow: str = _setting(
         "", "Models that it may fetch from there, by pattern and comma, as in aisingapore/*,Qwen/Qwen3-8B."
     )  # type: ignore[assignment]
+    model_signers: str = _setting(
+        "",
+        "PEM files of public keys and of authorities whose signatures of models count, by comma, in the home.",
+    )  # type: ignore[assignment]
+    model_require_signed: str = _setting(
+        "", "Models that come onto the shelf only when signed by one of them, by pattern and comma; `*` is all."
+    )  # type: ignore[assignment]
     database: str = _setting(
         "",
         "URL of the database of keys and quotas, as postgresql+psycopg://HOST/NAME; else SQLite in the home.",

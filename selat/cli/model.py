@@ -15,11 +15,11 @@ from selat.cli import convert, shelf
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import NotFound
 from selat.evals.bars import read_bars
-from selat.evals.passport import Claimed, ClaimedScore, Passport
+from selat.evals.passport import ClaimedScore, Passport
 from selat.evals.run import Subject
 from selat.evals.store import Store
 from selat.evals.weigh import digest_file
-from selat.flows.claims import Claims, Row, beside, claimed_of, show_passport
+from selat.flows.claims import Claims, Row, beside, claimed_of, show_passport, signed_of
 from selat.flows.evaluate import choose_engine, own_weights, subject_of
 from selat.flows.promote import Gate, Registry, Wish, make_passport, weigh
 from selat.flows.promote import promote as promote_flow
@@ -53,7 +53,7 @@ def promote(
         subject = subject_of(chosen, name, files[0].digest, files[1].digest)
         bars = read_bars(platform.home.path / "promotion.toml", purpose)
         with _store(platform) as store:
-            passport = make_passport(fresh_id(), now(), subject, store, _claimed(platform, subject))
+            passport = _passport(platform, subject, store)
         wish = Wish(subject, purpose, bars, *files)
         judged = promote_flow(wish, passport, registry_of(platform), platform.record)
     if json_:
@@ -125,9 +125,11 @@ def claim(
         show(f"{one.exam}: {one.score / 1e6:.1%} claimed by {one.by} on {one.date}, {one.source}")
 
 
-def _claimed(platform: Platform, subject: Subject) -> Claimed:
+def _passport(platform: Platform, subject: Subject, store: Store) -> Passport:
     scores = Claims(registry_of(platform).folder).of(subject.model)
-    return claimed_of(platform.models.models(), subject.weights, scores)
+    shelf = platform.models.models()
+    passport = make_passport(fresh_id(), now(), subject, store, claimed_of(shelf, subject.weights, scores))
+    return msgspec.structs.replace(passport, signed=signed_of(shelf, subject.weights))
 
 
 def _show(passport: Passport) -> None:
@@ -135,6 +137,8 @@ def _show(passport: Passport) -> None:
     facts = {"vendor": said.vendor, "country": said.country, "licence": said.licence, "from": " ".join(said.base)}
     if told := ", ".join(f"{name} {text}" for name, text in facts.items() if text):
         show(f"  claimed, not verified here: {told}")
+    if passport.signed:
+        show(f"  verified here: files signed by {passport.signed.signer}, {passport.signed.verified[:10]}")
     for row in beside(passport):
         show(f"  {row.exam:20}{_verified(row)}")
         for one in row.claimed:

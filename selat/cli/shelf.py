@@ -13,6 +13,7 @@ from rich.progress import TaskID
 from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, byte_progress, say, show, show_json
 from selat.cli.pull import pull
+from selat.cli.sign import sign, verify
 from selat.cli.suggest import catalogue_, suggest
 from selat.flows.shelve import Claim
 from selat.models import Model
@@ -80,6 +81,7 @@ def show_model(name: ModelArgument, home: HomeOption = None, json_: JsonOption =
         ("source", model.source),
         ("added", model.added),
         ("receipt", model.receipt),
+        ("signed by", model.signed.signer),
         ("state", model.state),
         ("path", path),
     ):
@@ -97,28 +99,6 @@ def remove(name: ModelArgument, home: HomeOption = None, json_: JsonOption = Fal
         show_json({"removed": model.name, "revision": model.revision})
     else:
         show(f"removed {model.title}")
-
-
-def verify(
-    name: Annotated[str, typer.Argument(help="One model; else all of them.")] = "",
-    home: HomeOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Read every byte again and compare it with the record; exit 1 when a file was changed or is missing."""
-    with open_platform(home) as platform:
-        store, shelving = platform.models, platform.shelving()
-        models = [store.model(name)] if name else store.models()
-        with byte_progress("verifying", sum(map(_size, models)), quiet=json_) as bar:
-            damaged = [one for model in models for one in shelving.verify(model, partial(bar.advance, TaskID(0)))]
-    if json_:
-        rows = [{"model": one.model, "path": one.path, "state": one.state} for one in damaged]
-        show_json({"models": len(models), "damaged": rows})
-    else:
-        for one in damaged:
-            show(f"{one.state.upper()}  {one.model}  {one.path}")
-        show(f"{len(models)} models read: {len(damaged)} files are not what they were")
-    if damaged:
-        raise typer.Exit(1)
 
 
 def admit(name: ModelArgument, home: HomeOption = None, json_: JsonOption = False) -> None:
@@ -155,14 +135,11 @@ def enlist(app: typer.Typer) -> None:
     app.command("show")(show_model)
     app.command()(remove)
     app.command()(verify)
+    app.command()(sign)
     app.command()(admit)
     app.command()(gc)
     app.command()(suggest)
     app.command("catalogue")(catalogue_)
-
-
-def _size(model: Model) -> int:
-    return model.size_bytes
 
 
 def _row(model: Model) -> dict[str, object]:

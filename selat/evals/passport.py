@@ -86,6 +86,14 @@ class Claimed(msgspec.Struct, frozen=True):
     scores: tuple[ClaimedScore, ...] = ()
 
 
+class SignedFiles(msgspec.Struct, frozen=True):
+    """A signature over the model's files that was verified here: whose, over which manifest, when."""
+
+    signer: str
+    manifest: str
+    verified: str
+
+
 class Passport(msgspec.Struct, frozen=True):
     """What was verified here, of which subject, when; and apart from it what others claim of the model."""
 
@@ -94,6 +102,7 @@ class Passport(msgspec.Struct, frozen=True):
     subject: Subject
     results: tuple[Result, ...]
     claimed: Claimed = Claimed()
+    signed: SignedFiles | None = None
 
 
 def result_of(run: Run, pack: Pack, summary: Summary) -> Result:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from selat.core.errors import LedgerBroken
-from selat.evals.passport import Claimed, ClaimedScore, Passport, Result
+from selat.evals.passport import Claimed, ClaimedScore, Passport, Result, SignedFiles
 from selat.evals.run import Subject
 from selat.flows.promote import Promotion, Registry, replace_file
 from selat.models import Model
@@ -47,8 +47,7 @@ class Claims:
 
 def claimed_of(models: Iterable[Model], weights: str, scores: Sequence[ClaimedScore]) -> Claimed:
     """What the shelf's record of these weights says, and what was published of the model's scores."""
-    held = (one for one in models if weights and any(file.digest == weights for file in one.files))
-    model = next(held, None)
+    model = next(_holding(models, weights), None)
     if model is None:
         return Claimed(scores=tuple(scores))
     return Claimed(
@@ -64,6 +63,16 @@ def claimed_of(models: Iterable[Model], weights: str, scores: Sequence[ClaimedSc
         recipe=model.lineage.recipe,
         scores=tuple(scores),
     )
+
+
+def signed_of(models: Iterable[Model], weights: str) -> SignedFiles | None:
+    """Whose signature over a model with these weights was verified on the shelf; None for nobody's."""
+    held = (one.signed for one in _holding(models, weights) if one.signed.signer)
+    return next((SignedFiles(one.signer, one.manifest, one.verified) for one in held), None)
+
+
+def _holding(models: Iterable[Model], weights: str) -> Iterator[Model]:
+    return (one for one in models if weights and any(file.digest == weights for file in one.files))
 
 
 @dataclass(frozen=True, slots=True)

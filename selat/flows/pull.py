@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -13,12 +14,15 @@ from rich.filesize import decimal
 
 from selat.core.errors import ModelRefused, NotFound, SelatError, Unavailable
 from selat.flows.shelve import Claim, Shelving, described
-from selat.models import Model, ModelFile
+from selat.models import SIGNATURE, Model, ModelFile
 from selat.models.catalogue import entry_of
 from selat.models.fetch import Fetch, Stopped
+from selat.models.kinds import kind_of
 from selat.models.licence import Licence, licence
 from selat.models.offer import Offer, Source, Wanted
 from selat.models.record import READY
+from selat.models.signature import MAX_SIGNATURE_BYTES
+from selat.models.vouch import left_out
 
 SPARE_BYTES = 64 << 20
 """What a pull leaves free on the disk, for the ledger and everything else that must be written."""
@@ -58,13 +62,15 @@ def pull(shelving: Shelving, source: Source, terms: Terms, watch: Watch) -> Mode
         with shelving.store.taking() as blobs:
             _room(offer, shelving.store.folder)
             stop = Event()
-            files = _fetch(offer, Fetch(blobs, source, watch.told, stop), stop, terms.jobs)
+            fetch = Fetch(blobs, source, watch.told, stop)
+            _signature_first(shelving, offer, fetch)
+            files = _fetch(offer, fetch, stop, terms.jobs)
             known = entry_of(offer.name)
             vendor = terms.vendor or (known.vendor if known else "")
             country = terms.country or (known.country if known else "")
             said = Claim(offer.name, offer.revision, found.id, vendor, country, offer.card.lineage)
             model = replace(described(said, files, offer.source), state=terms.state)
-            return shelving.put(_joined(shelving, model), not found.permissive)
+            return shelving.put(_joined(shelving, model), not found.permissive, partial(_spared, offer))
     except ModelRefused as error:
         shelving.record("model.refused", {"model": offer.name, "source": offer.source, "licence": found.id})
         raise error
@@ -78,6 +84,26 @@ def _agree(offer: Offer, found: Licence, terms: Terms) -> None:
         f"{offer.name}: its licence is {found.title}{forbids}. Nothing was kept. "
         "Read it, then pull again with --accept-license"
     )
+
+
+def _signature_first(shelving: Shelving, offer: Offer, fetch: Fetch) -> None:
+    """Hold the digests that the source states against the signature, before gigabytes come for nothing.
+
+    Raises: ModelRefused.
+    """
+    wanted = next((one for one in offer.files if one.path == SIGNATURE), None)
+    content = None
+    if wanted is not None:
+        content = shelving.store.blobs.read(fetch.file(wanted).digest, MAX_SIGNATURE_BYTES)
+    found = shelving.signatures.of(offer.name, content)
+    if found is not None:
+        stated = (ModelFile(one.path, one.sha256, 0) for one in offer.files if one.sha256)
+        found.manifest.hold(stated, lambda path: True)
+
+
+def _spared(offer: Offer, path: str) -> bool:
+    """Whether a signed file may be absent: such never come, or others of the weights were asked for."""
+    return left_out(path) or (bool(offer.only) and kind_of(path).weights)
 
 
 def _room(offer: Offer, folder: Path) -> None:

@@ -7,13 +7,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from selat.core.errors import Misused, ModelBroken
+from selat.core.errors import Misused, ModelBroken, ModelRefused
 from selat.core.label import parse_label
-from selat.models import Freed, Lineage, Model, ModelFile, ModelStore, check_content, file_format, revision_of
+from selat.models import (
+    SIGNATURE,
+    Freed,
+    Lineage,
+    Model,
+    ModelFile,
+    ModelStore,
+    Signed,
+    check_content,
+    file_format,
+    revision_of,
+)
 from selat.models.folder import Found, look
 from selat.models.record import QUARANTINED, READY
+from selat.models.signature import MAX_SIGNATURE_BYTES, Manifest
+from selat.models.signers import Signer, Trust
 from selat.models.sources import card_of_folder
 from selat.models.store import KEEP_LOOSE_S, Damage
+from selat.models.vouch import Signatures, left_out, signed_by
 
 
 class Record(Protocol):
@@ -41,7 +55,7 @@ def _quiet(size_bytes: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shelving:
-    """The store, the book, the clock, and the file that names what engines serve.
+    """The store, the book, the clock, the file that names what engines serve, and whose signatures count.
 
     Each method makes one change and books it before it shows.
     """
@@ -50,6 +64,7 @@ class Shelving:
     record: Record
     now: Callable[[], str]
     engines: Path = Path("/nonexistent")
+    signatures: Signatures = Signatures()  # noqa: RUF009 - frozen
 
     def add(self, path: Path, claim: Claim, told: Callable[[int], None] = _quiet) -> tuple[Model, Found]:
         """Take in a folder or a file of this machine; the model, and what was found there. `told` hears of bytes.
@@ -72,11 +87,13 @@ class Shelving:
                 told(size)
             return self.put(described(claim, tuple(files), "folder")), found
 
-    def put(self, model: Model, accepted: bool = False) -> Model:
+    def put(self, model: Model, accepted: bool = False, spared: Callable[[str], bool] = left_out) -> Model:
         """Book a model whose files are in the store, and set it on the shelf; call it inside `store.taking`.
 
-        `accepted`: whoever brought it accepted a licence that is not permissive.
+        `accepted`: whoever brought it accepted a licence that is not permissive. `spared`: signed files that may
+        be absent. Raises: ModelRefused, for files that are not those signed, or unsigned ones that must be.
         """
+        model = self.signatures.vouched(model, self._signature(model), self.now(), spared)
         receipt = self.record("model.added", facts_of(model) | {"licence_accepted": accepted})
         return self.store.put(replace(model, added=self.now(), receipt=receipt))
 
@@ -115,8 +132,60 @@ class Shelving:
                 )
             for file in model.files:
                 check_content(file.path, blobs.path(file.digest))
+            model = self.signatures.vouched(model, self._signature(model), self.now())
             receipt = self.record("model.admitted", facts_of(model) | {"state": READY})
             return self.store.put(replace(model, state=READY, receipt=receipt))
+
+    def signature(self, model: Model, signer: Signer) -> bytes:
+        """A signature over the files of a model, each as it was taken in. Raises: ModelBroken."""
+        self.store.path_of(model)
+        return signer.sign(_manifest(model))
+
+    def sign(self, model: Model, signer: Signer) -> Model:
+        """Sign a model and keep the signature among its files.
+
+        Raises: ModelBroken; Misused, where it is signed already; LedgerUnavailable.
+        """
+        if model.file(SIGNATURE):
+            raise Misused(f"{model.title} has a {SIGNATURE} already; write yours beside it: --output FILE")
+        content = self.signature(model, signer)
+        with self.store.taking():
+            signed = Signed(signer.name, _manifest(model).digest, self.now())
+            self._book(model, "model.signed", signed)
+            return self.store.put(replace(self._with(model, content), signed=signed), current=False)
+
+    def vouch(
+        self, model: Model, trust: Trust, unverified: bytes | None = None, *, partial: bool = False
+    ) -> Model:
+        """Verify a signature over a model by `trust` and note it; the model's own `model.sig` where none is given.
+
+        One that is given is kept with the model, where it has none. `partial`: signed files may be absent.
+        Raises: ModelRefused, naming the files, and that is booked; Misused, where there is no signature.
+        """
+        given = self._signature(model) if unverified is None else unverified
+        if given is None:
+            raise Misused(f"{model.title} has no {SIGNATURE}; name it: --signature FILE")
+        try:
+            spared = (lambda path: True) if partial else left_out
+            signed = signed_by(trust.verify(given), model, self.now(), spared)
+        except ModelRefused:
+            self._book(model, "model.signature_refused", Signed())
+            raise
+        with self.store.taking():
+            self._book(model, "model.signature_verified", signed)
+            kept = model if model.file(SIGNATURE) else self._with(model, given)
+            return self.store.put(replace(kept, signed=signed), current=False)
+
+    def _book(self, model: Model, kind: str, signed: Signed) -> None:
+        facts = {"model": model.name, "revision": model.revision, "content": revision_of(model.files)}
+        self.record(kind, facts | {"signer": signed.signer, "manifest": signed.manifest, "absent": signed.absent})
+
+    def _signature(self, model: Model) -> bytes | None:
+        file = model.file(SIGNATURE)
+        return self.store.blobs.read(file.digest, MAX_SIGNATURE_BYTES) if file else None
+
+    def _with(self, model: Model, signature: bytes) -> Model:
+        return replace(model, files=(*model.files, ModelFile(SIGNATURE, *self.store.blobs.take_bytes(signature))))
 
     def gc(self, keep_loose_s: float = KEEP_LOOSE_S) -> Freed:
         """Clear away files of no model. Raises: HomeBusy, ModelBroken."""
@@ -139,6 +208,10 @@ def described(claim: Claim, files: tuple[ModelFile, ...], source: str) -> Model:
     )
 
 
+def _manifest(model: Model) -> Manifest:
+    return Manifest(model.name, {file.path: file.digest for file in model.files if file.path != SIGNATURE})
+
+
 def facts_of(model: Model) -> dict[str, object]:
     """What the book says of a model that came."""
     return {
@@ -151,4 +224,5 @@ def facts_of(model: Model) -> dict[str, object]:
         "source": model.source,
         "label": model.label,
         "state": model.state,
+        "signer": model.signed.signer,
     }

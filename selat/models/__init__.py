@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from selat.models.blobs import Blobs, Taken
 from selat.models.kinds import Kind, check_content, kind_of
-from selat.models.record import Lineage, Model, ModelFile, file_format, revision_of
+from selat.models.record import SIGNATURE, Lineage, Model, ModelFile, Signed, file_format, revision_of
 from selat.models.store import Damage, Freed, ModelStore
 
 __all__ = [
+    "SIGNATURE",
     "Blobs",
     "Damage",
     "Freed",
@@ -16,6 +17,7 @@ __all__ = [
     "Model",
     "ModelFile",
     "ModelStore",
+    "Signed",
     "Taken",
     "check_content",
     "file_format",

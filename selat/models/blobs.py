@@ -84,6 +84,18 @@ class Blobs:
             made.unlink(missing_ok=True)
         return Taken(digest.hexdigest(), size)
 
+    def take_bytes(self, data: bytes) -> Taken:
+        """Take in a small content. Raises: OSError; Unavailable, when the disk is full."""
+        made = self.partial / f"take.{os.getpid()}.{time.monotonic_ns()}"
+        digest = hashlib.sha256(data).hexdigest()
+        try:
+            with told_if_full(self.folder):
+                made.write_bytes(data)
+            self.keep(made, digest)
+        finally:
+            made.unlink(missing_ok=True)
+        return Taken(digest, len(data))
+
     def keep(self, made: Path, digest: str) -> None:
         """Move a whole file, written under `partial` and hashed by the caller, to its name; durable in the end.
 

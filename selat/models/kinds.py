@@ -20,6 +20,7 @@ TEXTS = (".json", ".jsonl", ".txt", ".md", ".jinja", ".yaml", ".yml", ".tiktoken
 OTHERS = (".model", ".spm")
 """SentencePiece: a protocol buffer, which holds data alone."""
 NAMES = ("license", "licence", "notice", "use_policy", "readme", "copying", ".gitattributes")
+WHOLE_NAMES = ("model.sig",)
 _RUNS = "is a pickle or holds one: loading it runs whatever its maker put in"
 REFUSED = {
     **dict.fromkeys(
@@ -57,7 +58,7 @@ def kind_of(path: str) -> Kind:
     end = name[name.rfind(".") :] if "." in name[1:] else ""
     if end in WEIGHTS:
         return Kind(True, weights=True)
-    if end in TEXTS or end in OTHERS or name.startswith(NAMES):
+    if end in TEXTS or end in OTHERS or name.startswith(NAMES) or path in WHOLE_NAMES:
         return Kind(True)
     why = REFUSED.get(end, "is neither safetensors, GGUF, nor a text that belongs to them")
     return Kind(False, f"'{path}' {why}")
@@ -91,7 +92,7 @@ def check_content(path: str, file: Path) -> None:
             (version,) = struct.unpack_from("<I", head.ljust(8, b"\0"), 4)
             if not 1 <= version <= 16:
                 raise ModelRefused(f"'{path}' is GGUF of version {version}; known are those up to 16")
-        elif name.endswith(".json"):
+        elif name.endswith(".json") or path in WHOLE_NAMES:
             _check_json(path, opened, file.stat().st_size)
 
 

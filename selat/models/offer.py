@@ -30,7 +30,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A model at a source. `source` names it without credentials; `revision` is "" where the source has none."""
+    """A model at a source. `source` names it without credentials; `revision` is "" where the source has none.
+
+    `only`: the patterns of weights that were asked for, where not all were.
+    """
 
     name: str
     revision: str
@@ -38,6 +41,7 @@ class Offer:
     source: str
     card: Card = field(default_factory=Card)
     left_out: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int:

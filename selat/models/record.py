@@ -12,6 +12,8 @@ import msgspec
 from selat.core.errors import BadRequest
 
 READY, QUARANTINED = "ready", "quarantined"
+SIGNATURE = "model.sig"
+"""The file that signs the others of a model. Source: OpenSSF Model Signing."""
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?")
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -47,6 +49,20 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """A signature over a model's files that was verified here: by whom, over what, when; empty where none was.
+
+    `signer`: `key:SHA-256` or `certificate:SUBJECT`. `manifest`: SHA-256 over the digests of what was signed.
+    `absent`: how many signed files are not kept here.
+    """
+
+    signer: str = ""
+    manifest: str = ""
+    verified: str = ""
+    absent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A model as it is kept. What is not known is empty: vendor, country and licence are then as claimed by none.
 
@@ -69,6 +85,7 @@ class Model:
     receipt: str = ""
     label: str = ""
     state: str = READY
+    signed: Signed = Signed()
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -125,8 +142,11 @@ def check_path(path: str) -> str:
 
 
 def revision_of(files: Iterable[ModelFile]) -> str:
-    """The revision of files that come without one: 40 hex digits of a SHA-256 over path, digest and size."""
-    lines = sorted(f"{file.digest} {file.size_bytes} {file.path}\n" for file in files)
+    """The revision of files that come without one: 40 hex digits of a SHA-256 over path, digest and size.
+
+    A signature signs a revision and is no part of it.
+    """
+    lines = sorted(f"{file.digest} {file.size_bytes} {file.path}\n" for file in files if file.path != SIGNATURE)
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:40]
 
 

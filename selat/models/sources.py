@@ -41,7 +41,7 @@ class Hub:
         files, left_out = choose(listed, self._only)
         card = said.get("cardData")
         known = card_of(card if isinstance(card, dict) else {})
-        return Offer(self._name, commit, files, f"hub:{self._host}/{self._name}", known, left_out)
+        return Offer(self._name, commit, files, f"hub:{self._host}/{self._name}", known, left_out, self._only)
 
     def open(self, wanted: Wanted, start: int) -> Stream:
         return self._web.get(wanted.place, start)
@@ -96,7 +96,7 @@ class Directory:
         listed = [Wanted(path, self._url + quote(path), sha256=digest) for path, digest in read_sums(sums)]
         files, left_out = choose(listed, self._only)
         files = tuple(Wanted(one.path, one.place, self._size(one.place), one.sha256) for one in files)
-        return Offer(self._name, "", files, self._source, self._card(files), left_out)
+        return Offer(self._name, "", files, self._source, self._card(files), left_out, self._only)
 
     def open(self, wanted: Wanted, start: int) -> Stream:
         return self._web.get(wanted.place, start)
@@ -146,7 +146,8 @@ class Folder:
             digest = digest_file(file) if stated is None else stated[inside]
             listed.append(Wanted(inside, str(file), file.stat().st_size, digest))
         files, left_out = choose(listed, self._only)
-        return Offer(self._name, "", files, "folder", card_of_folder(found.files), (*found.left_out, *left_out))
+        card, left_out = card_of_folder(found.files), (*found.left_out, *left_out)
+        return Offer(self._name, "", files, "folder", card, left_out, self._only)
 
     def open(self, wanted: Wanted, start: int) -> Stream:
         try:

@@ -88,8 +88,8 @@ class ModelStore:
             raise NotFound(f"no model '{what}' on the shelf; see: selat model list, or fetch it: selat model pull")
         return found[0]
 
-    def put(self, model: Model) -> Model:
-        """Write the record of a model whose files are all there, and make it the name's current revision.
+    def put(self, model: Model, *, current: bool = True) -> Model:
+        """Write the record of a model whose files are all there; `current` makes it the name's current revision.
 
         Call it inside `taking`. Raises: ModelBroken, for a file missing or changed; Unavailable, for a full disk.
         """
@@ -100,7 +100,8 @@ class ModelStore:
         with told_if_full(self.folder):
             make_folder(folder)
             replace(folder / f"{model.revision}.json", msgspec.json.format(msgspec.json.encode(model), indent=1))
-            replace(folder / _CURRENT, model.revision.encode())
+            if current:
+                replace(folder / _CURRENT, model.revision.encode())
             self._plant(model)
         return model
 

@@ -11,7 +11,7 @@ from selat.core.errors import LedgerBroken
 from selat.core.note import VerifierKey
 from selat.core.signer import Signer
 from selat.evals.item import digest_of
-from selat.evals.passport import Claimed, ClaimedScore, Part, Passport, Result, sign, verify
+from selat.evals.passport import Claimed, ClaimedScore, Part, Passport, Result, SignedFiles, sign, verify
 from selat.evals.run import Exam, Subject
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats" / "passport.md"
@@ -68,6 +68,7 @@ SPECIMEN = Passport(
             ),
         ),
     ),
+    signed=SignedFiles("key:" + "6b" * 32, "4d" * 32, "2026-11-22T02:50:00.125Z"),
 )
 
 
@@ -92,7 +93,7 @@ def test_the_specimen_verifies_with_the_key_beside_it() -> None:
 
 def test_every_field_is_explained() -> None:
     page = PAGE.read_text("utf-8")
-    for kind in (Passport, Result, Claimed, ClaimedScore):
+    for kind in (Passport, Result, Claimed, ClaimedScore, SignedFiles):
         for field in kind.__struct_fields__:
             assert f"`{field}`" in page, field
     for field in Subject.__dataclass_fields__:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from selat.app import furnish, open_platform
 from selat.home import create_home
@@ -102,3 +104,32 @@ def test_what_cannot_come_in_is_refused_in_plain_words(home: Path, tmp_path: Pat
     with open_platform(home) as platform:
         assert platform.models.models() == []
     assert "model." not in leaves(home)
+
+
+def test_a_model_is_signed_verified_and_asked_for_signed(home: Path, tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "key.pem").write_bytes(private)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (home / "jabatan.pub").write_bytes(public)
+    source = folder(tmp_path / "kecil")
+    assert selat(home, "add", str(source), "--name", "cuba/kecil").returncode == 0
+    done = selat(home, "sign", "cuba/kecil", "--key", str(tmp_path / "key.pem"), "--json")
+    assert done.returncode == 0, done.stderr
+    signer = json.loads(done.stdout)["signer"]
+    assert f"signed by {signer}" in selat(home, "show", "cuba/kecil").stdout
+    verified = selat(home, "verify", "cuba/kecil", "--public-key", str(home / "jabatan.pub"), "--json")
+    assert json.loads(verified.stdout)["signed"]["signer"] == signer
+    whose = selat(home, "verify", "cuba/kecil", "--signature", str(tmp_path / "none.sig"))
+    assert (whose.returncode, "none.sig" in whose.stderr) == (2, True)
+
+    (home / "selat.toml").write_text('model_signers = "jabatan.pub"\nmodel_require_signed = "luar/*"\n')
+    refused = selat(home, "add", str(source), "--name", "luar/kecil")
+    assert (refused.returncode, "comes only when signed" in refused.stderr) == (1, True)
+    (source / "pytorch_model.bin").unlink()
+    tree = Path(json.loads(selat(home, "show", "cuba/kecil", "--json").stdout)["path"])
+    (source / "model.sig").write_bytes((tree / "model.sig").read_bytes())
+    assert selat(home, "add", str(source), "--name", "luar/kecil").returncode == 0
+    book = leaves(home)
+    for kind in ("model.signed", "model.signature_verified"):
+        assert f'"{kind}"' in book

@@ -28,7 +28,10 @@ class LicenceCard(Told):
 
 
 class ModelCard(Told):
-    """A model on the shelf. `state` is ready or quarantined; `label` is what it was made from."""
+    """A model on the shelf. `state` is ready or quarantined; `label` is what it was made from.
+
+    `signer`: whose signature over its files was verified here; "" for nobody's.
+    """
 
     name: str
     revision: str
@@ -42,6 +45,7 @@ class ModelCard(Told):
     receipt: str
     label: str
     state: str
+    signer: str
     files: int
     size_bytes: int
 
@@ -119,6 +123,7 @@ def _card(model: Model) -> dict[str, object]:
         "receipt": model.receipt,
         "label": model.label,
         "state": model.state,
+        "signer": model.signed.signer,
         "files": len(model.files),
         "size_bytes": model.size_bytes,
     }
