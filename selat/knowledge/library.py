@@ -155,11 +155,12 @@ class Library:
 
     def search(self, query: Query) -> list[Hit]:
         """Passages that answer best, only ones within the clearance, best first, at most `k`."""
-        return [Hit(candidate.passage, candidate.score) for candidate in self._ranked(query)[: query.k]]
+        return [Hit(candidate.passage, candidate.score) for candidate in self._ranked(query)[1][: query.k]]
 
     def evidence(self, query: Query) -> list[Hit]:
         """As `search`, without what holds too little of the question to answer it, at most 3 of one document."""
-        found = answering(self._ranked(query), FUSED if self.near.in_use else 1)
+        question, ranked = self._ranked(query)
+        found = answering(question, ranked, self._live(), FUSED if self.near.in_use else 1)
         taken: Counter[str] = Counter()
         hits: list[Hit] = []
         for one in found:
@@ -295,7 +296,7 @@ class Library:
         self.near.close()
         self.place.close()
 
-    def _ranked(self, query: Query) -> list[Candidate]:
+    def _ranked(self, query: Query) -> tuple[Question, list[Candidate]]:
         index = self._live()
         index.renew()
         question = understand(query.text, shared(), index)
@@ -317,7 +318,7 @@ class Library:
         ranked = rank(question, Found(kept, wholes, texts), index)
         if near:
             ranked = fuse(ranked, found, near)
-        return self.near.reranked(query.text, ranked)
+        return question, self.near.reranked(query.text, ranked)
 
     def _groups(self, query: Query) -> frozenset[str]:
         return self.store.groups(query.tenant) if EVERY_GROUP in query.groups else query.groups

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol
 
 from selat.core.passage import Passage
+from selat.knowledge.evidence import ANSWERS, Frequencies, Looked, evidence, read_signs
 from selat.knowledge.question import Concept, Question
 from selat.knowledge.store import Stored
 from selat.knowledge.words import stems, words
@@ -16,32 +16,26 @@ from selat.knowledge.words import stems, words
 # Weights of a candidate's parts, set on the questions in bench/knowledge (dev split).
 TEXT, WHOLE, SHARE, SHARE_WHOLE, TITLE, FIT = 0.6, 0.15, 0.8, 0.5, 0.1, 1.5
 SAME_LANGUAGE = 0.2  # for a document in the question's language: of two that say the same, the readable one
-# Evidence that a document answers: what the passage and its document hold of the question, what title and headings
-# hold, and how much of the title was asked for: logistic regression over the questions of bench/knowledge, where
-# 83 % of the hopeless stay below `ANSWERS` and 5 % of the others.
+# How near a document is that is shown beside one that answers: what the passage and its document hold of the
+# question, what title and headings hold, and how much of the title was asked for.
 SAID, HELD, NAMED, FITS = 0.18, 0.24, 0.21, 0.37
-ANSWERS = 0.43
 SPELT_OUT = 0.8  # or one passage holds this share of a question of two telling concepts, whatever its title
-FOLLOWS = 0.3  # least evidence of a document shown beside one that answers
-
-
-class Frequencies(Protocol):
-    """How rare a stem is."""
-
-    @property
-    def size(self) -> int: ...
-
-    def frequency(self, stem: str) -> int: ...
+FOLLOWS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A passage with its score and its evidence (0 to 1) that it answers the question; `id` is the store's."""
+    """A passage with its score and how near it is to the question (0 to 1); `id` is the store's.
+
+    `stems` are its own in order; `held` says how fully it, its title and its headings hold each concept.
+    """
 
     passage: Passage
     score: float
-    evidence: float
+    near: float
     id: int = 0
+    stems: str = field(default="", repr=False)
+    held: tuple[float, ...] = field(default=(), repr=False)
 
 
 @dataclass(slots=True)
@@ -96,10 +90,10 @@ def rank(question: Question, found: Found, rarity: Frequencies) -> list[Candidat
         value = text + SHARE * share + SHARE_WHOLE * whole + (TITLE + FIT * document.fit) * in_title
         if passage.source.language == question.language:
             value += SAME_LANGUAGE
-        evidence = SAID * share + HELD * whole + NAMED * _share(named, weights, total) + FITS * document.fit
+        near = SAID * share + HELD * whole + NAMED * _share(named, weights, total) + FITS * document.fit
         if telling > 1 and share >= SPELT_OUT:
-            evidence = max(evidence, share)
-        candidates.append(Candidate(passage, value, evidence, stored.id))
+            near = max(near, share)
+        candidates.append(Candidate(passage, value, near, stored.id, stored.stems, tuple(held)))
     # Of equals, the one whose name comes first: not the one that happened to be read first.
     return sorted(candidates, key=lambda one: (-one.score, one.passage.source.document, one.passage.number))
 
@@ -110,11 +104,16 @@ def _document(title: str, text: frozenset[str], question: Question, rarity: Freq
     return _Document(held, in_title, fit)
 
 
-def answering(ranked: Sequence[Candidate], looked_at: int = 1) -> list[Candidate]:
-    """The candidates to answer from: none when the first `looked_at` hold too little of the question."""
-    if max((one.evidence for one in ranked[:looked_at]), default=0.0) < ANSWERS:
-        return []
-    return [one for one in ranked if one.evidence >= FOLLOWS]
+def answering(
+    question: Question, ranked: Sequence[Candidate], rarity: Frequencies, looked_at: int = 1
+) -> list[Candidate]:
+    """The candidates to answer from: none when the first `looked_at` say too little to answer."""
+    weights = [weight(concept, rarity) for concept in question.concepts]
+    for one in ranked[:looked_at]:
+        looked = Looked(one.passage, one.stems, one.held)
+        if evidence(read_signs(question, looked, weights, rarity)) >= ANSWERS:
+            return [one for one in ranked if one.near >= FOLLOWS]
+    return []
 
 
 def _share(held: Sequence[float], weights: Sequence[float], total: float) -> float:

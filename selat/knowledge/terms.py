@@ -18,10 +18,12 @@ from selat.knowledge.words import pairs, stems, words
 Stems = tuple[str, ...]
 _STATE_WORDS: tuple[Stems, ...] = (("negeri",), ("state",))
 _DISTRICT_WORDS: tuple[Stems, ...] = (("daerah",), ("district",), ("negeri",), ("state",))
+_COUNTRY_WORDS = ("negara", "country", "warganegara", "kewarganegaraan", "nationality", "citizenship")
 FEW = 8
 LANGUAGES = ("ms", "en", "zh", "ta")
 EVERYDAY = "everyday"  # the domain of words that seldom are what a question is about
 PLACES = "places"
+COUNTRIES = "countries"
 # A question names a place where a document that covers all places names their kind.
 _STATE_NAMES = (
     "johor kedah kelantan melaka pahang perak perlis sabah sarawak selangor terengganu labuan putrajaya"
@@ -42,6 +44,7 @@ class Glossary:
     _telling: set[Stems] = field(default_factory=set)
     _everyday: set[Stems] = field(default_factory=set)
     _places: dict[Stems, tuple[Stems, ...]] = field(default_factory=dict)
+    _countries: set[Stems] = field(default_factory=set)
     _written: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     _pairs: dict[str, list[int]] = field(default_factory=dict)
     longest: int = 1
@@ -73,6 +76,9 @@ class Glossary:
                 kind.add(key)
                 if domain == PLACES and key_word != "malaysia":
                     self._places.setdefault(key, kinds)
+                elif domain == COUNTRIES:
+                    self._places.setdefault(key, _country_kinds())
+                    self._countries.add(key)
                 self._ids.setdefault(key, []).append(number)
                 self.longest = max(self.longest, len(key))
                 if language == "ta":
@@ -96,6 +102,10 @@ class Glossary:
     def kinds_of_place(self, phrase: Stems) -> tuple[Stems, ...]:
         """What a document on all places calls one of them (`state`, `district`); empty for no place."""
         return self._places.get(phrase, ())
+
+    def is_country(self, phrase: Stems) -> bool:
+        """Whether a phrase names a country other than Malaysia, or a group of them."""
+        return phrase in self._countries
 
     def equals_tamil(self, found: Sequence[str]) -> list[tuple[Stems, str]]:
         """Equals of some words: as written, else by their stems, else by a shared beginning of each."""
@@ -131,6 +141,11 @@ def _alike(one: str, other: str) -> bool:
             break
         shared += 1
     return shared >= 4 and shared >= max(len(one), len(other)) - 3
+
+
+@cache
+def _country_kinds() -> tuple[Stems, ...]:
+    return tuple(dict.fromkeys(phrase_stems(word) for word in _COUNTRY_WORDS))
 
 
 @cache

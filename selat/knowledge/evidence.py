@@ -1,0 +1,146 @@
+"""Whether a passage answers a question or only stands near it: signs weighed by a regression over known questions.
+
+A passage on the same subject holds most of a question's words and yet no answer. What tells the two apart: how
+much of the title's own subject was asked for (units, places and groups of people left out: `by state` is on every
+page), how dense the question's words stand, and whether what is demanded (a price, a fine, a salary) or a foreign
+country is missing altogether.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from selat.core.passage import Passage
+from selat.knowledge.question import Concept, Question
+from selat.knowledge.terms import Glossary, shared
+from selat.knowledge.words import stem, stems, words
+
+# Weights: logistic regression over the questions of bench/knowledge that may be tuned on (dev, dev2, near), each
+# with and without its right documents in the library; `bench/evidence.py` fits them anew.
+SHARE, FIT, SUBJECT, DENSE, UNSEEN, TELLING, DEMANDED, ABROAD = 3.18, 1.27, 2.78, 1.57, 2.34, 0.37, -0.57, -2.33
+BIAS = -7.09
+ANSWERS = 0.25  # evidence from which a question is answered: 7 % of the answerable ones lie below
+MOST_TELLING = 5
+LENGTH = 100  # stems of a usual passage
+K1, B = 1.2, 0.75  # Source: Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
+HALF = 0.5
+_DATA = Path(__file__).parent / "data"
+
+
+class Frequencies(Protocol):
+    """How rare a stem is."""
+
+    @property
+    def size(self) -> int: ...
+
+    def frequency(self, stem: str) -> int: ...
+
+
+class Signs(NamedTuple):
+    """What speaks for a passage, each 0 to 1 but `telling` (a count) and `dense` (0 to 2.2)."""
+
+    share: float
+    fit: float
+    subject: float
+    dense: float
+    unseen: float
+    telling: float
+    demanded: float
+    abroad: float
+
+
+class Looked(NamedTuple):
+    """A passage beside a question: its stems in order; how fully it, its title and headings hold each concept."""
+
+    passage: Passage
+    stems: str
+    held: tuple[float, ...]
+
+
+def evidence(signs: Signs) -> float:
+    """The chance (0 to 1) that a passage with these signs answers."""
+    weights = (SHARE, FIT, SUBJECT, DENSE, UNSEEN, TELLING, DEMANDED, ABROAD)
+    return 1 / (1 + math.exp(-BIAS - sum(sign * weight for sign, weight in zip(signs, weights, strict=True))))
+
+
+def read_signs(question: Question, looked: Looked, weights: list[float], rarity: Frequencies) -> Signs:
+    """The signs of one passage. `weights` say how much each concept tells."""
+    concepts = question.concepts
+    total = sum(weights) or 1.0
+
+    def share(parts: list[float]) -> float:
+        return sum(part * weight for part, weight in zip(parts, weights, strict=True)) / total
+
+    counts = Counter(looked.stems.split())
+    norm = K1 * (1 - B + B * counts.total() / LENGTH)
+    pairs = list(zip(concepts, looked.held, strict=True))
+    fit, subject = _fits(looked.passage.source.title, question, rarity)
+    return Signs(
+        share=share(list(looked.held)),
+        fit=fit,
+        subject=subject,
+        dense=share([_dense(concept, counts, norm) for concept in concepts]),
+        unseen=share([float(not _known(concept, rarity)) for concept in concepts]),
+        telling=min(sum(concept.part >= 1 for concept in concepts), MOST_TELLING),
+        demanded=max((1 - held for one, held in pairs if one.part >= 1 and _among(one, _demands())), default=0.0),
+        abroad=float(any(held < HALF and _is_country(one, shared()) for one, held in pairs)),
+    )
+
+
+def _dense(concept: Concept, counts: Counter[str], norm: float) -> float:
+    """How often a text holds a concept in its best wording, saturating as in BM25."""
+    best = 0.0
+    for way, worth in concept.clause.alternatives:
+        often = min(counts[stem] for stem in way)
+        best = max(best, worth * often * (K1 + 1) / (often + norm))
+    return best
+
+
+def _known(concept: Concept, rarity: Frequencies) -> bool:
+    """Whether any document holds the concept in any wording."""
+    return any(all(rarity.frequency(stem) for stem in way) for way, _ in concept.clause.alternatives)
+
+
+def _fits(title: str, question: Question, rarity: Frequencies) -> tuple[float, float]:
+    """The share of a title that was asked for: of all its words, and of its subject; its better half counts."""
+    asked = frozenset(stem for concept in question.concepts for stem in concept.stems)
+    best = (0.0, 0.0)
+    for half in title.split(" / "):
+        inside = frozenset(stems(words(half)))
+        found = _asked_for(inside, asked, rarity), _asked_for(inside - _dimensions(), asked, rarity)
+        best = max(best[0], found[0]), max(best[1], found[1])
+    return best
+
+
+def _asked_for(inside: frozenset[str], asked: frozenset[str], rarity: Frequencies) -> float:
+    rare = {stem: math.log(1 + (rarity.size + 1) / (1 + rarity.frequency(stem))) for stem in inside}
+    return sum(worth for stem, worth in rare.items() if stem in asked) / (sum(rare.values()) or 1.0)
+
+
+def _among(concept: Concept, listed: frozenset[str]) -> bool:
+    """Whether a short wording of a concept begins or ends with a listed stem."""
+    ways = [way for way, worth in concept.clause.alternatives if worth > HALF]
+    return any(way[0] in listed or (len(way) < 3 and way[-1] in listed) for way in ways)
+
+
+def _is_country(concept: Concept, terms: Glossary) -> bool:
+    return any(terms.is_country(way) for way, _ in concept.clause.alternatives)
+
+
+@cache
+def _dimensions() -> frozenset[str]:
+    return _listed("dimensions.txt")
+
+
+@cache
+def _demands() -> frozenset[str]:
+    return _listed("demands.txt")
+
+
+def _listed(name: str) -> frozenset[str]:
+    lines = (_DATA / name).read_text(encoding="utf-8").splitlines()
+    return frozenset(stem(word) for line in lines if not line.startswith("#") for word in line.split())
