@@ -11,6 +11,7 @@ from selat.core.errors import LedgerBroken, NotFound
 from selat.core.note import parse_note
 from selat.core.proof import UnverifiedProof
 from selat.core.tree import inclusion_proof, leaf_hash, root_from_inclusion
+from selat.ledger.facts import facts
 from selat.ledger.index import Index
 from selat.ledger.keys import TRUST
 from selat.ledger.log import CHECKPOINT
@@ -76,7 +77,8 @@ class Book:
 
     def secrets(self, receipt_id: str) -> dict[int, dict[str, bytes]]:
         """The salts of a receipt id that are not forgotten: leaf index -> name -> salt."""
-        return self._place.vault().of(receipt_id)
+        leaves = self.find(receipt_id)
+        return self._place.vault().of(facts(self.leaf(leaves[0])).tenant, leaves) if leaves else {}
 
     def entries(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Leaves `start` to `end` (exclusive), which default to all. Raises: LedgerBroken."""

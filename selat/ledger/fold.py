@@ -6,6 +6,7 @@ from pathlib import Path
 
 from selat.core.errors import LedgerBroken
 from selat.ledger.book import Book
+from selat.ledger.facts import details
 from selat.ledger.index import Index
 from selat.ledger.lock import hold
 from selat.ledger.place import Place, place_of
@@ -24,7 +25,7 @@ def catch_up(index: Index, tiles: Tiles) -> int:
         leaves = tiles.leaves(have // WIDTH)[have % WIDTH :]
         for number in range(have // WIDTH + 1, min(have // WIDTH + _BUNDLES, -(-size // WIDTH))):
             leaves += tiles.leaves(number)
-        index.add(have, leaves)
+        index.add(have, [details(leaf) for leaf in leaves])
         have += len(leaves)
     return missing
 
@@ -38,4 +39,7 @@ def reindex(place: Path | Place) -> int:
     with hold(place.folder):
         index = Index(place.folder)
         index.drop()
-        return catch_up(index, Tiles(place.log, Book(place).size))
+        try:
+            return catch_up(index, Tiles(place.log, Book(place).size))
+        finally:
+            index.close()

@@ -30,11 +30,11 @@ CREATE TABLE IF NOT EXISTS selat_record (
 CREATE TABLE IF NOT EXISTS selat_state (one boolean PRIMARY KEY CHECK (one), term bigint NOT NULL, state text);
 INSERT INTO selat_state VALUES (true, 0, NULL) ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS tenant_key (tenant text PRIMARY KEY, wrapped bytea NOT NULL);
-CREATE TABLE IF NOT EXISTS secret (
-    leaf bigint NOT NULL, name text NOT NULL, receipt text NOT NULL, tenant text NOT NULL, time text NOT NULL,
-    value bytea NOT NULL, PRIMARY KEY (leaf, name));
-CREATE INDEX IF NOT EXISTS secret_receipt ON secret (receipt);
-CREATE INDEX IF NOT EXISTS secret_time ON secret (tenant, time);
+CREATE TABLE IF NOT EXISTS secret_page (
+    tenant text NOT NULL, first bigint NOT NULL, last bigint NOT NULL, earliest text NOT NULL,
+    latest text NOT NULL, held int NOT NULL, texts int NOT NULL, sealed bytea NOT NULL,
+    PRIMARY KEY (tenant, first));
+CREATE INDEX IF NOT EXISTS secret_page_texts ON secret_page (tenant) WHERE texts > 0;
 """
 
 
@@ -290,8 +290,18 @@ class SharedVault(Vault):
     def _settle_erasure(self, database: Any) -> None:
         """PostgreSQL overwrites what was erased when it vacuums."""
 
+    def _has_rows(self) -> bool:
+        with self._open() as database:
+            return database.execute("SELECT to_regclass('secret')").fetchone()[0] is not None
+
     def _open(self) -> AbstractContextManager[Any]:
         return _spoken(self._url)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        with _spoken(self._url) as database, database:
+            database.execute("LOCK TABLE secret_page IN SHARE ROW EXCLUSIVE MODE")
+            yield database
 
 
 class _Spoken:

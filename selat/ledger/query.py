@@ -81,19 +81,13 @@ class Asked:
 
 COLUMNS = tuple(column.name for column in fields(Asked))
 _SELECT = """
-SELECT o.id, o.leaf, coalesce(c.leaf, -1), o.time, o.tenant, o.caller, o.purpose, o.api, o.model, o.engine,
+SELECT o.id, o.leaf, o.closed_leaf, o.time, o.tenant, o.caller, o.purpose, o.api, o.model, o.engine,
        o.official || '/' || o.cloud || '/' || o.personal || '/' || coalesce(nullif(o.jurisdictions, ''), '-'),
-       o.effect, o.rules, coalesce(c.outcome, ''), coalesce(c.status, 0),
-       coalesce(c.prompt_tokens, 0), coalesce(c.completion_tokens, 0), coalesce(c.duration_ms, 0)
+       o.effect, o.rules, o.outcome, o.status, o.prompt_tokens, o.completion_tokens, o.duration_ms
 """
-_FROM = """
-FROM entry o LEFT JOIN entry c ON c.id = o.id AND c.kind = 'closed' AND o.kind = 'opened'
-WHERE o.kind IN ('opened', 'refused')
-"""
-_SPECIAL = {"day": "substr(o.time, 1, 10)", "month": "substr(o.time, 1, 7)", "outcome": "coalesce(c.outcome, '')"}
-_SUMS = (
-    "count(*), sum(o.kind = 'refused'), sum(coalesce(c.prompt_tokens, 0)), sum(coalesce(c.completion_tokens, 0))"
-)
+_FROM = " FROM entry o WHERE o.kind IN ('opened', 'refused')"
+_SPECIAL = {"day": "substr(o.time, 1, 10)", "month": "substr(o.time, 1, 7)"}
+_SUMS = "count(*), sum(o.kind = 'refused'), sum(o.prompt_tokens), sum(o.completion_tokens)"
 
 
 def query(folder: Path, question: Question) -> Iterator[Asked]:
@@ -156,7 +150,7 @@ def usage(folder: Path, by: tuple[str, ...], question: Question) -> list[Use]:
         raise BadRequest("usage: language is counted for a tenant, never beside callers", param="by")
     groups = [_SPECIAL.get(name, f"o.{name}") for name in by]
     where, values = _where(question)
-    sql = f"SELECT {', '.join([*groups, _SUMS])} {_FROM}{where}"
+    sql = f"SELECT {', '.join([*groups, _SUMS])}{_FROM}{where}"
     if groups:
         sql += f" GROUP BY {', '.join(groups)} ORDER BY {', '.join(groups)}"
     with Index(folder).open() as database:
@@ -193,7 +187,7 @@ def _where(question: Question) -> tuple[str, list[str | int]]:
         parts.append("o.leaf < ?")
         values.append(question.before)
     if question.open_only:
-        parts.append("c.leaf IS NULL AND o.kind = 'opened'")
+        parts.append("o.closed_leaf < 0 AND o.kind = 'opened'")
     if question.label:
         level = question.label.strip().lower().replace("-", "_")
         if level not in _LEVELS:

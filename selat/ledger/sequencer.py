@@ -16,17 +16,17 @@ from selat.core.signer import Signer
 from selat.ledger import points
 from selat.ledger.cosign import Cosigners
 from selat.ledger.edge import Edge, Growth
-from selat.ledger.facts import facts
+from selat.ledger.facts import details
 from selat.ledger.fold import catch_up
 from selat.ledger.index import Index
 from selat.ledger.intake import Part
 from selat.ledger.keys import load_trust, own_trust
 from selat.ledger.log import CHECKPOINT
+from selat.ledger.page import Secret
 from selat.ledger.place import Place, place_of
 from selat.ledger.state import Mark, State
 from selat.ledger.store import Store
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
-from selat.ledger.vault import Secret
 
 WITNESS_WAIT_S = 0.5
 WITNESS_AGAIN_S = 5.0
@@ -107,6 +107,8 @@ class Sequencer:
         """Let the ledger go."""
         self._held = False
         self._cosigners.close()
+        self._index.close()
+        self._store.vault.close()
         self._hold.close()
         self._log.close()
 
@@ -227,11 +229,10 @@ class Sequencer:
         assert plan is not None
         first = self._state.base.size
         records = [record for part in parts for record in part.records]
+        said = [details(record.leaf) for record in records]
         rows = [
-            Secret(leaf, said.id, said.tenant, said.time, name, value)
-            for leaf, record in enumerate(records, first)
-            if record.secrets
-            for said in (facts(record.leaf),)
+            Secret(leaf, one.id, one.tenant, one.time, name, value)
+            for leaf, (one, record) in enumerate(zip(said, records, strict=True), first)
             for name, value in record.secrets
         ]
         if rows:
@@ -244,7 +245,7 @@ class Sequencer:
         if self._store.commits:
             self._store.save(self._state)
         if self._indexed == first:
-            self._index.add(first, [record.leaf for record in records])
+            self._index.add(first, said)
             self._indexed = growth.edge.size
         else:
             # An earlier step was published but could not be indexed, or this is a step finished at the start.

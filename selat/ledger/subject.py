@@ -80,8 +80,9 @@ def find(place: Path | Place, subject: Subject) -> list[Held]:
         found |= dict.fromkeys(row.receipt for row in contents if holds(row.value, subject.words))
     held = []
     for receipt in found:
-        names = sorted({name for named in vault.of(receipt).values() for name in named})
-        held.append(Held(receipt, tuple(book.find(receipt)), tuple(names)))
+        found_at = book.find(receipt)
+        names = sorted({name for named in vault.of(subject.tenant, found_at).values() for name in named})
+        held.append(Held(receipt, tuple(found_at), tuple(names)))
     return sorted(held, key=lambda one: one.leaves)
 
 
@@ -96,7 +97,7 @@ def erase(place: Path | Place, subject: Subject, by: str) -> Erased:
     if not held:
         raise NotFound("subject: nothing is held of them under this tenant")
     receipts = [one.receipt for one in held]
-    count = place.vault().forget(receipts)
+    count = place.vault().forget(subject.tenant, (leaf for one in held for leaf in one.leaves))
     digest = hashlib.sha256("\n".join(sorted(receipts)).encode()).hexdigest()
     facts_: dict[str, object] = {"receipts": len(receipts), "secrets": count, "digest": digest}
     _say(place.journal("subject"), Change("subject.erased", "", "", subject.tenant, by, facts_))

@@ -57,7 +57,7 @@ def test_salts_go_to_the_vault_and_never_into_the_log(house: House) -> None:
 def test_forgetting_a_salt_leaves_the_receipt_valid(house: House) -> None:
     house.write([leaf(1)])
     house.sequence()
-    assert Vault(house.folder).forget(["r1"]) == 1
+    assert Vault(house.folder).forget("t1", [0]) == 1
     book = Book(house.folder)
     assert book.secrets("r1") == {}
     assert verify(book.proof(0), book.trust()).leaf == leaf(1)

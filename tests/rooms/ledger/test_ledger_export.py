@@ -71,7 +71,7 @@ def test_other_words_are_refused(bundle: Path) -> None:
 def test_withheld_and_erased_salts_prove_no_words_but_the_entry_stands(bundle: Path, house: House) -> None:
     book = Book(house.folder)
     assert read_bundle(export(book, "R1", disclose=False)).disclosures == ()
-    Vault(house.folder).forget(["R1"])
+    Vault(house.folder).forget("t1", book.find("R1"))
     bundle.write_bytes(export(book, "R1"))
     (verdict, _) = verify_path(bundle, book.trust(), {"prompt": PROMPT})
     assert "withheld, or erased" in verdict.reason

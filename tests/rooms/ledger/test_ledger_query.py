@@ -6,13 +6,16 @@ import csv
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ledger_house import House
 
 from selat.core.canonical import canonical
-from selat.core.errors import BadRequest, HomeBusy
-from selat.ledger import FORMATS, Asked, Question, Sequencer, query, reindex, usage
+from selat.core.errors import BadRequest, HomeBusy, LedgerBroken
+from selat.ledger import FORMATS, Asked, Book, Question, Sequencer, query, reindex, usage
+from selat.ledger.facts import details
+from selat.ledger.index import Index
 
 
 def opened(number: int, **more: object) -> bytes:
@@ -112,6 +115,41 @@ def test_languages_are_counted_for_a_tenant_and_never_beside_a_caller(house: Hou
     assert counted == {"ms": 2, "ta": 1, "": 1}, "an entry from before languages were booked has none"
     with pytest.raises(BadRequest, match="never beside callers"):
         usage(house.folder, ("caller", "language"), Question())
+
+
+def test_a_closing_finds_its_opening_in_whatever_step_and_order_they_come(house: House) -> None:
+    steps = [[opened(0), opened(1), closed(2, 30)], [closed(1, 20), opened(2)], [closed(0), closed(3)]]
+    sequencer = Sequencer(house.folder, house.signer)
+    for leaves in steps:
+        house.write(leaves)
+        sequencer.step()
+    sequencer.close()
+
+    def rows() -> list[tuple[str, int, int, int]]:
+        return [
+            (one.receipt, one.leaf, one.closed_leaf, one.prompt_tokens) for one in query(house.folder, Question())
+        ]
+
+    assert rows() == [("R0", 0, 5, 10), ("R1", 1, 3, 20), ("R2", 4, 2, 30)]
+    book = Book(house.folder)
+    assert [book.find(f"R{number}") for number in range(4)] == [[0, 5], [1, 3], [2, 4], [6]]
+    before = rows()
+    assert reindex(house.folder) == 7
+    assert rows() == before
+
+
+def test_entering_leaves_again_changes_nothing_and_a_gap_is_refused(tmp_path: Path) -> None:
+    index, said = Index(tmp_path), [details(leaf) for leaf in (opened(0), opened(1), closed(0), closed(1))]
+    index.make()
+    index.add(0, said[:3])
+    index.add(1, said[1:])
+    index.add(0, said)
+    assert (index.size(), index.find("R0"), index.find("R1")) == (4, [0, 2], [1, 3])
+    with pytest.raises(LedgerBroken, match="reindex"):
+        index.add(5, said)
+    assert index.size() == 4
+    index.drop()
+    assert index.make() == 0
 
 
 def test_reindexing_waits_for_the_sequencer_to_stop(book: House) -> None:

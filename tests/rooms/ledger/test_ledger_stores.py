@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ledger_house import House, leaf
 from postgres_server import Server, postgres
 
@@ -36,6 +37,7 @@ from selat.ledger import (
     repair,
     rotate,
 )
+from selat.ledger.page import Secret
 from selat.ledger.store import FileStore, Store
 from selat.ledger.tiles import Tiles
 
@@ -116,9 +118,9 @@ def test_entries_of_dead_and_living_writers_come_once_and_in_order(node: Node) -
     book = Book(node.folder)
     assert numbers(node.folder) == list(range(310))
     assert verify(book.proof(305), book.trust()).leaf == leaf(305)
-    assert node.store().vault.of("r7") == {7: {"prompt": b"s" * 32}}
-    assert node.store().vault.forget(["r7", "r8"]) == 2
-    assert node.store().vault.of("r7") == {}
+    assert node.store().vault.of("t1", [7]) == {7: {"prompt": b"s" * 32}}
+    assert node.store().vault.forget("t1", [7, 8]) == 2
+    assert node.store().vault.of("t1", [6, 7]) == {6: {"prompt": b"s" * 32}}
 
 
 def test_only_one_leads(node: Node) -> None:
@@ -344,6 +346,27 @@ def test_a_data_subject_is_forgotten_in_the_database_too(house: House, database:
     assert b"subject.erased" in Book(node.folder).leaf(1)
     assert expire(place, 1, "t1", "officer") == 0
     assert place.vault().forget_tenant("t1") == 0
+
+
+def test_secrets_of_the_earlier_form_move_into_pages_in_the_database_too(house: House, database: str) -> None:
+    place = Place(house.folder, database)
+    vault = place.vault()
+    vault.make()
+    vault.put([Secret(0, "R0", "t1", "2026-11-22T03:00:00Z", "prompt", b"\x10" * 32)])
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE secret (leaf bigint NOT NULL, name text NOT NULL, receipt text NOT NULL,"
+            " tenant text NOT NULL, time text NOT NULL, value bytea NOT NULL, PRIMARY KEY (leaf, name))"
+        )
+        wrapped = connection.execute("SELECT wrapped FROM tenant_key").fetchone()
+        assert wrapped is not None
+        master = AESGCM((house.folder.parent / "keys" / "vault.key").read_bytes())
+        cipher = AESGCM(master.decrypt(wrapped[0][:12], wrapped[0][12:], b"t1"))
+        sealed = b"n" * 12 + cipher.encrypt(b"n" * 12, b"\x11" * 32, b"1|R1|prompt")
+        row = (1, "prompt", "R1", "t1", "2026-11-22T03:00:01Z", sealed)
+        connection.execute("INSERT INTO secret VALUES (%s, %s, %s, %s, %s, %s)", row)
+        assert place.vault().of("t1", [0, 1]) == {0: {"prompt": b"\x10" * 32}, 1: {"prompt": b"\x11" * 32}}
+        assert connection.execute("SELECT to_regclass('secret')").fetchone() == (None,)
 
 
 def test_check_reads_state_and_waiting_records_beside_the_leader(node: Node) -> None:

@@ -116,14 +116,14 @@ def test_the_vault_at_rest_is_encrypted_by_tenant(held: House, tmp_path: Path) -
     backup.mkdir(parents=True)
     shutil.copy(held.folder / "vault.db", backup)
     with pytest.raises(LedgerBroken, match=r"vault\.key"):
-        Vault(backup).of("R0")
+        Vault(backup).of("t1", [0])
     vault = Vault(held.folder)
     assert vault.forget_tenant("t2") == 2
-    assert vault.of("R3") == {}
-    assert vault.of("R0") != {}
+    assert vault.of("t2", [3]) == {}
+    assert vault.of("t1", [0]) != {}
     held.write([entry(3, tenant="t2")])
     held.sequence()
-    assert vault.of("R3") == {4: {"prompt": b"s" * 32}}, "a tenant that comes back gets a new key"
+    assert vault.of("t2", [3, 4]) == {4: {"prompt": b"s" * 32}}, "a tenant that comes back gets a new key"
 
 
 def test_a_lost_vault_key_is_named_not_replaced(held: House) -> None:
@@ -134,7 +134,7 @@ def test_a_lost_vault_key_is_named_not_replaced(held: House) -> None:
 
 def test_an_altered_secret_is_not_believed(held: House) -> None:
     with sqlite3.connect(held.folder / "vault.db") as database:
-        database.execute("UPDATE secret SET leaf = 77 WHERE receipt = 'R2'")
+        database.execute("UPDATE secret_page SET tenant = 't1', first = 1 WHERE tenant = 't2'")
     database.close()
     with pytest.raises(LedgerBroken, match="altered"):
         Book(held.folder).secrets("R2")
