@@ -19,7 +19,7 @@ from selat.evals.passport import ClaimedScore, Passport
 from selat.evals.run import Subject
 from selat.evals.store import Store
 from selat.evals.weigh import digest_file
-from selat.flows.claims import Claims, Row, beside, claimed_of, show_passport, signed_of
+from selat.flows.claims import Claims, Row, beside, claimed_of, scores_of, show_passport, signed_of
 from selat.flows.evaluate import choose_engine, own_weights, subject_of
 from selat.flows.promote import Gate, Registry, Wish, make_passport, weigh
 from selat.flows.promote import promote as promote_flow
@@ -126,8 +126,8 @@ def claim(
 
 
 def _passport(platform: Platform, subject: Subject, store: Store) -> Passport:
-    scores = Claims(registry_of(platform).folder).of(subject.model)
     shelf = platform.models.models()
+    scores = scores_of(Claims(registry_of(platform).folder), shelf, subject)
     passport = make_passport(fresh_id(), now(), subject, store, claimed_of(shelf, subject.weights, scores))
     return msgspec.structs.replace(passport, signed=signed_of(shelf, subject.weights))
 

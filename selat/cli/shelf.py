@@ -11,6 +11,7 @@ from rich.filesize import decimal as size_text
 from rich.progress import TaskID
 
 from selat.app import open_platform
+from selat.cli.bom import bom
 from selat.cli.frame import HomeOption, JsonOption, byte_progress, say, show, show_json
 from selat.cli.pull import pull
 from selat.cli.sign import sign, verify
@@ -136,6 +137,7 @@ def enlist(app: typer.Typer) -> None:
     app.command()(remove)
     app.command()(verify)
     app.command()(sign)
+    app.command()(bom)
     app.command()(admit)
     app.command()(gc)
     app.command()(suggest)

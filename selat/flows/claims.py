@@ -45,6 +45,14 @@ class Claims:
         replace_file(self._path, msgspec.json.encode({**claims, model: (*rest, claim)}))
 
 
+def scores_of(claims: Claims, models: Iterable[Model], subject: Subject) -> tuple[ClaimedScore, ...]:
+    """What was published of a subject: under its public name, and under the shelf's name of its weights."""
+    held = next((one.name for one in _holding(models, subject.weights)), subject.model)
+    public = claims.of(subject.model)
+    known = {(one.exam, one.by) for one in public}
+    return (*public, *(one for one in claims.of(held) if (one.exam, one.by) not in known))
+
+
 def claimed_of(models: Iterable[Model], weights: str, scores: Sequence[ClaimedScore]) -> Claimed:
     """What the shelf's record of these weights says, and what was published of the model's scores."""
     model = next(_holding(models, weights), None)

@@ -40,6 +40,7 @@ class Licence:
     forbids: str = ""
     forbids_ms: str = ""
     source: str = ""
+    spdx: str = ""
 
     def to_json(self) -> dict[str, object]:
         names = ("id", "title", "permissive", "forbids", "forbids_ms", "source")

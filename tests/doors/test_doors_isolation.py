@@ -196,7 +196,19 @@ COMMANDS_FREE = {
     "model promote": "models and passports are the house's",
     **{
         f"model {verb}": "models are the house's; a caller's clearance bounds them"
-        for verb in ("add", "admit", "catalogue", "claim", "convert", "pull", "remove", "show", "sign", "verify")
+        for verb in (
+            "add",
+            "admit",
+            "bom",
+            "catalogue",
+            "claim",
+            "convert",
+            "pull",
+            "remove",
+            "show",
+            "sign",
+            "verify",
+        )
     },
     "model passport": "models and passports are the house's",
     "guard scan": "reads the caller's own file",
