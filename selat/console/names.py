@@ -69,7 +69,10 @@ CHANGES = {
     "label.lowered": N_("Label diturunkan"),
     "answer.feedback": N_("Maklum balas tentang jawapan"),
     "packs.in_force": N_("Pek peraturan berkuat kuasa"),
+    "policy.in_force": N_("Set dasar berkuat kuasa"),
     "incident.opened": N_("Insiden dibuka"),
+    "incident.duty_done": N_("Kewajipan insiden dicatat selesai"),
+    "incident.closed": N_("Insiden ditutup"),
     "model.promoted": N_("Model dinaikkan untuk satu tujuan"),
 }
 STEPS = {

@@ -33,6 +33,7 @@ def environment() -> Environment:
     }
     for name in ("number", "short", "percent", "money", "size", "day", "moment", "clock", "ago", "country"):
         made.filters[name] = _spoken(name)
+    made.filters["sentence"] = sentence
     return made
 
 
@@ -43,6 +44,12 @@ def _spoken(name: str) -> Any:
         return str(getattr(speaking.get(), name)(value))
 
     return write
+
+
+def sentence(text: str) -> str:
+    """A rule's words as a sentence: a capital and a full stop, in scripts that have them."""
+    end = "" if text.endswith((".", "。")) else "。" if speaking.get().code == "zh" else "."
+    return text[:1].upper() + text[1:] + end
 
 
 class Renderer:

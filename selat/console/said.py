@@ -19,5 +19,6 @@ SAID = {
     "totp-off": N_("Langkah kedua telah dimatikan."),
     "limit-set": N_("Had telah ditetapkan dan dicatat dalam lejar."),
     "limit-cleared": N_("Had telah dibuang."),
+    "proving": N_("Pembuktian telah bermula; halaman ini menunjukkan sejauh mana ia."),
     "engine-removed": N_("Enjin telah dibuang; permintaan pergi kepada yang lain."),
 }

@@ -113,6 +113,10 @@ class Tongue:
             return ""
         return format_timedelta(found - datetime.now(UTC), add_direction=True, locale=self.locale)
 
+    def left(self, time: timedelta) -> str:
+        """How much time is left, or gone by where it is negative: `in 3 days`, `2 hours ago`."""
+        return format_timedelta(time, add_direction=True, locale=self.locale)
+
 
 TONGUES = {code: Tongue(code) for code in LANGUAGES}
 speaking: ContextVar[Tongue] = ContextVar("speaking", default=TONGUES[FIRST])

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from selat.app import Platform
 from selat.core.entry import Closing, Opening
-from selat.core.errors import HomeBroken, LedgerBroken
+from selat.core.errors import HomeBroken, LedgerBroken, LedgerUnavailable
 from selat.core.timing import Timing
 from selat.flows.documents import MODEL, answering, place
 from selat.flows.history import remembering
+from selat.flows.in_force import book_set
 from selat.flows.receipt import receipt
 from selat.gateway.app import Gateway, Pages
 from selat.gateway.door import Door, Limits
@@ -163,6 +164,17 @@ async def _save(platform: Platform, metrics: Metrics, lag: Lag) -> None:
 async def _watch_policies(platform: Platform) -> None:
     """Take up changed policies; a set that is broken or breaks an invariant leaves the earlier one in force."""
     reload = platform.policy_reload
+    told = False
     while True:
         await asyncio.sleep(POLICY_EVERY_S)
-        await asyncio.to_thread(reload.check)
+        if await asyncio.to_thread(reload.check) or not told:
+            told = await asyncio.to_thread(_book_policies, platform)
+
+
+def _book_policies(platform: Platform) -> bool:
+    """Book which policies are in force, where they are others than booked last; whether that is done."""
+    try:
+        book_set(platform.home.cache / "policy.booked", platform.decider.policies.basis, platform.record)
+    except LedgerUnavailable:
+        return False
+    return True

@@ -116,14 +116,14 @@ class Changed:
     caller: str
 
 
-def changed(folder: Path, tenant: str, before: int = 0, limit: int = 50) -> list[Changed]:
-    """The tenant's changes, latest first, those before leaf `before` where it is given. Raises: LedgerBroken."""
+def changed(folder: Path, tenant: str, before: int = 0, limit: int = 50, kind: str = "") -> list[Changed]:
+    """The tenant's changes, latest first: before leaf `before`, of one `kind` if given. Raises: LedgerBroken."""
     sql = (
         "SELECT leaf, id, kind, time, caller FROM entry WHERE tenant = ? AND (? = 0 OR leaf < ?)"
-        " AND kind NOT IN ('opened', 'closed', 'refused') ORDER BY leaf DESC LIMIT ?"
+        " AND kind NOT IN ('opened', 'closed', 'refused') AND (? = '' OR kind = ?) ORDER BY leaf DESC LIMIT ?"
     )
     with Index(folder).open() as database:
-        return [Changed(*row) for row in database.execute(sql, (tenant, before, before, limit))]
+        return [Changed(*row) for row in database.execute(sql, (tenant, before, before, kind, kind, limit))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from selat.policy.cases import Outcome, run_cases
 from selat.policy.decide import Decider
-from selat.policy.explain import Explanation, explain
+from selat.policy.explain import CHANGES, Explanation, counted, explain
 from selat.policy.incidents import Incidents
 from selat.policy.instruments import Instruments
 from selat.policy.invariants import Invariant, Invariants, read_invariants
@@ -16,6 +16,7 @@ from selat.policy.request import UNREGISTERED, AuthorizationRequest, read_reques
 from selat.policy.sets import DEFAULT, Policy, PolicySet
 
 __all__ = [
+    "CHANGES",
     "DEFAULT",
     "UNREGISTERED",
     "AuthorizationRequest",
@@ -32,6 +33,7 @@ __all__ = [
     "Recall",
     "Reload",
     "RulePacks",
+    "counted",
     "digest",
     "explain",
     "lay_out",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import NamedTuple
 
 from selat.core.caller import Site
 from selat.core.decision import Decision
@@ -26,16 +27,27 @@ FALLBACK_MS = {
     FAILED: "satu polisi tidak dapat dinilai, dan yang tidak dapat dinilai ditolak",
 }
 
-Change = Callable[[AuthorizationRequest], AuthorizationRequest]
+Changed = Callable[[AuthorizationRequest], AuthorizationRequest]
 
-# One change at a time: what a person could do about a denial.
-CHANGES: tuple[tuple[str, str, Change], ...] = (
-    (
+
+class Change(NamedTuple):
+    """One thing that a person could do about a denial, and the request as it then would be."""
+
+    name: str
+    ms: str
+    en: str
+    made: Changed
+
+
+CHANGES = (
+    Change(
+        "malaysian-site",
         "gunakan enjin di Malaysia dengan pengendali Malaysia",
         "use an engine in Malaysia under a Malaysian operator",
         lambda request: replace(request, site=Site("MY", request.site.operator, "MY", request.site.hardware)),
     ),
-    (
+    Change(
+        "register-purpose",
         "daftarkan tujuan ini bagi penyewa",
         "register this purpose for the tenant",
         lambda request: replace(
@@ -43,27 +55,32 @@ CHANGES: tuple[tuple[str, str, Change], ...] = (
             caller=replace(request.caller, purposes=request.caller.purposes | {request.purpose}),
         ),
     ),
-    (
+    Change(
+        "no-findings",
         "buang data peribadi dan rahsia daripada teks",
         "take personal data and secrets out of the text",
         lambda request: replace(request, scan=Scan(ok=request.scan.ok)),
     ),
-    (
+    Change(
+        "scan-again",
         "imbas semula: pengimbas gagal",
         "scan again: the scanner failed",
         lambda request: replace(request, scan=replace(request.scan, ok=True)),
     ),
-    (
+    Change(
+        "passport",
         "gunakan model yang mempunyai pasport disahkan",
         "use a model with a verified passport",
         lambda request: replace(request, passport=True),
     ),
-    (
+    Change(
+        "officer",
         "dapatkan peranan pegawai (officer)",
         "be given the role officer",
         lambda request: replace(request, caller=replace(request.caller, roles=request.caller.roles | {"officer"})),
     ),
-    (
+    Change(
+        "ground",
         "berikan asas pemindahan yang berkuat kuasa",
         "give a ground of transfer that is in force",
         lambda request: replace(request, ground=request.ground or "1A", ground_in_force=True),
@@ -73,11 +90,12 @@ CHANGES: tuple[tuple[str, str, Change], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The fewest changes, made together, that would turn a denial into `effect`."""
+    """The fewest changes, made together, that would turn a denial into `effect`; `changes` are their names."""
 
     ms: str
     en: str
     effect: str
+    changes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +130,10 @@ class Explanation:
             ],
             "ms": self.text("ms"),
             "en": self.text("en"),
-            "advice": [{"ms": one.ms, "en": one.en, "effect": one.effect} for one in self.advice],
+            "advice": [
+                {"ms": one.ms, "en": one.en, "effect": one.effect, "changes": list(one.changes)}
+                for one in self.advice
+            ],
         }
 
 
@@ -126,17 +147,48 @@ def explain(policies: PolicySet, request: AuthorizationRequest) -> Explanation:
 
 def _advice(policies: PolicySet, request: AuthorizationRequest) -> list[Advice]:
     """Every smallest combination of changes that helps; at most three changes at once."""
-    useful = [one for one in CHANGES if one[2](request) != request]
+    useful = [one for one in CHANGES if one.made(request) != request]
     for size in (1, 2, 3):
         found: list[Advice] = []
         for together in combinations(useful, size):
             changed = request
-            for _, _, change in together:
-                changed = change(changed)
+            for one in together:
+                changed = one.made(changed)
             then = decide(policies, changed)
             if then.effect != "deny":
-                ms, en = "; ".join(one[0] for one in together), "; ".join(one[1] for one in together)
-                found.append(Advice(ms, en, then.effect))
+                ms, en = "; ".join(one.ms for one in together), "; ".join(one.en for one in together)
+                found.append(Advice(ms, en, then.effect, tuple(one.name for one in together)))
         if found:
             return found
     return []
+
+
+def counted(policies: Iterable[Policy]) -> frozenset[str]:
+    """The attributes that these policies look at, as Cedar writes them, such as `resource.site.operator`."""
+    found: set[str] = set()
+    for policy in policies:
+        _attributes(policy.tree.get("conditions"), found)
+    return frozenset(found)
+
+
+def _attributes(tree: object, found: set[str]) -> None:
+    if isinstance(tree, list):
+        for part in tree:
+            _attributes(part, found)
+    elif isinstance(tree, dict):
+        if path := _path(tree):
+            found.add(path)
+        else:
+            for part in tree.values():
+                _attributes(part, found)
+
+
+def _path(tree: object) -> str:
+    """`resource.site.operator` of the nested attributes in Cedar's JSON form; "" of anything else."""
+    if not isinstance(tree, dict):
+        return ""
+    if isinstance(said := tree.get("Var"), str):
+        return said
+    step = tree.get(".")
+    before = _path(step["left"]) if isinstance(step, dict) else ""
+    return f"{before}.{step['attr']}" if before and isinstance(step, dict) else ""

@@ -15,6 +15,7 @@ from selat.core.errors import PolicyBroken
 
 FILE = "invariants.toml"
 FIELDS = frozenset({"id", "ms", "en", "never"})
+MORE = frozenset({"zh", "ta"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,12 @@ class Invariant:
     en: str
     never: str
     tree: Mapping[str, object] = field(repr=False)
+    zh: str = ""
+    ta: str = ""
+
+    def said(self, language: str) -> str:
+        """What must never be, in `ms`, `en`, `zh` or `ta`; in English where the file has no other."""
+        return {"ms": self.ms, "zh": self.zh, "ta": self.ta}.get(language) or self.en
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,11 @@ def read_invariants(folder: Path, schema: cedarpy.Schema) -> Invariants:
 
 
 def _invariant(number: int, row: object, schema: cedarpy.Schema) -> Invariant:
-    if not isinstance(row, dict) or set(row) != FIELDS or not all(isinstance(v, str) for v in row.values()):
-        raise PolicyBroken(f"{FILE}: invariant {number}: give id, ms, en and never, each as text")
+    named = isinstance(row, dict) and set(row) - MORE == FIELDS
+    if not isinstance(row, dict) or not named or not all(isinstance(v, str) for v in row.values()):
+        raise PolicyBroken(
+            f"{FILE}: invariant {number}: give id, ms, en and never, each as text; zh and ta if known"
+        )
     where = f"{FILE}: invariant '{row['id']}'"
     policy = f"forbid(principal, action, resource) when {{ {row['never']} }};"
     try:
@@ -71,4 +81,6 @@ def _invariant(number: int, row: object, schema: cedarpy.Schema) -> Invariant:
     if not result.validation_passed:
         said = "; ".join(one.error.replace("for policy `policy0`, ", "") for one in result.errors)
         raise PolicyBroken(f"{where}: never: {said}")
-    return Invariant(row["id"], row["ms"], row["en"], row["never"].strip(), tree)
+    return Invariant(
+        row["id"], row["ms"], row["en"], row["never"].strip(), tree, row.get("zh", ""), row.get("ta", "")
+    )

@@ -18,7 +18,7 @@ PACKS = Path(__file__).parent / "packs"
 STATUSES = ("in_force", "guidance", "draft", "unconfirmed")
 _LIMIT = re.compile(r"(\d{1,4})([hdy])\Z")
 _NEEDED = frozenset({"id", "section", "status", "sources", "ms", "en", "control", "evidence"})
-_RULE = _NEEDED | {"from", "until", "policies", "clock"}
+_RULE = _NEEDED | {"zh", "ta", "from", "until", "policies", "clock"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,12 @@ class Rule:
     begins: date | None = None
     ends: date | None = None
     clock: Clock | None = None
+    zh: str = ""
+    ta: str = ""
+
+    def said(self, language: str) -> str:
+        """The duty in `ms`, `en`, `zh` or `ta`; in English where the pack has no other."""
+        return {"ms": self.ms, "zh": self.zh, "ta": self.ta}.get(language) or self.en
 
     def applies_on(self, day: date) -> bool:
         return (self.begins is None or self.begins <= day) and (self.ends is None or day < self.ends)
@@ -199,6 +205,8 @@ def _rule(file: str, pack: str, row: dict[str, Any]) -> Rule:
         begins,
         ends,
         _clock(where, row.get("clock")),
+        row.get("zh", ""),
+        row.get("ta", ""),
     )
 
 

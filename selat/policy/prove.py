@@ -121,7 +121,12 @@ def condition(terms: Terms, text: str) -> Any:
 
 
 def prove(policies: PolicySet, invariants: Invariants) -> list[Proof]:
-    """Each invariant, proved or broken by a request that Cedar itself was seen to permit.
+    """Each invariant, proved or broken. Raises: as `proving`."""
+    return list(proving(policies, invariants))
+
+
+def proving(policies: PolicySet, invariants: Invariants) -> Iterator[Proof]:
+    """Each invariant in turn, proved or broken by a request that Cedar itself was seen to permit.
 
     Raises: OutsideSubset, naming the policy; PolicyBroken for an invariant that no request could ever meet;
     ProverFailed when Z3 gives up or Cedar does not agree.
@@ -129,7 +134,8 @@ def prove(policies: PolicySet, invariants: Invariants) -> list[Proof]:
     terms = Terms()
     question = Question(policies, terms)
     solver = assumed(terms)
-    return [_prove(question, solver, invariant) for invariant in invariants.all]
+    for invariant in invariants.all:
+        yield _prove(question, solver, invariant)
 
 
 def _prove(question: Question, solver: z3.Solver, invariant: Invariant) -> Proof:

@@ -133,7 +133,7 @@ async def entry(view: View) -> Response:
     """GET /ledger/entry/{id}: all that the book holds under one id, verified by the browser."""
     identity = view.request.path_params["id"]
     found = await view.thread(find_receipt, view.house.platform.book, identity, view.caller.tenant)
-    if found is None or not _may_read(view, found):
+    if found is None or not may_read(view, found):
         raise NotFound("no such receipt; one is ready about a second after its request ended")
     entries = sorted((one for one in found.values() if isinstance(one, dict)), key=lambda one: one["index"])
     return view.show(
@@ -149,7 +149,7 @@ async def entry(view: View) -> Response:
     )
 
 
-def _may_read(view: View, found: dict[str, object]) -> bool:
+def may_read(view: View, found: dict[str, object]) -> bool:
     """Overseers read the tenant's entries, everyone else those of their own."""
     leaves = [one["leaf"] for one in found.values() if isinstance(one, dict)]
     return view.may(*OVERSEERS) or any(leaf.get("caller") == view.caller.key for leaf in leaves)
@@ -161,7 +161,7 @@ async def bundle(view: View) -> Response:
 
     def make() -> bytes:
         found = find_receipt(platform.book, identity, view.caller.tenant)
-        if found is None or not _may_read(view, found):
+        if found is None or not may_read(view, found):
             raise NotFound("no such receipt")
         packs = {digest(hashes): hashes for hashes in platform.packs.values()}
         return export(platform.book, identity, disclose=False, packs=packs)
@@ -238,7 +238,7 @@ async def receipt(view: View) -> Response:
     found = await view.thread(
         find_receipt, view.house.platform.book, view.request.path_params["id"], view.caller.tenant
     )
-    if found is None or not _may_read(view, found):
+    if found is None or not may_read(view, found):
         raise NotFound("no such receipt; one is ready about a second after its request ended")
     return view.tell({"receipt": found, "trust": await view.thread(view.house.platform.book.trust)})
 

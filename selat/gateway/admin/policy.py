@@ -26,11 +26,13 @@ class PolicyCard(Told):
 
 
 class InvariantCard(Told):
-    """What must never be permitted."""
+    """What must never be permitted; `zh` and `ta` are "" where the file has none."""
 
     id: str
     ms: str
     en: str
+    zh: str
+    ta: str
 
 
 class SetCard(Told):
@@ -113,11 +115,12 @@ class RuleInPlay(Told):
 
 
 class AdviceCard(Told):
-    """Changes, made together, that would turn a denial into `effect`."""
+    """Changes, made together, that would turn a denial into `effect`, each also by its name."""
 
     ms: str
     en: str
     effect: str
+    changes: list[str]
 
 
 class ExplanationCard(Told):
@@ -140,7 +143,9 @@ def show(visit: Visit) -> object:
         "schema": loaded.basis.schema_hash,
         "proof": loaded.basis.proof,
         "proved": proved,
-        "invariants": [{"id": one.id, "ms": one.ms, "en": one.en} for one in invariants.all],
+        "invariants": [
+            {"id": one.id, "ms": one.ms, "en": one.en, "zh": one.zh, "ta": one.ta} for one in invariants.all
+        ],
         "policies": [
             {"id": one.id, "effect": one.effect, "file": one.file, "line": one.line, "reasons": dict(one.reasons)}
             for one in loaded.policies.values()
