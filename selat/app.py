@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from selat.evals import Reply, Sample
     from selat.evals.run import Subject
     from selat.flows.promote import Gate
+    from selat.flows.pulls import Pulling
     from selat.identity.oidc import Tokens
     from selat.identity.people import People
     from selat.identity.sessions import Sessions
@@ -292,6 +293,14 @@ class Platform:
         said = self.settings
         signatures = read_signatures(self.home.path, said.model_signers, said.model_require_signed)
         return Shelving(self.models, partial(self.record, by=by), now, self.home.engines, signatures)
+
+    @cached_property
+    def pulling(self) -> Pulling:
+        """Pulls that go on by themselves: loaded where somebody asks for them."""
+        from selat.flows.pulls import pulling
+
+        token = os.environ.get("HF_TOKEN", "")
+        return pulling(self.home.path, self.shelving, (self.settings.model_hub, token), fresh_id)
 
     @cached_property
     def tls(self) -> ssl.SSLContext | None:

@@ -1,13 +1,14 @@
-"""`python -m selat.process`: a gateway worker or the sequencer, without the weight of the command line.
+"""`python -m selat.process`: a gateway worker, the sequencer or a pull, without the weight of the command line.
 
 The supervisor starts them; each imports what it works with and nothing else, since it stays in memory for good.
 """
 
-# Imports stand in the functions, so that neither process carries what only the other needs.
+# Imports stand in the functions, so that no process carries what only another needs.
 
 from __future__ import annotations
 
 import os
+import select
 import socket
 import sys
 from pathlib import Path
@@ -62,6 +63,24 @@ def sequence(home: Path | None) -> None:
     sequence(ledger, place.keys / KEY, settings.ledger_origin, settings.ledger_seal_every_ms / 1000)
 
 
+def pull(home: Path, pull_id: str) -> None:
+    """Do one pull that somebody began, until its end, until it is told to stop, or until the gateway is gone."""
+    import threading
+
+    from selat.app import open_platform
+    from selat.flows.pulls import end_when_told
+
+    def gone() -> bool:
+        return bool(select.select([sys.stdin], [], [], 0)[0]) and not os.read(sys.stdin.fileno(), 1)
+
+    with open_platform(home, "pull") as platform:
+        begin(platform.settings)
+        desk = platform.pulling
+        watch = (desk.pulls, pull_id, gone, lambda: os._exit(0))
+        threading.Thread(target=end_when_told, args=watch, name="end", daemon=True).start()
+        desk.carry_out(pull_id)
+
+
 def ledger_of(home: Home) -> Place:
     """Where the ledger of a home lies, as its settings say. Raises: Misused, HomeBroken."""
     from selat.ledger import Place, read_bucket
@@ -74,12 +93,14 @@ def ledger_of(home: Home) -> Place:
 
 
 def main(arguments: list[str]) -> int:
-    """`serve --home DIR --fd N --worker NAME` or `sequence --home DIR`; the exit code, as the commands'."""
+    """`serve --home DIR --fd N --worker NAME`, `sequence --home DIR`, `pull --home DIR --id ID`; the exit code."""
     options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
     home = Path(options["--home"])
     try:
         if arguments[0] == "serve":
             serve(home, int(options["--fd"]), options["--worker"])
+        elif arguments[0] == "pull":
+            pull(home, options["--id"])
         else:
             sequence(home)
     except SelatError as error:

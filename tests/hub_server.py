@@ -28,7 +28,8 @@ class Repo:
 class HubServer:
     """`faults[path]`: `lies` (other bytes than stated), `cuts:N` (breaks after N bytes), `ignores-range`,
     `other-range`, `missing`, `busy:N` (503 the first N times), `longer`, `away` (redirects to another host name),
-    `downgrade`, `slow:S` (takes so many seconds). `token`: what it wants. `asked`: what was asked for, in order.
+    `downgrade`, `slow:S` (takes so many seconds), `stalls:S` (half of it, then nothing for so long).
+    `token`: what it wants. `asked`: what was asked for, in order.
     """
 
     def __init__(self, **repos: Repo) -> None:
@@ -131,6 +132,10 @@ def give(hub: HubServer, ask: BaseHTTPRequestHandler, path: str, data: bytes | N
         start += 1
     if fault == "slow":
         return slowly(ask, data, start, float(number))
+    if fault == "stalls":
+        send(ask, 200, data, {}, len(data) // 2)
+        ask.wfile.flush()
+        return time.sleep(float(number))
     if fault == "lies":
         data = data[:-1] + bytes([data[-1] ^ 1])
     if fault == "longer":

@@ -106,8 +106,8 @@ def _spared(offer: Offer, path: str) -> bool:
     return left_out(path) or (bool(offer.only) and kind_of(path).weights)
 
 
-def _room(offer: Offer, folder: Path) -> None:
-    """Raises: Unavailable, when the disk cannot hold what is still to come."""
+def need_bytes(offer: Offer, folder: Path) -> int:
+    """What of an offer is still to come; where its source does not say a size, nothing is counted."""
     partial = folder / "blobs" / "partial"
     blobs = folder / "blobs" / "sha256"
 
@@ -117,8 +117,18 @@ def _room(offer: Offer, folder: Path) -> None:
                 return path.stat().st_size
         return 0
 
-    need = sum(max(0, (wanted.size_bytes or 0) - here(wanted)) for wanted in offer.files)
-    free = shutil.disk_usage(folder).free
+    return sum(max(0, (wanted.size_bytes or 0) - here(wanted)) for wanted in offer.files)
+
+
+def free_bytes(folder: Path) -> int:
+    """What the disk has free that holds a folder, whether the folder is there yet or not."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(there).free
+
+
+def _room(offer: Offer, folder: Path) -> None:
+    """Raises: Unavailable, when the disk cannot hold what is still to come."""
+    need, free = need_bytes(offer, folder), free_bytes(folder)
     if need + SPARE_BYTES > free:
         raise Unavailable(
             f"{offer.name} needs {decimal(need)} more, and the disk of {folder} has {decimal(free)} free "

@@ -97,14 +97,14 @@ class Shelving:
         receipt = self.record("model.added", facts_of(model) | {"licence_accepted": accepted})
         return self.store.put(replace(model, added=self.now(), receipt=receipt))
 
-    def remove(self, name: str, revision: str = "") -> Model:
-        """Take a model off the shelf. Raises: NotFound; Misused, while an engine serves it; LedgerUnavailable."""
+    def remove(self, name: str, revision: str = "", reason: str = "") -> Model:
+        """Take a model off the shelf; a reason is booked. Raises: NotFound; Misused, while an engine serves it; LedgerUnavailable."""
         model = self.store.model(name, revision)
         if self.engines.exists() and str(self.store.tree(model)) in self.engines.read_text("utf-8"):
             raise Misused(
                 f"{model.title} is what an engine serves; take the engine out first: selat engine remove"
             )
-        self.record("model.removed", {"model": model.name, "revision": model.revision})
+        self.record("model.removed", {"model": model.name, "revision": model.revision} | _why(reason))
         self.store.remove(model)
         return model
 
@@ -117,7 +117,7 @@ class Shelving:
             self.record("model.damaged", {"model": model.name, "revision": model.revision, "files": files})
         return damaged
 
-    def admit(self, name: str, revision: str = "") -> Model:
+    def admit(self, name: str, revision: str = "", reason: str = "") -> Model:
         """Let a model out of quarantine, once every byte of it was read again and every file looked into.
 
         Raises: NotFound; ModelBroken, ModelRefused, and then it stays; LedgerUnavailable.
@@ -133,7 +133,7 @@ class Shelving:
             for file in model.files:
                 check_content(file.path, blobs.path(file.digest))
             model = self.signatures.vouched(model, self._signature(model), self.now())
-            receipt = self.record("model.admitted", facts_of(model) | {"state": READY})
+            receipt = self.record("model.admitted", facts_of(model) | {"state": READY} | _why(reason))
             return self.store.put(replace(model, state=READY, receipt=receipt))
 
     def signature(self, model: Model, signer: Signer) -> bytes:
@@ -210,6 +210,10 @@ def described(claim: Claim, files: tuple[ModelFile, ...], source: str) -> Model:
 
 def _manifest(model: Model) -> Manifest:
     return Manifest(model.name, {file.path: file.digest for file in model.files if file.path != SIGNATURE})
+
+
+def _why(reason: str) -> dict[str, object]:
+    return {"reason": reason} if reason else {}
 
 
 def facts_of(model: Model) -> dict[str, object]:
