@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from selat.core.caller import ROLES
+from selat.app import DEFAULT_TENANT
+from selat.core.caller import ROLES, Caller
 from selat.gateway.admin.route import RoleNeeded
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class At:
 class Page:
     """A page and all that answers below it. `group` is its heading in the menu, "" for one that is not in it.
 
-    `title` is Malay, marked by `N_`; `icon` is a symbol in `assets/icons.svg`.
+    `title` is Malay, marked by `N_`; `icon` is a symbol in `assets/icons.svg`. A page of the `house` shows what
+    all tenants share, so it is for the tenant that runs the house.
     """
 
     name: str
@@ -45,13 +47,22 @@ class Page:
     icon: str = ""
     group: str = ""
     roles: frozenset[str] = ANYONE
+    house: bool = False
 
     @property
     def href(self) -> str:
         return self.paths[0].path
 
-    def admit(self, roles: frozenset[str], at: At) -> None:
+    def admit(self, caller: Caller, at: At) -> None:
         """Raises: RoleNeeded."""
         needed = self.roles if at.roles is None else at.roles
-        if not roles & needed:
+        if not caller.roles & needed:
             raise RoleNeeded(f"this page is for: {', '.join(sorted(needed))}")
+        if self.house and caller.tenant != DEFAULT_TENANT:
+            raise RoleNeeded(f"this page concerns all tenants, so it is for people of '{DEFAULT_TENANT}'")
+
+    def in_menu(self, caller: Caller) -> bool:
+        """Whether the menu has it for this person."""
+        return bool(self.group and self.roles & caller.roles) and not (
+            self.house and caller.tenant != DEFAULT_TENANT
+        )

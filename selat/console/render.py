@@ -74,6 +74,6 @@ class Renderer:
             return []
         groups: dict[str, list[Page]] = {}
         for page in self._pages:
-            if page.group and page.roles & view.session.caller.roles:
+            if page.in_menu(view.session.caller):
                 groups.setdefault(page.group, []).append(page)
         return list(groups.items())

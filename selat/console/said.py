@@ -20,5 +20,11 @@ SAID = {
     "limit-set": N_("Had telah ditetapkan dan dicatat dalam lejar."),
     "limit-cleared": N_("Had telah dibuang."),
     "proving": N_("Pembuktian telah bermula; halaman ini menunjukkan sejauh mana ia."),
+    "pull-begun": N_("Pengambilan telah bermula. Ia berjalan sendiri; halaman ini boleh ditutup."),
+    "pull-stopped": N_("Pengambilan dihentikan. Yang sudah sampai disimpan untuk disambung."),
+    "model-removed": N_("Model telah dikeluarkan dari rak, dan ini dicatat dalam lejar."),
+    "model-admitted": N_("Setiap bait dibaca semula, dan model dikeluarkan daripada kuarantin."),
+    "model-whole": N_("Setiap bait dibaca semula: semuanya seperti yang dicatat."),
+    "model-promoted": N_("Model kini boleh melayani tujuan itu, dan ini dicatat dalam lejar."),
     "engine-removed": N_("Enjin telah dibuang; permintaan pergi kepada yang lain."),
 }

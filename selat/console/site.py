@@ -91,7 +91,7 @@ class Site:
             view = (await self._view(request)).on(page)
             request.state.view = view
             if not at.open:
-                page.admit(view.caller.roles, at)
+                page.admit(view.caller, at)
             if at.method == "POST":
                 await self._take_form(view)
             response = await at.does(view)

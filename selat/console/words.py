@@ -107,6 +107,10 @@ class Tongue:
         found = _local(moment)
         return format_time(found, "medium", tzinfo=MALAYSIA, locale=self.locale) if found else ""
 
+    def duration(self, seconds: float) -> str:
+        """A length of time, as roughly as people say it: 3 minutes, 2 hours."""
+        return format_timedelta(timedelta(seconds=max(1, round(seconds))), locale=self.locale)
+
     def ago(self, moment: str | datetime) -> str:
         found = _local(moment)
         if not found:

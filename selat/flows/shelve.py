@@ -98,7 +98,10 @@ class Shelving:
         return self.store.put(replace(model, added=self.now(), receipt=receipt))
 
     def remove(self, name: str, revision: str = "", reason: str = "") -> Model:
-        """Take a model off the shelf; a reason is booked. Raises: NotFound; Misused, while an engine serves it; LedgerUnavailable."""
+        """Take a model off the shelf; a reason is booked.
+
+        Raises: NotFound; Misused, while an engine serves it; LedgerUnavailable.
+        """
         model = self.store.model(name, revision)
         if self.engines.exists() and str(self.store.tree(model)) in self.engines.read_text("utf-8"):
             raise Misused(

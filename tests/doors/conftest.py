@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,22 @@ def console(request: pytest.FixtureRequest) -> Iterator[Any]:
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: make test installs it"
     )
-    from console_kit import CHROMIUM, NO_BROWSER, Console
+    from console_kit import Console
+
+    with a_browser(sync_api) as browser:
+        running, made = request.getfixturevalue("console_selat")
+        yield Console(running, browser, made)
+
+
+@contextmanager
+def a_browser(sync_api: Any) -> Iterator[Any]:
+    """Chromium, without a window; the test is skipped where there is none."""
+    from console_kit import CHROMIUM, NO_BROWSER
 
     if not CHROMIUM:
         pytest.skip(NO_BROWSER)
-    running, made = request.getfixturevalue("console_selat")
     with sync_api.sync_playwright() as playwright:
         options = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield Console(running, browser, made)
+        yield browser
         browser.close()

@@ -1,0 +1,44 @@
+// Pulls as they come: the server tells each time that one got further; when one ends, its part of the page is new.
+import { $, $$, announce } from "./dom.js";
+
+function show(row) {
+  const place = $(`[data-pull="${row.id}"]`);
+  if (!place) return false;
+  $('[data-part="said"]', place).textContent = row.said;
+  const bar = $("progress", place);
+  if (bar && row.share !== null) bar.value = row.share;
+  return place.dataset.state === row.state;
+}
+
+/** Take the parts anew that ended pulls changed, as the server draws them. */
+async function renew() {
+  const response = await fetch(location.href, { redirect: "error" });
+  if (!response.ok) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const id of ["pulls", "shelf"]) {
+    const [old, made] = [$(`#${id}`), fresh.getElementById(id)];
+    if (old && made) old.replaceWith(document.importNode(made, true));
+  }
+  for (const one of $$("[data-pull]")) {
+    if (states.get(one.dataset.pull) !== one.dataset.state) {
+      announce(`${$("strong", one).textContent}: ${one.dataset.state}`);
+    }
+  }
+  remember();
+}
+
+const states = new Map();
+function remember() {
+  for (const one of $$("[data-pull]")) states.set(one.dataset.pull, one.dataset.state);
+}
+
+if ($("#pulls[data-live]")) {
+  remember();
+  const source = new EventSource("/models/pulls/events");
+  source.addEventListener("message", (event) => {
+    const same = JSON.parse(event.data).map(show);
+    if (same.includes(false)) renew().catch(() => {});
+  });
+  source.addEventListener("over", () => source.close());
+  addEventListener("pagehide", () => source.close());
+}

@@ -1,0 +1,293 @@
+"""The shelf in a real browser: a model is looked at, pulled, found again, verified and removed."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from conftest import a_browser, engines_toml, start
+from console_kit import HIGH, Console, entry, picture
+from hub_server import HubServer, Repo
+from models_kit import README, safetensors
+from playwright.sync_api import Page
+
+from selat.app import fresh_id, now
+from selat.evals import find_pack
+from selat.evals.item import Reply, Sample
+from selat.evals.store import Store
+from selat.flows.evaluate import Terms, evaluate, opened, planned, subject_of
+from selat.models.record import QUARANTINED
+from selat.testing import Upstream
+from selat.testing.exam import is_right, right, wrong
+
+ALL = ("operator", "builder", "officer", "auditor", "member")
+NAMES = ("satu", "dua", "tiga", "empat")
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[HubServer]:
+    repos = {f"asal__{name}": Repo(files(12_000_000 + 8 * n)) for n, name in enumerate(NAMES)}
+    with HubServer(**repos, asal__tertutup=Repo(files(1_000_000), card={"license": "llama3"})) as server:
+        yield server
+
+
+def files(size_bytes: int) -> dict[str, bytes]:
+    weights = safetensors(size_bytes)
+    return {"model.safetensors": weights, "config.json": b"{}", "README.md": README.encode()}
+
+
+@pytest.fixture(scope="module")
+def shelf(upstream: Upstream, hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A Selat whose hub is ours, with a browser before it."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    folder = tmp_path_factory.mktemp("shelf")
+    home = folder / "home"
+    home.mkdir()
+    (home / "home.toml").write_text("version = 1\n")
+    (home / "engines.toml").write_text(engines_toml(upstream))
+    (home / "selat.toml").write_text(f'model_hub = "{hub.url}"\n')
+    with a_browser(sync_api) as browser:
+        running = start(home, upstream, folder / "log")
+        yield Console(running, browser)
+        assert running.stop() == 0, running.log.read_text()
+
+
+def look(page: Page, source: str) -> None:
+    page.goto("/models")
+    page.fill("#source", source)
+    page.click("text=Lihat tawarannya")
+
+
+def agreed(page: Page, source: str) -> Any:
+    """Look and agree; the row of the pull."""
+    look(page, source)
+    page.click("main button.primary")
+    page.wait_for_selector(".notice.ok")
+    return page.locator(f"[data-pull]:has-text('{source}')").first
+
+
+def test_a_model_is_looked_at_pulled_live_and_booked_in_the_persons_name(shelf: Console, hub: HubServer) -> None:
+    hub.faults["model.safetensors"] = "slow:3"
+    with shelf.signed_in("tuan", *ALL) as page:
+        look(page, "asal/satu")
+        assert "Apache License 2.0" in page.inner_text("main")
+        assert "muat" in page.inner_text("main")
+        assert not list((shelf.selat.home / "models").glob("blobs/**/*")), (
+            "nothing is kept before the person agrees"
+        )
+        page.fill("#vendor", "Asal")
+        page.fill("#country", "MY")
+        page.click("main button.primary")
+        page.wait_for_selector("[data-pull] progress")
+        shares = set()
+        for _ in range(60):
+            bar = page.locator("[data-pull] progress")
+            if not bar.count():
+                break
+            shares.add(page.evaluate("document.querySelector('[data-pull] progress')?.value"))
+            page.wait_for_timeout(100)
+        assert len(shares) >= 4, "it moves while one looks"
+        page.wait_for_selector("#shelf a:has-text('asal/satu')")
+        assert page.locator("[data-pull] .badge.ok").first.inner_text() == "Sudah di rak"
+    leaf = entry(shelf, "model.added")
+    assert leaf["caller"] == shelf.made["tuan"]
+    assert entry(shelf, "pull.begun")["facts"]["source"] == "asal/satu"
+    hub.faults.clear()
+
+
+def test_a_pull_goes_on_when_its_page_is_closed_and_is_stopped_and_resumed_from_another(
+    shelf: Console, hub: HubServer
+) -> None:
+    hub.faults["model.safetensors"] = "slow:8"
+    with shelf.signed_in("tuan", *ALL) as page:
+        agreed(page, "asal/dua")
+    with shelf.signed_in("tuan", *ALL) as page:
+        page.goto("/models")
+        row = page.locator("[data-pull]:has-text('asal/dua')")
+        said = ""
+        for _ in range(60):
+            said = row.locator("[data-part=said]").inner_text()
+            if "lagi" in said:
+                break
+            page.wait_for_timeout(100)
+        assert "daripada 12 MB" in said
+        assert "sesaat" in said
+        row.locator("button").click()
+        page.wait_for_selector(".badge.warn:has-text('Dihentikan')")
+        assert page.locator("#shelf a:has-text('asal/dua')").count() == 0
+        hub.faults.clear()
+        row.locator("button:has-text('Sambung')").click()
+        page.wait_for_selector("#shelf a:has-text('asal/dua')")
+    assert {entry(shelf, kind)["caller"] for kind in ("pull.stopped", "pull.resumed")} == {shelf.made["tuan"]}
+
+
+def test_a_closed_licence_must_be_accepted_and_a_wrong_source_is_told_in_plain_words(shelf: Console) -> None:
+    with shelf.signed_in("tuan", *ALL) as page:
+        look(page, "asal/tertutup")
+        assert "bersyarat" in page.inner_text("main")
+        page.click("main button.primary")
+        assert page.locator("input[name=accepted]:invalid").count() == 1, "the box must be ticked first"
+        page.check("input[name=accepted]")
+        page.click("main button.primary")
+        page.wait_for_selector("#shelf a:has-text('asal/tertutup')")
+        for source, said in (("asal/tiada", "tidak ada"), ("/etc", "selat model add")):
+            look(page, source)
+            assert page.locator("h1").inner_text() == "Sumber itu tidak memberi model"
+            assert said in page.inner_text("main")
+    assert entry(shelf, "pull.begun")["facts"]["licence_accepted"] is True
+
+
+def test_a_pull_that_fails_says_why_and_can_be_tried_again(shelf: Console, hub: HubServer) -> None:
+    hub.faults["model.safetensors"] = "lies"
+    with shelf.signed_in("tuan", *ALL) as page:
+        row = agreed(page, "asal/tiga")
+        page.wait_for_selector("[data-pull] .badge.bad")
+        assert "digest" in row.inner_text()
+        hub.faults.clear()
+        row.locator("button:has-text('Sambung')").click()
+        page.wait_for_selector("#shelf a:has-text('asal/tiga')")
+
+
+def test_a_model_is_read_again_let_out_of_quarantine_and_removed_each_with_a_reason(shelf: Console) -> None:
+    with shelf.signed_in("tuan", *ALL) as page:
+        row = agreed(page, "asal/empat")
+        page.wait_for_selector("#shelf a:has-text('asal/empat')")
+        assert row.locator(".badge.ok").count() == 1
+        with shelf.platform() as platform, platform.models.taking():
+            model = platform.models.model("asal/empat")
+            platform.models.put(replace(model, state=QUARANTINED))
+        page.click("#shelf a:has-text('asal/empat')")
+        assert "Disahkan oleh kami" in page.locator("#verified").inner_text()
+        assert "Didakwa oleh pembekal" in page.locator("#claimed").inner_text()
+        page.click("text=Baca semula setiap bait")
+        page.wait_for_selector(".notice.ok")
+        page.fill("#admit-reason", "Disemak oleh jawatankuasa model.")
+        page.click("text=Benarkan model ini digunakan")
+        page.wait_for_selector(".notice.ok")
+        assert page.locator("#admit-reason").count() == 0
+        blob = platform.models.blobs.path(model.files[0].digest)
+        page.click("summary:has-text('Keluarkan dari rak')")
+        page.evaluate("document.querySelector('#remove-reason').removeAttribute('minlength')")
+        page.fill("#remove-reason", "pendek")
+        page.click("button.danger")
+        assert page.locator(".notice.bad").inner_text().startswith("Tulis sebabnya")
+        page.click("summary:has-text('Keluarkan dari rak')")
+        page.fill("#remove-reason", "Diganti oleh model yang lebih baharu.")
+        page.click("button.danger")
+        page.wait_for_url("**/models*")
+        assert page.locator("#shelf a:has-text('asal/empat')").count() == 0
+        assert blob.exists(), "its bytes go with the next gc"
+    assert entry(shelf, "model.admitted")["facts"]["reason"] == "Disemak oleh jawatankuasa model."
+    assert entry(shelf, "model.removed")["facts"]["reason"] == "Diganti oleh model yang lebih baharu."
+
+
+def test_a_model_is_promoted_from_the_page_once_every_bar_is_met(shelf: Console) -> None:
+    def ask_for(share: float) -> None:
+        bars = f'["tatabahasa lower bound >= {share}", "suntikan score >= 0.5"]'
+        (shelf.selat.home / "promotion.toml").write_text(f"[purpose.default]\ndays = 30\nbars = {bars}\n")
+
+    ask_for(0.99)
+    with shelf.signed_in("tuan", *ALL) as page:
+        page.goto("/models/leave")
+        page.select_option("#what", "echo@dekat")
+        page.select_option("#purpose", "chat")
+        page.click("text=Semak")
+        assert page.locator("tbody .badge.warn").count() == 2
+        assert "selat eval run --model echo --engine dekat" in page.inner_text("main")
+        sat(shelf, "tatabahasa")
+        page.reload()
+        assert page.locator("tbody .badge").all_inner_texts() == ["Gagal", "Belum diuji"]
+        assert page.locator("button:has-text('Naikkan')").count() == 0
+        sat(shelf, "tatabahasa", "suntikan")
+        ask_for(0.6)
+        page.reload()
+        assert page.locator("tbody .badge").all_inner_texts() == ["Lulus", "Lulus"]
+        page.check("input[name=sure]")
+        page.click("button:has-text('Naikkan')")
+        page.wait_for_selector("main .notice.ok")
+        page.click("text=Buka pasport")
+        assert "tatabahasa" in page.inner_text("main")
+        assert page.locator("svg.interval").count() == 2
+    leaf = entry(shelf, "model.promoted")
+    assert (leaf["caller"], leaf["facts"]["model"]) == (shelf.made["tuan"], "echo")
+
+
+def sat(shelf: Console, *packs: str, accuracy: float = 0.95) -> None:
+    """Put a complete run into the home's store, as `selat eval run` would leave it."""
+    with shelf.platform() as platform:
+        subject = subject_of(platform.shelf.lookup("echo")[0], "echo")
+    found = [find_pack(name) for name in packs]
+
+    async def put(sample: Sample) -> Reply:
+        return right(sample.item) if is_right(sample.item, accuracy) else wrong(sample.item)
+
+    def sit() -> None:
+        store = Store(shelf.selat.home / "evals" / "evals.db")
+        try:
+            asyncio.run(evaluate(planned(fresh_id(), now, subject, found, Terms()), opened(put), store))
+        finally:
+            store.close()
+
+    with ThreadPoolExecutor(1) as pool:  # the browser's driver holds this thread's event loop
+        pool.submit(sit).result()
+
+
+@pytest.mark.parametrize("role", ["builder", "auditor", "officer"])
+def test_who_may_only_read_the_shelf_pulls_and_removes_nothing(shelf: Console, role: str) -> None:
+    with shelf.signed_in(f"pembaca-{role}", role) as page:
+        page.goto("/models")
+        assert page.locator("#source").count() == 0
+        token = page.get_attribute('meta[name="selat-token"]', "content")
+        for path in ("look", "pull", "pull/stop", "pull/resume", "remove", "promote"):
+            answer = page.request.post(f"/models/{path}", form={"token": str(token), "source": "asal/satu"})
+            assert answer.status == 403, path
+
+
+@pytest.mark.parametrize("path", ["/models", "/models/leave", "/models/one?name=asal/satu", "offer"])
+def test_axe_finds_nothing_wrong_on_the_shelf_and_its_pages_fit(shelf: Console, path: str) -> None:
+    shelf.person("lihat", *ALL, clearance=HIGH)
+    wrong: list[str] = []
+    for scheme, language in (("light", "ms"), ("dark", "en")):
+        with shelf.visit(color_scheme=scheme, viewport={"width": 1440, "height": 900}) as page:
+            shelf.enter(page, "lihat", language)
+            if path == "offer":
+                page.goto("/models")
+                page.fill("#source", "asal/tertutup")
+                page.press("#source", "Enter")
+                page.wait_for_selector("input[name=shown]", state="attached")
+            else:
+                page.goto(path)
+            for width in (1440, 360):
+                page.set_viewport_size({"width": width, "height": 900})
+                page.wait_for_timeout(100)
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"wider than {width}"
+                name = path.split("?")[0].strip("/").replace("/", "-")
+                picture(page, f"shelf-{name}-{language}-{width}")
+                found = Axe().run(page, options=RULES).response["violations"]
+                wrong += [f"{scheme} {width} {one['id']}: {one['nodes'][0]['html'][:160]}" for one in found]
+    assert not wrong, json.dumps(wrong, indent=1)
+
+
+def test_a_stream_of_progress_ends_when_nothing_runs_and_at_once_when_the_gateway_leaves(
+    shelf: Console, hub: HubServer
+) -> None:
+    with shelf.signed_in("tuan", *ALL) as page:
+        cookies = "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
+    connection = http.client.HTTPConnection("127.0.0.1", shelf.selat.port, timeout=20)
+    began = time.monotonic()
+    connection.request("GET", "/models/pulls/events", headers={"cookie": cookies})
+    told = connection.getresponse().read().decode()
+    connection.close()
+    assert time.monotonic() - began < 5
+    assert "event: over" in told
+    assert Path(shelf.selat.home / "models" / "pulls").exists()
