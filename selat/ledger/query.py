@@ -87,7 +87,7 @@ SELECT o.id, o.leaf, o.closed_leaf, o.time, o.tenant, o.caller, o.purpose, o.api
 """
 _FROM = " FROM entry o WHERE o.kind IN ('opened', 'refused')"
 _SPECIAL = {"day": "substr(o.time, 1, 10)", "month": "substr(o.time, 1, 7)"}
-_SUMS = "count(*), sum(o.kind = 'refused'), sum(o.prompt_tokens), sum(o.completion_tokens)"
+_SUMS = "count(*), sum(o.kind = 'refused'), sum(o.prompt_tokens), sum(o.completion_tokens), sum(o.duration_ms)"
 
 
 def query(folder: Path, question: Question) -> Iterator[Asked]:
@@ -128,13 +128,17 @@ def changed(folder: Path, tenant: str, before: int = 0, limit: int = 50, kind: s
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Requests and tokens of one group; `group` are its values in the order asked for."""
+    """Requests and tokens of one group; `group` are its values in the order asked for.
+
+    `busy_ms` are their durations added up: requests that were answered at the same time count each for itself.
+    """
 
     group: tuple[str, ...]
     requests: int
     refused: int
     prompt_tokens: int
     completion_tokens: int
+    busy_ms: int
 
 
 def usage(folder: Path, by: tuple[str, ...], question: Question) -> list[Use]:

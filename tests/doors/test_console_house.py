@@ -44,6 +44,32 @@ def test_usage_counts_what_was_asked_and_a_limit_is_set_and_cleared(console: Con
         assert "RM 12.50" not in page.inner_text("main")
 
 
+def test_usage_is_told_by_language_and_kwh_is_an_estimate_with_its_formula(console: Console) -> None:
+    energy = console.selat.home / "energy.toml"
+    with console.signed_in("tuan-rumah", *ALL) as page:
+        ask(page, "Bolehkah data peribadi dihantar ke luar negara?")
+        shown(page, "/usage", "Bahasa Melayu")
+        assert "kWh (anggaran)" not in page.inner_text("main")
+        assert "energy.toml" in page.inner_text("main")
+        energy.write_text(
+            'rm_per_kwh = 0.5\n[engine.extractive]\nwatts = 3600000\nat_once = 2\nsource = "meter di soket"\n'
+        )
+        page.goto("/usage?of=kwh")
+        assert "meter di soket" in page.inner_text("main")
+        assert "saat sibuk" in page.inner_text("main")
+        heading = page.locator("section[aria-labelledby=daily] h2").inner_text()
+        assert heading == "kWh (anggaran) setiap hari"
+        row = page.locator("tr", has_text="Bahasa Melayu")
+        assert float(row.locator("td").last.inner_text().strip("*")) > 0
+        page.click("text=Setiap hari dalam nombor")
+        assert page.locator("details[open] tbody tr").count() == 1
+        energy.write_text('[engine.extractive]\nwatts = -1\nsource = "x"\n')
+        answer = page.goto("/usage")
+        assert answer is not None
+        assert answer.status >= 500
+    energy.unlink()
+
+
 def test_a_member_sees_what_they_used_themselves_and_no_page_of_the_house(console: Console) -> None:
     with console.signed_in("tetamu", "member") as page:
         page.goto("/usage")

@@ -1,19 +1,20 @@
-"""Usage: requests, tokens and ringgit by day, model and purpose, and what is left of each limit."""
+"""Usage: requests, tokens, ringgit and kWh by day, model, purpose and language; what is left of each limit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
 
 from starlette.responses import Response
 
 from selat.console.page import At, Page
 from selat.console.pages import period
 from selat.console.view import View
-from selat.console.words import N_, _n, speaking
+from selat.console.words import LANGUAGES, N_, _, _n, speaking
 from selat.core.errors import BadRequest
+from selat.flows.energy import FILE as ENERGY_FILE
+from selat.flows.energy import Energy, read_energy
 from selat.flows.meter import FREE, Price, read_prices
 from selat.gateway.admin.route import OPERATOR, OVERSEERS
 from selat.ledger import Question, Use, usage
@@ -23,9 +24,20 @@ UNITS = {"requests": N_("permintaan"), "tokens": N_("token"), "microringgit": N_
 PERIODS = {"minute": N_("seminit"), "hour": N_("sejam"), "day": N_("sehari"), "month": N_("sebulan")}
 
 
+BY = ("day", "model", "purpose", "language", "engine")
+ENGINE = BY.index("engine")
+MEASURES = {
+    "requests": N_("Permintaan"),
+    "tokens": N_("Token"),
+    "ringgit": N_("Kos"),
+    "kwh": N_("kWh (anggaran)"),
+}
+"""What the days can be drawn by."""
+
+
 @dataclass
 class Sum:
-    """Requests, refusals, tokens and ringgit of one group."""
+    """Requests, refusals, tokens, ringgit and estimated kWh of one group; `unknown` have no estimate."""
 
     name: str = ""
     requests: int = 0
@@ -33,32 +45,57 @@ class Sum:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     ringgit: float = 0.0
+    kwh: float = 0.0
+    unknown: int = 0
 
-    def take(self, use: Use, price: Price) -> None:
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def take(self, use: Use, price: Price, kwh: float | None) -> None:
         self.requests += use.requests
         self.refused += use.refused
         self.prompt_tokens += use.prompt_tokens
         self.completion_tokens += use.completion_tokens
         self.ringgit += price.cost(use.prompt_tokens, use.completion_tokens) / RINGGIT
+        self.kwh += kwh or 0.0
+        self.unknown += use.requests - use.refused if kwh is None else 0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """By what usage is reckoned: prices and draws by engine."""
+
+    prices: Mapping[str, Price]
+    energy: Energy
 
 
 async def show(view: View) -> Response:
-    """GET /usage?days=…: overseers see the organisation's, everyone else their own."""
+    """GET /usage?days=…&of=…: overseers see the organisation's, everyone else their own."""
     days = period.days(view)
     begin = period.since(days)
-    uses, prices = await view.thread(_uses, view, begin)
-    total = _sums(uses, prices, None)[0] if uses else Sum()
-    by_day = {one.name: one for one in _sums(uses, prices, 0)}
+    of = view.query("of") if view.query("of") in MEASURES else "requests"
+    uses, rates = await view.thread(_uses, view, begin)
+    total = (_sums(uses, rates, None) or [Sum()])[0]
+    by_day = {one.name: one for one in _sums(uses, rates, "day")}
     first = date.fromisoformat(begin[:10])
-    stretch = [(first + timedelta(days=n)).isoformat() for n in range(int(days))]
+    stretch = [by_day.get(day, Sum(day)) for n in range(int(days)) if (day := str(first + timedelta(days=n)))]
     limits = await view.admin("GET", "/quotas") if view.may(*OVERSEERS, "builder") else []
     return view.show(
         "usage.html",
         total=total,
-        columns=[(day, by_day.get(day, Sum()).requests, _told(day, by_day.get(day, Sum()))) for day in stretch],
-        most=max((one.requests for one in by_day.values()), default=0),
-        tables=[(N_("Model"), _sums(uses, prices, 1)), (N_("Tujuan"), _sums(uses, prices, 2))],
-        priced=bool(prices),
+        stretch=stretch,
+        columns=[(one.name, getattr(one, of), _told(one, of)) for one in stretch],
+        most=max(getattr(one, of) for one in stretch),
+        of=of,
+        measures=MEASURES,
+        tables=[
+            (N_("Model"), _sums(uses, rates, "model")),
+            (N_("Tujuan"), _sums(uses, rates, "purpose")),
+            (N_("Bahasa"), _spoken(_sums(uses, rates, "language"))),
+        ],
+        priced=bool(rates.prices),
+        energy=rates.energy,
         limits=limits,
         units=UNITS,
         spans=PERIODS,
@@ -69,25 +106,38 @@ async def show(view: View) -> Response:
     )
 
 
-def _uses(view: View, begin: str) -> tuple[list[Use], Any]:
+def _uses(view: View, begin: str) -> tuple[list[Use], Rates]:
     platform, caller = view.house.platform, view.caller
     own = "" if caller.roles & OVERSEERS else caller.key
     question = Question(tenant=caller.tenant, caller=own, since=begin)
-    found = usage(platform.home.ledger, ("day", "model", "purpose", "engine"), question)
-    return found, read_prices(platform.home.path / "prices.toml")
+    folder = platform.home.path
+    rates = Rates(read_prices(folder / "prices.toml"), read_energy(folder / ENERGY_FILE))
+    return usage(platform.home.ledger, BY, question), rates
 
 
-def _sums(uses: Iterable[Use], prices: Any, place: int | None) -> list[Sum]:
-    """Summed by one place of the group, the busiest first; None for all in one."""
+def _sums(uses: Iterable[Use], rates: Rates, by: str | None) -> list[Sum]:
+    """Summed by one dimension, the busiest first; None for all in one."""
     sums: dict[str, Sum] = {}
     for use in uses:
-        name = "" if place is None else use.group[place]
-        sums.setdefault(name, Sum(name)).take(use, prices.get(use.group[3], FREE))
+        name, engine = "" if by is None else use.group[BY.index(by)], use.group[ENGINE]
+        sums.setdefault(name, Sum(name)).take(use, rates.prices.get(engine, FREE), rates.energy.kwh(engine, use))
     return sorted(sums.values(), key=lambda one: (-one.requests, one.name))
 
 
-def _told(day: str, one: Sum) -> str:
-    return f"{speaking.get().day(day)}: {_n('%(n)s permintaan', '%(n)s permintaan', one.requests)}"
+def _spoken(sums: list[Sum]) -> list[Sum]:
+    """Languages by their own names; what could not be told stands under one heading."""
+    return [replace(one, name=LANGUAGES.get(one.name, _("Lain atau tidak dapat dikesan"))) for one in sums]
+
+
+def _told(one: Sum, of: str) -> str:
+    tongue = speaking.get()
+    amount = {
+        "requests": _n("%(n)s permintaan", "%(n)s permintaan", one.requests),
+        "tokens": _n("%(n)s token", "%(n)s token", one.tokens),
+        "ringgit": tongue.money(one.ringgit),
+        "kwh": f"{tongue.number(round(one.kwh, 4))} kWh",
+    }[of]
+    return f"{tongue.day(one.name)}: {amount}"
 
 
 async def set_limit(view: View) -> Response:
