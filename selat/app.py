@@ -171,14 +171,14 @@ class Platform:
 
     @cached_property
     def decider(self) -> Decider:
-        return Decider(self._policies(self.home.policy))
+        return Decider(self.prove_policies(self.home.policy))
 
     @cached_property
     def policy_reload(self) -> Reload:
         """Takes up a changed policy folder for the decider; its `check` may prove, so call it in a thread."""
-        return Reload(self.home.policy, self.decider, self._policies)
+        return Reload(self.home.policy, self.decider, self.prove_policies)
 
-    def _policies(self, folder: Path) -> PolicySet:
+    def prove_policies(self, folder: Path) -> PolicySet:
         allowed = self.settings.policy_unproved == "allow"
         return load_proved(folder, self.home.cache / "proofs.json", allow_unproved=allowed)
 
@@ -229,8 +229,12 @@ class Platform:
     def book(self) -> Book:
         return Book(self.place)
 
-    @cached_property
+    @property
     def library(self) -> Library:
+        return self.documents
+
+    @cached_property
+    def documents(self) -> Library:
         models = searching(self.settings.embed_model, self.settings.rerank_model, self)
         return Library(self.home.knowledge, models, self._knowledge_place())
 
@@ -419,7 +423,7 @@ class Platform:
         """Make durable and let go of whatever was built."""
         if "mirror" in self.__dict__ and (upstream := self.__dict__.pop("mirror").upstream):
             upstream.close()
-        for name in ("journal", "keys", "library"):
+        for name in ("journal", "keys", "documents"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         if "leases" in self.__dict__:

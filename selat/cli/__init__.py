@@ -30,6 +30,7 @@ COMMANDS = {
     "index": "The full-text index: status, rebuild, measure.",
     "eval": "Local evals: packs, runs, results, comparisons.",
     "model": "Models: the shelf, promotion to a purpose, passports.",
+    "bundle": "Carry models, documents and policy over an air gap.",
     "guard": "Find and mask personal data.",
     "quota": "Limits of requests, tokens and ringgit.",
     "rules": "Duties of law and guides, and which clocks are running.",

@@ -20,6 +20,7 @@
     ├── LedgerBroken             stored evidence does not verify
     ├── ModelRefused        422  a model may not be taken in: its format, licence or digest
     ├── ModelBroken              stored files of a model are not what its record says
+    ├── BundleBroken        422  a bundle is not what its manifest says, or not signed by a key that is trusted
     ├── SourceFailed        502  where a model was to come from did not give it
     ├── DocumentUnreadable       a document cannot be parsed; the reason is for its owner
     ├── HomeBroken               the home directory is damaged or of another version
@@ -152,6 +153,11 @@ class ModelRefused(SelatError):
 
 class ModelBroken(SelatError):
     code = "model_broken"
+
+
+class BundleBroken(SelatError):
+    status = 422
+    code = "bundle_broken"
 
 
 class SourceFailed(SelatError):

@@ -140,6 +140,7 @@ COMMAND_WALKS: dict[str, list[str]] = {
     "label raise": ["{document}", "--to", "sulit"],
     "label lower": ["{document}", "--to", "terbuka", "--reason", "because it is ours", "--key-env", "OFFICER"],
     "knowledge remove": ["{document}"],
+    "bundle export": ["{folder}/out.zip", "--collection", "{collection}"],
     "knowledge retry": ["{document}"],
     "knowledge twins": ["{document}"],
     "rules withdraw": ["{instrument}"],
@@ -211,6 +212,9 @@ COMMANDS_FREE = {
         )
     },
     "model passport": "models and passports are the house's",
+    "bundle show": "reads the caller's own file",
+    "bundle verify": "reads the caller's own file",
+    "bundle import": "makes, in the tenant named, from the caller's own file",
     "guard scan": "reads the caller's own file",
     "guard redact": "reads the caller's own file",
     "guard score": "reads the caller's own file",

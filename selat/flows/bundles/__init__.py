@@ -1,0 +1,1 @@
+"""bundles: models, documents, evals and policy leave in a signed bundle and arrive where no network is."""
