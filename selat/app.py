@@ -47,7 +47,8 @@ from selat.engines import (
 from selat.flows.changes import Changes
 from selat.flows.chat import Desk
 from selat.flows.duties import Duties
-from selat.flows.helpers import Helpers, engine_of, searching
+from selat.flows.entail import Checker
+from selat.flows.helpers import Helpers, engine_of, judging, searching
 from selat.flows.meter import metering, read_prices
 from selat.flows.mirror import Mirror, upstream_of
 from selat.flows.shelve import Shelving
@@ -246,7 +247,9 @@ class Platform:
     def helpers(self) -> Helpers:
         """The models that help a search before it is made."""
         said = self.settings
-        return Helpers(engine_of(said.embed_model), said.rewrite_model, said.suppose_model)
+        judge = judging(said.check_model, self)
+        checker = Checker(judge, said.check_unsupported == "drop", said.check_timeout_s)
+        return Helpers(engine_of(said.embed_model), said.rewrite_model, said.suppose_model, checker)
 
     @cached_property
     def leases(self) -> Leases:

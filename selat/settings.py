@@ -17,6 +17,7 @@ _NOT_SETTINGS = frozenset({"SELAT_HOME", "SELAT_DEBUG", "SELAT_SHARED_DATA"})
 
 
 CHOICES = {
+    "check_unsupported": ("mark", "drop"),
     "ledger_durable_before": ("forward", "answer"),
     "log_format": ("auto", "json", "text"),
     "log_level": ("debug", "info", "warning", "error"),
@@ -81,6 +82,15 @@ class Settings:
     suppose_model: str = _setting(
         "", "Model that supposes an answer whose nearness counts in a search (HyDE); empty: none."
     )  # type: ignore[assignment]
+    check_model: str = _setting(
+        "",
+        "Model that judges whether a source says what an answer cites it for: a folder or a model on the shelf "
+        "(ONNX, trained on entailment), or `engine:MODEL`. Without one, by wording alone.",
+    )  # type: ignore[assignment]
+    check_unsupported: str = _setting(
+        "mark", "What becomes of a cited sentence that no source of its own holds up: `mark` it [?], or `drop` it."
+    )  # type: ignore[assignment]
+    check_timeout_s: float = _setting(10.0, "Longest wait for that model, an answer; then wording decides.")  # type: ignore[assignment]
     guard_detectors: str = _setting(
         "", "Further detectors, by comma: `presidio`, `presidio=SPACY_PIPELINE`, `gliner=FOLDER`, or a plugin's."
     )  # type: ignore[assignment]

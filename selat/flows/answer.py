@@ -9,8 +9,9 @@ from selat.core.caller import Caller
 from selat.core.label import LOWEST, Label
 from selat.core.passage import Citation, Passage
 from selat.core.sources import Sources, abstention, is_abstention, write_sources
+from selat.flows.entail import LEXICAL, UNJUDGED, Verdicts
 from selat.flows.helpers import NOT_HELPED, Helped
-from selat.knowledge import Library, Query, check, contradicts, detect
+from selat.knowledge import MARK, Library, Query, check, contradicts, detect
 
 SOURCES = 6
 _RULES = {
@@ -41,6 +42,14 @@ _DISAGREE = {
     "en": ("The sources disagree:", "undated"),
     "zh": ("来源互相矛盾：", "无日期"),
     "ta": ("ஆதாரங்கள் முரண்படுகின்றன:", "தேதி இல்லை"),
+}
+
+
+_UNSUPPORTED = {
+    "ms": "tidak disokong oleh sumber yang dipetik",
+    "en": "not supported by the source cited",
+    "zh": "所引来源不支持此句",
+    "ta": "மேற்கோள் காட்டப்பட்ட ஆதாரம் இதை உறுதிப்படுத்தவில்லை",
 }
 
 
@@ -79,7 +88,10 @@ class Grounded:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer whose citations were checked. An abstention has none; `dropped` counts unsupported markers."""
+    """An answer whose citations were checked. An abstention has none.
+
+    `dropped` counts unsupported markers, `unsupported` the sentences left without one; `checked` says how.
+    """
 
     text: str
     citations: tuple[Citation, ...]
@@ -87,6 +99,8 @@ class Answered:
     label: Label
     language: str
     dropped: int = 0
+    unsupported: int = 0
+    checked: str = LEXICAL
 
 
 Chat = Callable[[Grounded], Awaitable[str]]
@@ -122,17 +136,24 @@ def reading(caller: Caller, collection: str = "", text: str = "") -> Query:
     return Query(caller.tenant, collection, text, caller.clearance, SOURCES, caller.groups)
 
 
-def conclude(grounded: Grounded, text: str) -> Answered:
+def conclude(grounded: Grounded, text: str, verdicts: Verdicts = UNJUDGED, drop: bool = False) -> Answered:
     """The model's text with every marker checked; without a supported citation it is an abstention.
 
-    A text that cites nothing it was given is not passed on as an answer from the documents.
+    A text that cites nothing it was given is not passed on as an answer from the documents. A sentence that its
+    sources do not hold up is marked, or goes when `drop` is set.
     """
-    checked = check(text, grounded.passages)
+    checked = check(text, grounded.passages, verdicts.entailed, drop)
+    language = grounded.language
     if is_abstention(text) or not checked.citations:
-        said = text.strip() if is_abstention(text) and text.strip() else abstention(grounded.language)
-        return Answered(said, (), True, grounded.label, grounded.language, checked.dropped)
-    text = "\n".join(filter(None, [checked.text, disagreement(checked.citations, grounded.language)]))
-    return Answered(text, checked.citations, False, grounded.label, grounded.language, checked.dropped)
+        said = text.strip() if is_abstention(text) and text.strip() else abstention(language)
+        told = Answered(said, (), True, grounded.label, language)
+    else:
+        notes = [disagreement(checked.citations, language)]
+        if MARK in checked.text:
+            notes.append(f"{MARK} {_UNSUPPORTED.get(language, _UNSUPPORTED['ms'])}")
+        text = "\n".join(filter(None, [checked.text, *notes]))
+        told = Answered(text, checked.citations, False, grounded.label, language)
+    return replace(told, dropped=checked.dropped, unsupported=checked.unsupported, checked=verdicts.how)
 
 
 def disagreement(citations: Sequence[Citation], language: str) -> str:

@@ -69,9 +69,11 @@ async def answer_documents(
         stream=False,
     )
 
-    def shape(body: bytes) -> bytes:
+    async def shape(body: bytes) -> bytes:
         answer = read_answer(body, ask.model)
-        answered = conclude(grounded, "".join(answer.texts[:1]))
+        text = "".join(answer.texts[:1])
+        verdicts = await helpers.checker.verdicts(desk, wanted, grounded.passages, text)
+        answered = conclude(grounded, text, verdicts, helpers.checker.drop)
         shaped = shaped_body(answer.document, answered)
         # An ask of another protocol makes its own events of the whole answer.
         return events(shaped) if ask.stream and ask.shaper is None else msgspec.json.encode(shaped)
@@ -106,7 +108,13 @@ def shaped_body(document: dict[str, object], answered: Answered) -> dict[str, ob
     annotations = [annotation(citation, answered.text) for citation in answered.citations]
     message = {"role": "assistant", "content": answered.text, "annotations": annotations}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-    grounding = {"abstained": answered.abstained, "language": answered.language, "label": str(answered.label)}
+    grounding = {
+        "abstained": answered.abstained,
+        "language": answered.language,
+        "label": str(answered.label),
+        "checked": answered.checked,
+        "unsupported": answered.unsupported,
+    }
     return {**document, "choices": [choice], "selat": grounding}
 
 

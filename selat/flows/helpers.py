@@ -9,10 +9,12 @@ from typing import Protocol
 import msgspec
 
 from selat.core.caller import Caller
-from selat.core.errors import EngineError, Forbidden, NotFound
+from selat.core.errors import EngineError, Forbidden, HomeBroken, NotFound
 from selat.flows.chat import Desk, Whole, chat
 from selat.flows.embed import EngineEmbedder, embed
-from selat.knowledge import Embedder, Models, Reranker, onnx_embedder, onnx_reranker
+from selat.flows.entail import WORDING, Checker, EngineJudge, Judge, ModelJudge
+from selat.knowledge import Embedder, Models, Reranker, onnx_embedder, onnx_entailer, onnx_reranker
+from selat.models import ModelStore
 from selat.wire import Ask, read_answer
 
 LONGEST = 1_000
@@ -30,11 +32,13 @@ _SUPPOSE = (
 @dataclass(frozen=True, slots=True)
 class Helpers:
     """Names of models, empty for none: `embed` makes the question's vector, `rewrite` writes follow-ups out,
-    `suppose` writes an answer as it might be, whose nearness then counts (HyDE; Gao et al., ACL 2023)."""
+    `suppose` writes an answer as it might be, whose nearness then counts (HyDE; Gao et al., ACL 2023).
+    `checker` holds answers against their sources."""
 
     embed: str = ""
     rewrite: str = ""
     suppose: str = ""
+    checker: Checker = WORDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,12 @@ ENGINE = "engine:"
 
 
 class House(Protocol):
-    """Where models are found: folders are named from the home, engines are asked at a desk."""
+    """Where models are found: folders named from the home, models on the shelf, engines asked at a desk."""
 
     @property
     def home(self) -> Home: ...
+    @property
+    def models(self) -> ModelStore: ...
     def desk(self) -> Desk: ...
     def local_caller(self, tenant: str) -> Caller: ...
 
@@ -75,12 +81,33 @@ def searching(embed_model: str, rerank_model: str, house: House) -> Models:
     def embedder() -> Embedder | None:
         if model := engine_of(embed_model):
             return EngineEmbedder(house.desk, house.local_caller, model)
-        return onnx_embedder(house.home.path / embed_model) if embed_model else None
+        return onnx_embedder(folder_of(embed_model, house)) if embed_model else None
 
     def reranker() -> Reranker | None:
-        return onnx_reranker(house.home.path / rerank_model) if rerank_model else None
+        return onnx_reranker(folder_of(rerank_model, house)) if rerank_model else None
 
     return Models(embedder, reranker)
+
+
+def folder_of(said: str, house: House) -> Path:
+    """The folder that a setting names: one on this machine, else that of a model on the shelf (NAME[@REVISION]).
+
+    Raises: HomeBroken, where neither is there; ModelBroken, for a model that is in quarantine or damaged.
+    """
+    folder = house.home.path / said
+    if folder.exists():
+        return folder
+    try:
+        return house.models.path_of(house.models.model(said))
+    except NotFound as error:
+        raise HomeBroken(f"no folder '{said}', and {error}") from error
+
+
+def judging(check_model: str, house: House) -> Judge | None:
+    """What judges whether sources hold up an answer, as the setting names it; None: wording alone."""
+    if model := engine_of(check_model):
+        return EngineJudge(model)
+    return ModelJudge(lambda: onnx_entailer(folder_of(check_model, house))) if check_model else None
 
 
 async def help_search(desk: Desk, ask: Ask, helpers: Helpers, asked: list[str]) -> Helped:

@@ -1,7 +1,7 @@
 """Documents in, passages out: parse, split, index, search within a clearance, and quote."""
 
-from selat.knowledge.check import Checked, check
-from selat.knowledge.embed import Embedder, Reranker, onnx_embedder, onnx_reranker
+from selat.knowledge.check import MARK, Checked, Claim, check, claims
+from selat.knowledge.embed import Embedder, Entailer, Reranker, onnx_embedder, onnx_entailer, onnx_reranker
 from selat.knowledge.folders import Folder, is_below
 from selat.knowledge.inbox import Inbox, Parcel, Progress
 from selat.knowledge.language import detect, is_indonesian
@@ -17,12 +17,15 @@ from selat.knowledge.split import split
 from selat.knowledge.store import Record, label_of
 
 __all__ = [
+    "MARK",
     "PARSE_VERSION",
     "SUFFIXES",
     "Checked",
     "Child",
+    "Claim",
     "Document",
     "Embedder",
+    "Entailer",
     "FilePlace",
     "Folder",
     "Inbox",
@@ -41,6 +44,7 @@ __all__ = [
     "State",
     "admits",
     "check",
+    "claims",
     "contradicts",
     "detect",
     "documents_of",
@@ -48,6 +52,7 @@ __all__ = [
     "is_indonesian",
     "label_of",
     "onnx_embedder",
+    "onnx_entailer",
     "onnx_reranker",
     "postgres_place",
     "quote",

@@ -1,4 +1,4 @@
-"""What turns texts into vectors, and says which of two passages answers better: seams without a model in them."""
+"""What turns texts into vectors, ranks passages, and judges claims: seams without a model in them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ class Reranker(Protocol):
     def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]: ...
 
 
+class Entailer(Protocol):
+    """Says how surely a text entails a claim: a chance from 0 to 1 each, for pairs of text and claim."""
+
+    def chances(self, pairs: Sequence[tuple[str, str]]) -> Sequence[float]: ...
+
+
 def onnx_embedder(folder: Path) -> Embedder:
     """The embedder of a model folder. Raises: HomeBroken, saying what is missing."""
     # Brings ONNX Runtime and NumPy: a process that never searches does not pay for it.
@@ -48,3 +54,12 @@ def onnx_reranker(folder: Path) -> Reranker:
     from selat.knowledge.onnx import OnnxReranker
 
     return OnnxReranker(folder)
+
+
+def onnx_entailer(folder: Path) -> Entailer:
+    """The cross-encoder of a model folder that was trained on entailment. Raises: HomeBroken, as above, and where
+    its `config.json` names no label of entailment.
+    """
+    from selat.knowledge.onnx import OnnxEntailer
+
+    return OnnxEntailer(folder)

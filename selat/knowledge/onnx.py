@@ -1,4 +1,4 @@
-"""Embedding and reranking models by ONNX Runtime, from a folder as sentence-transformers lays one out.
+"""Embedding, reranking and entailment models by ONNX Runtime, from a folder as sentence-transformers lays one out.
 
 `model.onnx` (or `onnx/model.onnx`) and `tokenizer.json` are needed; `1_Pooling/config.json` says how tokens
 become one vector (else their mean), `config_sentence_transformers.json` what goes before queries and passages.
@@ -54,7 +54,10 @@ class _Model:
             "attention_mask": mask,
             "token_type_ids": np.array([one.type_ids for one in encoded], np.int64),
         }
-        told = self._session.run(None, {name: value for name, value in fed.items() if name in self._inputs})
+        try:
+            told = self._session.run(None, {name: value for name, value in fed.items() if name in self._inputs})
+        except Exception as error:
+            raise HomeBroken(f"the model in {self.folder} cannot be run; fetch it anew") from error
         return np.asarray(told[0]), mask
 
     def said(self, name: str) -> dict[str, Any]:
@@ -123,4 +126,28 @@ class OnnxReranker:
             told, _ = self._model.run([(question, text) for text in texts[at : at + TOGETHER]])
             told = told.reshape(len(told), -1)
             out.extend(float(row[-1] - row[0]) if len(row) > 1 else float(row[0]) for row in told)
+        return out
+
+
+class OnnxEntailer:
+    """A cross-encoder that tells entailment from the rest (MNLI, XNLI); `config.json` names its labels."""
+
+    def __init__(self, folder: Path) -> None:
+        self._model = _Model(folder, "check_model")
+        labels = self._model.said("config.json").get("id2label")
+        named = {int(at): str(name).lower() for at, name in labels.items()} if isinstance(labels, dict) else {}
+        entails = [at for at, name in named.items() if "entail" in name and not name.startswith(("not", "non"))]
+        if len(entails) != 1:
+            raise HomeBroken(
+                f"check_model: config.json in {folder} names no label of entailment; take a model trained on NLI"
+            )
+        self._entails = entails[0]
+
+    def chances(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        out: list[float] = []
+        for at in range(0, len(pairs), TOGETHER):
+            told, _ = self._model.run(list(pairs[at : at + TOGETHER]))
+            logits = told.reshape(len(told), -1).astype(np.float64)
+            parts = np.exp(logits - logits.max(axis=1, keepdims=True))
+            out.extend(float(row[self._entails] / row.sum()) for row in parts)
         return out

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -32,7 +32,7 @@ MAX_KEPT_BYTES = 8 * 2**20
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
 
-Shape = Callable[[bytes], bytes]
+Shape = Callable[[bytes], Awaitable[bytes]]
 
 
 class Whole(NamedTuple):
@@ -238,7 +238,7 @@ class Sent:
             body = answer.restored(answers.whole)
         elif self.mask is not None:
             body = answer.restored(self.mask.restore)
-        return self._finish(200, body if shape is None else shape(body))
+        return self._finish(200, body if shape is None else await shape(body))
 
     async def refusal(self) -> Whole:
         """The engine's own 4xx is the caller's to mend and passes; its other failures are ours to name."""

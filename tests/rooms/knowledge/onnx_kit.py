@@ -1,4 +1,4 @@
-"""Tiny ONNX models of our own making: an embedder that knows words by chance vectors, and a cross-encoder."""
+"""Tiny ONNX models of our own making: an embedder that knows words by chance vectors, and two cross-encoders."""
 
 from __future__ import annotations
 
@@ -50,6 +50,35 @@ def reranker(folder: Path, wanted: str) -> Path:
     out = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 1])
     axis = numpy_helper.from_array(np.array([1], np.int64), "axis")
     _save(helper.make_graph(nodes, "count", [ids], [out], [axis]), folder, made)
+    return folder
+
+
+def entailer(
+    folder: Path, wrong: str, labels: tuple[str, ...] = ("ENTAILMENT", "NEUTRAL", "CONTRADICTION")
+) -> Path:
+    """A model of entailment under which every claim follows that does not hold one word."""
+    folder.mkdir(parents=True)
+    table = np.array([[0, 0, 0], [0, 0, 9]], np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["said"]),
+        helper.make_node("Cast", ["token_type_ids"], ["types"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["types", "last"], ["claim"]),
+        helper.make_node("Mul", ["said", "claim"], ["claimed"]),
+        helper.make_node("ReduceSum", ["claimed", "axis"], ["summed"], keepdims=0),
+        helper.make_node("Add", ["summed", "bias"], ["logits"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
+        for name in ("input_ids", "token_type_ids")
+    ]
+    out = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])
+    held = {
+        "table": table, "last": np.array([2], np.int64), "axis": np.array([1], np.int64),
+        "bias": np.array([3, 0, 0], np.float32),
+    }  # fmt: skip
+    given = [numpy_helper.from_array(value, name) for name, value in held.items()]
+    _save(helper.make_graph(nodes, "entail", inputs, [out], given), folder, tokenizer([wrong]))
+    (folder / "config.json").write_text(json.dumps({"id2label": dict(enumerate(labels))}))
     return folder
 
 
