@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,9 @@ CLIENT, SECRET, REDIRECT = "selat-console", "console-secret", "http://127.0.0.1/
 class Client(ClientMixin):
     """The console, as the provider knows it."""
 
+    def __init__(self, redirects: set[str]) -> None:
+        self._redirects = redirects
+
     def get_client_id(self) -> str:
         return CLIENT
 
@@ -33,7 +36,7 @@ class Client(ClientMixin):
         return scope
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return redirect_uri == REDIRECT
+        return redirect_uri in self._redirects
 
     def check_client_secret(self, client_secret: str) -> bool:
         return client_secret == SECRET
@@ -82,12 +85,18 @@ class Code:
 
 
 class OpenIDProvider:
-    """The provider: `sign` makes any token, `rotate` changes its key, `down` makes it fail."""
+    """The provider: `sign` makes any token, `rotate` changes its key, `down` makes it fail.
+
+    `says_issuer` is whom its ID tokens name instead of itself; `bend` changes where it sends a browser.
+    """
 
     def __init__(self) -> None:
         self.issuer = ""
         self.down = False
         self.fetched = 0
+        self.redirects = {REDIRECT}
+        self.says_issuer = ""
+        self.bend: Callable[[str], str] = str
         self.codes: dict[str, Code] = {}
         self.claims: dict[str, Any] = {"sub": "aminah@example.my", "roles": ["selat-officer"]}
         self.rotate()
@@ -109,7 +118,7 @@ class OpenIDProvider:
         app.secret_key = "test"
         server = AuthorizationServer(
             app,
-            query_client=lambda name: Client() if name == CLIENT else None,
+            query_client=lambda name: Client(self.redirects) if name == CLIENT else None,
             save_token=lambda token, request: None,
         )
         provider = self
@@ -143,7 +152,7 @@ class OpenIDProvider:
                 return {"alg": "RS256", "kid": provider.key.kid or ""}
 
             def get_client_claims(self, client: Any) -> dict[str, Any]:
-                return {"iss": provider.issuer}
+                return {"iss": provider.says_issuer or provider.issuer}
 
             def generate_user_info(self, user: Any, scope: str) -> UserInfo:
                 return UserInfo(**user)
@@ -153,6 +162,12 @@ class OpenIDProvider:
         @app.before_request
         def fail() -> Any:
             return ("down", 503) if provider.down else None
+
+        @app.after_request
+        def bend(response: Any) -> Any:
+            if "location" in response.headers:
+                response.headers["location"] = provider.bend(response.headers["location"])
+            return response
 
         @app.get("/.well-known/openid-configuration")
         def discovery() -> Any:

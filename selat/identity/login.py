@@ -22,6 +22,10 @@ log = logging.getLogger("selat.identity")
 WAIT_S = 600.0
 
 
+class LoginOver(Unauthenticated):
+    """The browser came back for a login that was not begun in it, or too long ago; it may begin again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A login that was begun; it stays with the person's browser session, server side or in a sealed cookie."""
@@ -71,10 +75,12 @@ class Login:
         return f"{where}{'&' if '?' in where else '?'}{urlencode(query)}", pending
 
     def finish(self, pending: Pending, state: str, code: str) -> Caller:
-        """Who logged in, from what the browser brought back. Raises: Unauthenticated; Unavailable."""
+        """Who logged in, from what the browser brought back. Raises: LoginOver; Unauthenticated; Unavailable."""
         if not hmac.compare_digest(state.encode(), pending.state.encode()):
-            raise Unauthenticated(NOT_ACCEPTED)
-        if not code or time.time() - pending.begun > WAIT_S:
+            raise LoginOver(NOT_ACCEPTED)
+        if time.time() - pending.begun > WAIT_S:
+            raise LoginOver(NOT_ACCEPTED)
+        if not code:
             raise Unauthenticated(NOT_ACCEPTED)
         provider = self._tokens.provider(pending.issuer)
         form = {

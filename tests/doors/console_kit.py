@@ -34,6 +34,8 @@ class Console:
     selat: Running
     browser: Browser
     made: dict[str, str] = field(default_factory=dict)
+    friends: tuple[str, ...] = ()
+    """Where a page may go besides: an identity provider."""
 
     @property
     def address(self) -> str:
@@ -75,7 +77,7 @@ class Console:
         assert not wrong, wrong
 
     def _outside(self, url: str) -> bool:
-        return not url.startswith((self.address, "data:", "blob:"))
+        return not url.startswith((self.address, *self.friends, "data:", "blob:"))
 
     def enter(self, page: Page, login: str, language: str = "ms") -> None:
         """Sign in without the form, which other tests look at: by a session made beside it."""

@@ -13,7 +13,7 @@ from selat.console.page import At, Page
 from selat.console.view import LANGUAGE, SESSION, THEMES, View, local_path
 from selat.console.words import LANGUAGES, N_, _
 from selat.core.caller import ROLES, Caller
-from selat.core.errors import BadRequest, Misused, NotFound, TooMany, Unauthenticated
+from selat.core.errors import BadRequest, Misused, NotFound, TooMany, Unauthenticated, Unavailable
 from selat.core.label import HIGHEST
 from selat.identity.people import Person, PersonWish, Try
 
@@ -203,28 +203,57 @@ async def oidc_start(view: View) -> Response:
     number = view.query("provider", "0")
     if not number.isdigit() or int(number) >= len(issuers):
         raise NotFound("no such provider")
-    where, pending = await view.thread(login.begin, issuers[int(number)], f"{view.origin}/oidc/back")
+    try:
+        where, pending = await view.thread(login.begin, issuers[int(number)], f"{view.origin}/oidc/back")
+    except Unavailable:
+        return await _form(view, 503, wrong=_(PROVIDER_AWAY))
     kept = json.dumps([asdict(pending), view.query("next")])
     view.cookies[OIDC] = view.house.seals.close(kept, OIDC, OIDC_S)
     return RedirectResponse(where, 303)
 
 
 async def oidc_back(view: View) -> Response:
-    """GET /oidc/back: the provider sent the person back with a code."""
-    from selat.identity.login import Pending
+    """GET /oidc/back: the provider sent the person back with a code, or with an error."""
+    from selat.identity.login import LoginOver
 
     kept = view.house.seals.open(view.request.cookies.get(OIDC, ""), OIDC)
     view.cookies[OIDC] = None
+    if kept is None:
+        return await _form(view, 401, wrong=_(LOGIN_OVER))
     try:
-        if kept is None:
-            raise Unauthenticated("no sign-in was begun")
-        pending, then = json.loads(kept)
-        finish = _login(view).finish
-        caller = await view.thread(finish, Pending(**pending), view.query("state"), view.query("code"))
+        caller, then = await _finish(view, kept)
+    except LoginOver:
+        return await _form(view, 401, wrong=_(LOGIN_OVER))
+    except Unavailable:
+        return await _form(view, 503, wrong=_(PROVIDER_AWAY))
     except Unauthenticated:
         said = _("Pembekal identiti tidak mengesahkan anda. Cuba lagi, atau minta pengendali menyemak tetapannya.")
         return await _form(view, 401, wrong=said)
     return await _begin(view, caller, caller.key, then)
+
+
+async def _finish(view: View, kept: str) -> tuple[Caller, str]:
+    """Who logged in, and where they wanted to go.
+
+    An answer that names its issuer must name the one that was asked. Source: RFC 9207 section 2.4.
+    Raises: LoginOver; Unauthenticated; Unavailable.
+    """
+    from selat.identity.login import Pending
+
+    fields, then = json.loads(kept)
+    pending = Pending(**fields)
+    if view.query("iss", pending.issuer) != pending.issuer:
+        raise Unauthenticated("the answer is of another provider")
+    caller = await view.thread(_login(view).finish, pending, view.query("state"), view.query("code"))
+    return caller, then
+
+
+LOGIN_OVER = N_(
+    "Log masuk ini sudah tamat, atau dimulakan dalam tetingkap lain. Tekan butang di bawah untuk bermula semula."
+)
+PROVIDER_AWAY = N_(
+    "Pembekal identiti tidak dapat dihubungi. Cuba lagi sebentar lagi, atau guna kata laluan jika anda ada satu."
+)
 
 
 # Language and theme, before sign-in and after
