@@ -17,7 +17,7 @@ QUESTION = "Berapa lama masa untuk lapor kebocoran data peribadi?"
 PATHS = sorted(
     {at.path for page in PAGES for at in page.paths if at.method == "GET" and not at.open and "{" not in at.path}
     - {"/ledger/live", "/ledger/export.csv", "/ledger/trust.policy", "/ask/passage", "/documents/state"}
-    - {"/documents/view"}
+    - {"/documents/view", "/models/pulls/events", "/models/one"}
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from selat.console.page import At, Page
-from selat.console.pages import model_leave, model_one, model_pulls
+from selat.console.pages import model_evals, model_leave, model_one, model_origin, model_pulls
 from selat.console.view import View
 from selat.console.words import N_, speaking
 from selat.core.errors import Misused
@@ -54,6 +54,8 @@ PAGE = Page(
         *model_pulls.PATHS,
         *model_one.PATHS,
         *model_leave.PATHS,
+        *model_evals.PATHS,
+        *model_origin.PATHS,
     ),
     icon="models",
     group=N_("Rumah"),
