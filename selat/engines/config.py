@@ -13,6 +13,7 @@ import tomlkit
 from tomlkit.items import AoT, InlineTable
 
 from selat.core.errors import HomeBroken, Misused, NotFound
+from selat.durable import replace
 from selat.engines.fields import Reader
 from selat.engines.spec import EngineSpec
 
@@ -132,19 +133,8 @@ class EngineFile:
 
     def _write(self, text: str) -> None:
         """Replace the file in one step: a crash leaves the old one or the new one, whole."""
-        fresh = self.path.with_suffix(".new")
         try:
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(fresh, self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            replace(self.path, text.encode(), 0o600)
         except OSError as error:
             raise HomeBroken(f"cannot write {self.path}: {error.strerror}") from error
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from selat.core.errors import LedgerBroken
+from selat.durable import replace
 from selat.evals.passport import Claimed, ClaimedScore, Passport, Result, SignedFiles
 from selat.evals.run import Subject
-from selat.flows.promote import Promotion, Registry, replace_file
+from selat.flows.promote import Promotion, Registry
 from selat.models import Model
 
 _FILE = "claims.json"
@@ -42,7 +43,7 @@ class Claims:
         claims = self.all()
         rest = [one for one in claims.get(model, ()) if (one.exam, one.by) != (claim.exam, claim.by)]
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        replace_file(self._path, msgspec.json.encode({**claims, model: (*rest, claim)}))
+        replace(self._path, msgspec.json.encode({**claims, model: (*rest, claim)}))
 
 
 def scores_of(claims: Claims, models: Iterable[Model], subject: Subject) -> tuple[ClaimedScore, ...]:

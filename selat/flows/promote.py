@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ import msgspec
 from selat.core.errors import LedgerBroken, Misused, NotFound
 from selat.core.note import VerifierKey
 from selat.core.signer import Signer
+from selat.durable import replace
 from selat.evals import template_digest, templates
 from selat.evals.bars import Bars, Verdict, judge
 from selat.evals.passport import Claimed, Passport, Result, result_of, same_forms, sign, verify
@@ -124,7 +124,7 @@ class Registry:
         signer = load_signer(self._key_file)
         trust = self.folder / _TRUST
         if not trust.exists():
-            replace_file(trust, f"{signer.key}\n".encode())
+            replace(trust, f"{signer.key}\n".encode())
         return signer
 
     def key(self) -> VerifierKey:
@@ -140,7 +140,7 @@ class Registry:
         """Sign and keep a passport; its text and the text's SHA-256."""
         text = sign(passport, self.signer())
         digest = hashlib.sha256(text.encode()).hexdigest()
-        replace_file(self.folder / f"{digest}.passport", text.encode())
+        replace(self.folder / f"{digest}.passport", text.encode())
         return text, digest
 
     def text(self, digest: str) -> str:
@@ -167,7 +167,7 @@ class Registry:
         """Keep a promotion in place of an earlier one of the same model, engine and purpose."""
         key = (promotion.purpose, promotion.model, promotion.engine)
         rest = [one for one in self.promotions() if (one.purpose, one.model, one.engine) != key]
-        replace_file(self.folder / _LIST, msgspec.json.encode([*rest, promotion]))
+        replace(self.folder / _LIST, msgspec.json.encode([*rest, promotion]))
 
 
 def make_passport(
@@ -309,16 +309,6 @@ def _seen(path: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return stat.st_ctime_ns, stat.st_ino, stat.st_size
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write so that a reader sees the old file or the new one, never half of it."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with fresh.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
 
 
 def _parse(time: str) -> datetime:

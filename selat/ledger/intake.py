@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from selat import durable
 from selat.core.errors import LedgerBroken
-from selat.ledger import files, frame, points
+from selat.ledger import frame, points
 from selat.ledger.frame import Cursor, Record
 from selat.ledger.segment import SUFFIX, is_held
 
@@ -96,7 +97,7 @@ class Intake:
 
     def settle(self, parts: list[Part]) -> None:
         """Make durable what was read: its writer may not have synced it yet, and a plan must be repeatable."""
-        files.sync(self.folder / part.name for part in parts)
+        durable.sync(self.folder / part.name for part in parts)
 
     def clear(self, done: list[Part]) -> list[str]:
         """Remove segments that are integrated to their end and whose writer has gone; a torn one is kept aside.
@@ -109,15 +110,15 @@ class Intake:
                 continue
             path = self.folder / part.name
             if part.rest:
-                files.make_folder(self.folder / TORN)
+                durable.make_folder(self.folder / TORN)
                 path.rename(self.folder / TORN / part.name)
-                files.sync([self.folder / TORN])
+                durable.sync([self.folder / TORN])
             else:
                 path.unlink()
             points.reached("segment.unlinked")
             gone.append(part.name)
         if gone:
-            files.sync([self.folder])
+            durable.sync([self.folder])
         return gone
 
     def sweep(self) -> None:

@@ -18,8 +18,8 @@ from typing import Protocol
 
 from selat.core.entry import Change
 from selat.core.errors import LedgerUnavailable
+from selat.durable import make_folder
 from selat.ledger import frame
-from selat.ledger.files import make_folder
 from selat.ledger.segment import SUFFIX, Altered, Segment
 from selat.ledger.ticket import Ticket, settle
 

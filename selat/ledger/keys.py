@@ -7,6 +7,7 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
+from selat import durable
 from selat.core.errors import LedgerBroken
 from selat.core.note import well_named
 from selat.core.signature import ED25519
@@ -34,17 +35,17 @@ def save_signer(path: Path, signer: Signer) -> None:
 
     Raises: LedgerBroken, when there is one; OSError.
     """
-    files.make_folder(path.parent)
+    durable.make_folder(path.parent)
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise LedgerBroken(f"{path} exists: a key is never overwritten; move it away first") from None
     try:
-        files.write_all(fd, signer.secret_text().encode())
+        durable.write_all(fd, signer.secret_text().encode())
         os.fsync(fd)
     finally:
         os.close(fd)
-    files.sync([path.parent])
+    durable.sync([path.parent])
 
 
 def load_signer(path: Path) -> Signer:
@@ -71,8 +72,8 @@ def prepare(folder: Path, key_file: Path, origin: str = "") -> Signer:
             "ledger_origin: a name of at most 255 bytes without spaces and plus, as in ledger.example.my"
         )
     log = folder / "log"
-    files.make_folder(log)
-    files.make_folder(folder / "journals")
+    durable.make_folder(log)
+    durable.make_folder(folder / "journals")
     if not key_file.exists() and not (log / TRUST).exists():
         save_signer(key_file, make_signer(origin or new_origin()))
     signer = load_signer(key_file)

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from selat.core.errors import LedgerBroken
+from selat import durable
+from selat.core.errors import LedgerBroken, LedgerUnavailable
 from selat.ledger import files, points
-from selat.ledger.s3 import Bucket, Client
+from selat.s3 import Bucket, Client
 
 CHECKPOINT = "checkpoint"
 _AT_ONCE, _KEPT = 8, 2048
@@ -38,7 +39,7 @@ class FolderLog:
         self._folder = folder
 
     def prepare(self) -> None:
-        files.make_folder(self._folder)
+        durable.make_folder(self._folder)
 
     def read(self, name: str) -> bytes:
         return (self._folder / name).read_bytes()
@@ -47,17 +48,17 @@ class FolderLog:
         """Put tiles in place; all durable when this returns."""
         paths = [self._folder / name for name in tiles]
         for folder in {path.parent for path in paths}:
-            files.make_folder(folder)
+            durable.make_folder(folder)
         for path, data in zip(paths, tiles.values(), strict=True):
             files.replace(path, data, "tile")
-        files.sync(paths)
-        files.sync({path.parent for path in paths})
+        durable.sync(paths)
+        durable.sync({path.parent for path in paths})
 
     def publish(self, name: str, data: bytes) -> None:
         """Replace a file that changes, in one step, durably."""
         path = self._folder / name
         if not path.parent.is_dir():
-            files.make_folder(path.parent)
+            durable.make_folder(path.parent)
         files.replace_durably(path, data, name)
 
     def drop(self, folder: str) -> None:
@@ -75,7 +76,7 @@ class BucketLog:
     """Objects below a prefix: durable once put, each put whole. Full tiles never change and are kept in memory."""
 
     def __init__(self, bucket: Bucket) -> None:
-        self._client = Client(bucket)
+        self._client = Client(bucket, LedgerUnavailable)
         self._pool: ThreadPoolExecutor | None = None
         self._kept: dict[str, bytes] = {}
 

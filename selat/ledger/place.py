@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +9,10 @@ from pathlib import Path
 from selat.core.errors import Misused
 from selat.ledger.journal import Journal
 from selat.ledger.log import BucketLog, FolderLog, Log
-from selat.ledger.s3 import Bucket, Credentials
 from selat.ledger.store import FileStore, Store
 from selat.ledger.vault import Vault
+from selat.s3 import Bucket, Wish
 
-ACCESS, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 TILES_KEY = "tiles.toml"
 
 
@@ -62,31 +60,11 @@ def place_of(place: Path | Place) -> Place:
 
 
 def read_bucket(url: str, endpoint: str, region: str, keys: Path, environment: Mapping[str, str]) -> Bucket | None:
-    """The bucket of the settings; None for an empty URL.
+    """The bucket of the settings `ledger_tiles…`; its credentials are in the environment or `keys/tiles.toml`.
 
-    Credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, else from
-    `tiles.toml` in the folder of keys (`access_key`, `secret_key`, `session_token`).
     Raises: Misused, naming what is missing.
     """
-    if not url:
-        return None
-    if environment.get(ACCESS) and environment.get(SECRET):
-        credentials = Credentials(environment[ACCESS], environment[SECRET], environment.get(TOKEN, ""))
-    else:
-        credentials = _read_credentials(keys / TILES_KEY)
-    return Bucket.at(url, endpoint, region, credentials)
-
-
-def _read_credentials(path: Path) -> Credentials:
-    try:
-        if path.stat().st_mode & 0o077:
-            raise Misused(f"{path} can be read by others: run chmod 600 on it")
-        said = tomllib.loads(path.read_text("utf-8"))
-        return Credentials(str(said["access_key"]), str(said["secret_key"]), str(said.get("session_token", "")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise Misused(
-            f"ledger_tiles: set {ACCESS} and {SECRET}, or write access_key and secret_key in {path}"
-        ) from error
+    return Wish("ledger_tiles", url, endpoint, region).read(keys / TILES_KEY, environment)
 
 
 def _plain(url: str) -> str:

@@ -8,8 +8,9 @@ import os
 import secrets
 from pathlib import Path
 
+from selat import durable
 from selat.core.errors import LedgerBroken
-from selat.ledger import files, frame, points
+from selat.ledger import frame, points
 from selat.ledger.frame import Cursor
 
 SUFFIX = ".journal"
@@ -52,10 +53,10 @@ class Segment:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             head = frame.header(secrets.token_bytes(16))
-            files.write_all(fd, head)
+            durable.write_all(fd, head)
             os.fsync(fd)
             temp.rename(path)
-            files.sync([path.parent])
+            durable.sync([path.parent])
         except OSError:
             os.close(fd)
             temp.unlink(missing_ok=True)
@@ -85,11 +86,11 @@ class Segment:
             data += _ROOM
         if self._place != offset:
             os.lseek(self._fd, offset, os.SEEK_SET)
-        files.write_all(self._fd, data)
+        durable.write_all(self._fd, data)
         self._place = offset + len(data)
         self._size = max(self._size, self._place)
         points.reached("journal.written")
-        files.data_sync(self._fd)
+        durable.data_sync(self._fd)
         points.reached("journal.synced")
         self.durable = Cursor(end, chain)
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-from selat.ledger import files
+from selat import durable
 from selat.ledger.frame import Cursor
 from selat.ledger.intake import Cursors, Intake, Part
 from selat.ledger.lock import hold
@@ -66,8 +66,8 @@ class FileStore:
     def prepare(self) -> None:
         """Bring what is there into a known state. Raises: OSError, LedgerBroken."""
         self.vault.make()
-        files.make_folder(self._files.folder)
-        files.sync([self._files.folder])
+        durable.make_folder(self._files.folder)
+        durable.sync([self._files.folder])
         self._files.sweep()
 
     def load(self) -> State | None:

@@ -13,8 +13,8 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from selat import durable
 from selat.core.errors import LedgerBroken
-from selat.ledger import files
 from selat.ledger.page import NONCE_BYTES, Page, Secret, pages, seal, unseal
 from selat.ledger.sqlite import Kept, opened
 
@@ -66,14 +66,14 @@ class Vault:
                     f"{self._key_file} is lost: restore it from backup, or move {self._path} away; its salts are "
                     "then gone, every entry and receipt stays valid"
                 )
-            files.make_folder(self._key_file.parent)
+            durable.make_folder(self._key_file.parent)
             fd = os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                files.write_all(fd, secrets.token_bytes(KEY_BYTES))
+                durable.write_all(fd, secrets.token_bytes(KEY_BYTES))
                 os.fsync(fd)
             finally:
                 os.close(fd)
-            files.sync([self._key_file.parent])
+            durable.sync([self._key_file.parent])
         self._make_tables()
         self._settle_form()
 

@@ -15,7 +15,7 @@ from selat.core.note import Note, parse_note, unb64
 from selat.core.signer import Signer
 from selat.core.tree import HASH_BYTES, Hash, verify_consistency
 from selat.core.trust import Trust
-from selat.ledger.files import make_folder
+from selat.durable import make_folder
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_PROOF = 63

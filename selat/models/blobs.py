@@ -13,7 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from selat.core.errors import ModelRefused, NotFound
-from selat.models.files import held, make_folder, sync, told_if_full
+from selat.durable import make_folder, sync
+from selat.models.files import held, told_if_full
 
 CHUNK_BYTES = 1 << 20
 
@@ -105,13 +106,13 @@ class Blobs:
         with told_if_full(self.folder):
             make_folder(path.parent)
             made.chmod(0o444)
-            sync(made)
+            sync([made])
             with held(self.folder / "lock", alone=True):
                 if self.whole(digest):
                     made.unlink()
                     return
                 made.rename(path)
-                sync(path.parent)
+                sync([path.parent])
                 self._seal(path)
 
     def read(self, digest: str, limit_bytes: int = 64 << 20) -> bytes:

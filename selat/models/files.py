@@ -1,4 +1,4 @@
-"""Writing so that after a crash a file is whole or absent; locks between processes."""
+"""Locks between the processes that keep models, and a full disk told in words."""
 
 from __future__ import annotations
 
@@ -10,38 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selat.core.errors import HomeBusy, Unavailable
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Put `data` at `path` in one step, durable when this returns. Raises: OSError."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with fresh.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Make a file or folder durable. Raises: OSError."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and its parents, each name durable in its parent. Raises: OSError."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in reversed(missing):
-        sync(folder.parent)
 
 
 @contextlib.contextmanager

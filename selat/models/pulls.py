@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from selat.core.errors import ModelBroken, NotFound
-from selat.models.files import make_folder, replace
+from selat.durable import make_folder, replace
 
 RUNNING, STOPPED, FAILED, DONE = "running", "stopped", "failed", "done"
 KEEP_ENDED = 20

@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 
 from selat.core.errors import BadRequest, ModelBroken, NotFound
+from selat.durable import make_folder, replace
 from selat.models.blobs import Blobs
-from selat.models.files import held, make_folder, replace, told_if_full
+from selat.models.files import held, told_if_full
 from selat.models.record import QUARANTINED, Model, ModelFile, check_name
 
 KEEP_LOOSE_S = 24 * 3600.0

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger_house import House, leaf
 
+from selat import durable
 from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.core.proof import verify
 from selat.ledger import Book, Journal, Sequencer, check, files, frame, load_signer, prepare, repair, rotate
@@ -55,9 +56,9 @@ def test_a_refusing_disk_refuses_entries_until_it_recovers(
         raise OSError(code, os.strerror(code))
 
     with monkeypatch.context() as broken:
-        broken.setattr(files, call, refuse)
+        broken.setattr(durable, call, refuse)
         assert not accepts(journal, 1)
-        broken.setattr(files, "write_all", refuse)
+        broken.setattr(durable, "write_all", refuse)
         until(lambda: not accepts(journal, 2))
         with pytest.raises(LedgerUnavailable, match=os.strerror(code)):
             journal.append(leaf(3))

@@ -17,9 +17,9 @@ from s3_server import KEYS, bucket, s3_server
 
 from selat.core.errors import LedgerBroken, LedgerUnavailable, Misused
 from selat.core.proof import verify
-from selat.ledger import Book, Place, Sequencer, check, read_bucket, reindex, repair, rotate, s3
+from selat.ledger import Book, Place, Sequencer, check, read_bucket, reindex, repair, rotate
 from selat.ledger.log import CHECKPOINT, BucketLog, FolderLog, Log
-from selat.ledger.s3 import Bucket, Credentials
+from selat.s3 import Bucket, Credentials, Wish, client
 
 FULL, PARTIAL = "tile/0/x001/234", "tile/0/x001/235.p/7"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -157,7 +157,7 @@ def test_a_rotated_key_signs_on(place: Place, house: House) -> None:
 
 
 def test_an_object_store_that_goes_away_loses_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3, "WAIT_S", 0.001)
+    monkeypatch.setattr(client, "WAIT_S", 0.001)
     with s3_server() as endpoint:
         place = Place(house.folder, bucket=bucket(endpoint, "log"))
         grow(place, house, 300)
@@ -178,7 +178,7 @@ def test_wrong_credentials_and_a_missing_bucket_are_named_and_never_shown(
     wrong = bucket(endpoint, "log", Credentials("NOBODY", SECRET))
     for target, said in (
         (wrong, "403 InvalidAccessKeyId"),
-        (Bucket.at("s3://elsewhere", endpoint, "us-east-1", KEYS), "no bucket 'elsewhere'"),
+        (Wish("ledger_tiles", "s3://elsewhere", endpoint, "us-east-1").bucket(KEYS), "no bucket 'elsewhere'"),
     ):
         place = Place(house.folder, bucket=target)
         with pytest.raises(LedgerUnavailable, match=said) as caught:
@@ -215,7 +215,7 @@ class Grudging(BaseHTTPRequestHandler):
 def test_two_logs_under_one_prefix_are_told_apart_before_a_tile_is_overwritten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(s3, "WAIT_S", 0.001)
+    monkeypatch.setattr(client, "WAIT_S", 0.001)
     with ThreadingHTTPServer(("127.0.0.1", 0), Grudging) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         log = BucketLog(bucket(f"http://127.0.0.1:{server.server_port}", "log"))
@@ -245,9 +245,9 @@ def test_credentials_come_from_the_environment_or_a_private_file(tmp_path: Path)
     assert (found.credentials.access, found.credentials.secret) == ("C", "D")
     for wrong in ("http://tiles", "s3://T", "s3://"):
         with pytest.raises(Misused, match="ledger_tiles"):
-            Bucket.at(wrong, end, "my-1", KEYS)
+            Wish("ledger_tiles", wrong, end, "my-1").bucket(KEYS)
     with pytest.raises(Misused, match="ledger_tiles_endpoint"):
-        Bucket.at(url, "s3.example.my", "my-1", KEYS)
+        Wish("ledger_tiles", url, "s3.example.my", "my-1").bucket(KEYS)
 
 
 def test_the_folder_is_the_log_where_no_bucket_is_named(tmp_path: Path) -> None:

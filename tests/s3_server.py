@@ -1,6 +1,6 @@
 """A real S3 server for tests (s3rver, from npm), on a port of its own; skips where it is not installed.
 
-It knows access keys but does not recompute signatures of version 4: test_ledger_s3.py holds those to others.
+It knows access keys but does not recompute signatures of version 4: test_s3_signed.py holds those to others.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from selat.ledger.s3 import Bucket, Credentials
+from selat.s3 import Bucket, Credentials, Wish
 
-MAKE = Path(__file__).parents[3] / ".make"
+MAKE = Path(__file__).parents[1] / ".make"
 NAME = "tiles"
 KEYS = Credentials("S3RVER", "S3RVER")
 
@@ -57,4 +57,4 @@ def s3_server() -> Iterator[str]:
 
 
 def bucket(endpoint: str, prefix: str, keys: Credentials = KEYS) -> Bucket:
-    return Bucket.at(f"s3://{NAME}/{prefix}", endpoint, "us-east-1", keys)
+    return Wish("ledger_tiles", f"s3://{NAME}/{prefix}", endpoint, "us-east-1").bucket(keys)
