@@ -84,9 +84,10 @@ def _options(asked: Question, passages: Sequence[Passage]) -> list[_Option]:
     for marker, passage in enumerate(passages, 1):
         context = frozenset(stems(words(f"{passage.source.title} {passage.heading}")))
         whole = frozenset(stems(words(passage.text)))
+        headings = passage.heading.split(" › ")
         for at, text in enumerate(sentences(passage.text)):
             inside = frozenset(stems(words(text)))
-            if len(inside) < 3 or text.rstrip().endswith("?"):
+            if len(inside) < 3 or text.rstrip().endswith("?") or text in headings:
                 continue
             share = sum(
                 weight * max(_held(concept, inside), 0.6 * _held(concept, context), 0.3 * _held(concept, whole))

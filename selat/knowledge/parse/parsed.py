@@ -62,10 +62,10 @@ class Builder:
     def paragraph(self, text: str, box: Box | None = None) -> None:
         self._add(text.strip(), table=False, box=box)
 
-    def table(self, rows: Iterable[Sequence[str]]) -> None:
+    def table(self, rows: Iterable[Sequence[str]], box: Box | None = None) -> None:
         """One line a row, cells parted by ` | `, so that a table stays a table in the text."""
         lines = (" | ".join(" ".join(cell.split()) for cell in row) for row in rows)
-        self._add("\n".join(line for line in lines if line.strip(" |")), table=True)
+        self._add("\n".join(line for line in lines if line.strip(" |")), table=True, box=box)
 
     def finish(self) -> ParsedText:
         """Raises: DocumentUnreadable, when nothing was collected."""

@@ -44,8 +44,9 @@ def drawing() -> bytes:
 
 def test_the_outline_gives_headings_and_every_paragraph_its_box() -> None:
     parsed = parse_bytes(pages(("Cuti", "Empat belas hari."), ("Cuti sakit", "Enam puluh hari.")), ".pdf")
-    assert [(block.heading, block.page) for block in parsed.blocks] == [("Cuti", 1), ("Cuti › Cuti sakit", 2)]
-    left, bottom, right, top = parsed.blocks[0].box or (0, 0, 0, 0)
+    passages = split(parsed, LOWEST, Source("cuti.pdf", "Cuti"))
+    assert [(one.heading, one.page) for one in passages] == [("Cuti", 1), ("Cuti › Cuti sakit", 2)]
+    left, bottom, right, top = passages[0].box or (0, 0, 0, 0)
     assert 70 <= left < right <= 300
     assert 595 <= bottom < 610
     assert 700 < top <= 715
