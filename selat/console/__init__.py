@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from functools import cache
+from threading import Lock
 
 from selat.gateway.app import Pages
 from selat.gateway.door import Door
@@ -19,17 +20,25 @@ PLACES = frozenset(
 
 
 def console(door: Door) -> Pages:
-    """What answers people, and where. Nothing of it is loaded before the first of them comes."""
+    """What answers people, and where. Nothing of it is loaded before the first of them comes.
 
-    @cache
-    def handler() -> Callable[[Request], Awaitable[None]]:
-        from selat.console.adapter import adapted
-        from selat.console.site import build
+    It is then loaded in a thread: callers of the API must not wait for it.
+    """
+    loading = Lock()
+    found: list[Callable[[Request], Awaitable[None]]] = []
 
-        return adapted(build(door), door.limits)
+    def load() -> None:
+        with loading:
+            if not found:
+                from selat.console.adapter import adapted
+                from selat.console.site import build
+
+                found.append(adapted(build(door), door.limits))
 
     async def answer(request: Request) -> None:
-        await handler()(request)
+        if not found:
+            await asyncio.to_thread(load)
+        await found[0](request)
 
     return Pages(is_for_people, answer)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -17,6 +19,20 @@ if TYPE_CHECKING:
 
 ANYONE = frozenset(ROLES)
 Answer = Callable[["View"], Awaitable[Response]]
+
+
+def later(module: str, name: str) -> Answer:
+    """What answers at a path, from a module of the pages that is loaded when somebody first comes there.
+
+    For pages that bring much, as numpy: the first visit to the console must not wait for what it does not show.
+    """
+
+    async def answer(view: View) -> Response:
+        found = await asyncio.to_thread(import_module, f"selat.console.pages.{module}")
+        does: Answer = getattr(found, name)
+        return await does(view)
+
+    return answer
 
 
 @dataclass(frozen=True, slots=True)

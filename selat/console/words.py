@@ -16,8 +16,6 @@ from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 
 FOLDER = Path(__file__).parent / "locale"
@@ -40,6 +38,10 @@ def _catalogue(code: str) -> NullTranslations:
     """Read from its text form: some milliseconds, once, and nothing compiled has to be shipped."""
     if code == FIRST:
         return _Malay()
+    # The source needs no reader of catalogues, and the first visitor mostly reads that.
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
     with (FOLDER / f"{code}.po").open("rb") as file:
         catalogue = read_po(file, locale=code)
     compiled = io.BytesIO()

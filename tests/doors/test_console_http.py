@@ -245,7 +245,13 @@ def _without_tokens(page: str) -> str:
 
 
 def test_the_first_page_and_all_scripts_are_light(site: Running) -> None:
-    for login, path in (("", "/sign-in"), ("member", "/ask"), ("officer", "/ledger"), ("builder", "/documents")):
+    for login, path in (
+        ("", "/sign-in"),
+        ("member", "/ask"),
+        ("officer", "/ledger"),
+        ("builder", "/documents"),
+        ("operator", "/models/origin"),
+    ):
         visitor = Visitor(site.port)
         if login:
             visitor.sign_in(login)

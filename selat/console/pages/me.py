@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-import segno
 from markupsafe import Markup
 from starlette.responses import Response
 
@@ -55,6 +54,8 @@ async def begin_totp(view: View) -> Response:
 
 
 async def _offer(view: View, secret: str, status: int = 200, wrong: str = "") -> Response:
+    import segno  # only for who sets up a second step
+
     from selat.identity.password import totp_uri
 
     person = await _mine(view)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from selat.console.page import At
 from selat.console.view import View
 from selat.console.words import N_, _, speaking
 from selat.core.errors import Misused, NotFound
@@ -147,6 +146,3 @@ def _compared(view: View, first: str, second: str) -> list[Comparison]:
         return found
     finally:
         store.close()
-
-
-PATHS = (At("GET", "/models/evals", show),)

@@ -11,7 +11,6 @@ from typing import Any
 from starlette.responses import Response
 
 from selat.app import fresh_id, now
-from selat.console.page import At
 from selat.console.view import View
 from selat.console.words import N_, _
 from selat.core.errors import LedgerBroken, NotFound
@@ -162,10 +161,3 @@ async def passport(view: View) -> Response:
 def share(part: Any) -> float:
     """A whole number of millionths as a share of one."""
     return int(part) / SCALE
-
-
-PATHS = (
-    At("GET", "/models/leave", show),
-    At("POST", "/models/promote", promote, roles=OPERATOR),
-    At("GET", "/models/passport/{digest}", passport),
-)

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from selat.console import names
-from selat.console.page import At
 from selat.console.pages.model_leave import registry_of, share
 from selat.console.view import View
 from selat.console.words import _
@@ -151,11 +150,3 @@ async def _done(view: View, does: Any, said: str) -> Response:
             view, view.field("name"), view.field("revision"), error.status, wrong=wrong, detail=str(error)
         )
     return view.go("/models" if said == "model-removed" else href(model), said)
-
-
-PATHS = (
-    At("GET", "/models/one", show),
-    At("POST", "/models/verify", verify, roles=OVERSEERS),
-    At("POST", "/models/admit", admit, roles=OFFICER),
-    At("POST", "/models/remove", remove, roles=OPERATOR),
-)

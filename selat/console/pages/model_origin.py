@@ -11,7 +11,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from selat.console.page import At
 from selat.console.view import View
 from selat.models.catalogue import entry_of
 
@@ -81,6 +80,3 @@ async def show(view: View) -> Response:
         high=world["high"],
         home=view.house.platform.settings.site_jurisdiction,
     )
-
-
-PATHS = (At("GET", "/models/origin", show),)

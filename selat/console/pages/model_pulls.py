@@ -14,11 +14,9 @@ from starlette.responses import Response, StreamingResponse
 
 from selat.console import names
 from selat.console.adapter import SOURCE
-from selat.console.page import At
 from selat.console.view import View
 from selat.console.words import N_, _, speaking
 from selat.core.errors import BadRequest, SelatError
-from selat.gateway.admin.route import OPERATOR
 from selat.gateway.http import Request
 from selat.models.catalogue import entry_of
 from selat.models.pulls import DONE, FAILED, RUNNING, STOPPED, Progress, Pull, Wish
@@ -163,12 +161,3 @@ async def _changes(view: View) -> AsyncIterator[bytes]:
         if time.monotonic() > until or not request.keep_alive:
             return
         await asyncio.sleep(LOOK_EVERY_S)
-
-
-PATHS = (
-    At("POST", "/models/look", look, roles=OPERATOR),
-    At("POST", "/models/pull", begin, roles=OPERATOR),
-    At("POST", "/models/pull/stop", stop, roles=OPERATOR),
-    At("POST", "/models/pull/resume", resume, roles=OPERATOR),
-    At("GET", "/models/pulls/events", events),
-)

@@ -1,61 +1,30 @@
-"""Models: what is on the shelf and where it came from, what is on its way, and what else would fit."""
+"""Models: the shelf, pulls on their way, promotion, evals and origins; each loaded when somebody comes there."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from starlette.responses import Response
-
-from selat.console.page import At, Page
-from selat.console.pages import model_evals, model_leave, model_one, model_origin, model_pulls
-from selat.console.view import View
-from selat.console.words import N_, speaking
-from selat.core.errors import Misused
-from selat.gateway.admin.route import OPERATOR, READERS
-from selat.models.catalogue import Need, as_of, read_memory, suggest
-from selat.models.licence import licence
-
-LANGUAGES = {"": N_("Apa-apa bahasa"), "ms": "Bahasa Melayu", "en": "English", "zh": "中文", "ta": "தமிழ்"}
-
-
-async def show(view: View) -> Response:
-    """GET /models?memory=…&language=…: the shelf, the pulls, and what the catalogue would suggest."""
-    wanted = {name: view.query(name) for name in ("memory", "language")}
-    found: list[Any] = []
-    wrong = ""
-    if wanted["memory"]:
-        try:
-            need = Need(read_memory(wanted["memory"]), wanted["language"] or "", permissive=True)
-            found = await view.thread(suggest, need)
-        except Misused as error:
-            wrong = str(error)
-    return view.show(
-        "models.html",
-        tab="shelf",
-        models=await view.admin("GET", "/models"),
-        pulls=await view.thread(model_pulls.rows, view),
-        operator=view.may(*OPERATOR),
-        licence=licence,
-        wanted=wanted,
-        wrong=wrong,
-        suggestions=found,
-        reasons="reasons_ms" if speaking.get().code == "ms" else "reasons",
-        as_of=as_of(),
-        languages_known=LANGUAGES,
-        href=model_one.href,
-    )
-
+from selat.console.page import At, Page, later
+from selat.console.words import N_
+from selat.gateway.admin.route import OFFICER, OPERATOR, OVERSEERS, READERS
 
 PAGE = Page(
     "models",
     N_("Rak model"),
     (
-        At("GET", "/models", show),
-        *model_pulls.PATHS,
-        *model_one.PATHS,
-        *model_leave.PATHS,
-        *model_evals.PATHS,
-        *model_origin.PATHS,
+        At("GET", "/models", later("model_shelf", "show")),
+        At("POST", "/models/look", later("model_pulls", "look"), roles=OPERATOR),
+        At("POST", "/models/pull", later("model_pulls", "begin"), roles=OPERATOR),
+        At("POST", "/models/pull/stop", later("model_pulls", "stop"), roles=OPERATOR),
+        At("POST", "/models/pull/resume", later("model_pulls", "resume"), roles=OPERATOR),
+        At("GET", "/models/pulls/events", later("model_pulls", "events")),
+        At("GET", "/models/one", later("model_one", "show")),
+        At("POST", "/models/verify", later("model_one", "verify"), roles=OVERSEERS),
+        At("POST", "/models/admit", later("model_one", "admit"), roles=OFFICER),
+        At("POST", "/models/remove", later("model_one", "remove"), roles=OPERATOR),
+        At("GET", "/models/leave", later("model_leave", "show")),
+        At("POST", "/models/promote", later("model_leave", "promote"), roles=OPERATOR),
+        At("GET", "/models/passport/{digest}", later("model_leave", "passport")),
+        At("GET", "/models/evals", later("model_evals", "show")),
+        At("GET", "/models/origin", later("model_origin", "show")),
     ),
     icon="models",
     group=N_("Rumah"),
