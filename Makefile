@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: up install test test-clients test-ray interop verifier lint bench lock map words clean
+.PHONY: up install test test-airgap test-clients test-ray interop verifier lint bench lock map words clean
 
 up: install  ## install, then run the main job
 	$(BIN)/selat up
@@ -20,7 +20,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-test: lint .make/tools .make/models/made  ## the whole suite, as CI runs it
+test: lint .make/tools .make/models/made .make/wheels/.whole  ## the whole suite, as CI runs it
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Real clients have dependencies of their own, so they live apart. What cannot be had is skipped and says so.
@@ -58,6 +58,16 @@ test-ray: $(VENV)/.installed-dev  ## the same work on Ray as here
 	-npm install --prefix .make/oidc --ignore-scripts --no-audit --no-fund --silent oidc-provider@8.8.1
 	touch $@
 
+# The wheels that are locked, for the test that installs Selat from a bundle where there is no network.
+.make/wheels/.whole: requirements.lock requirements-llama.lock $(VENV)/.installed
+	mkdir -p .make/wheels
+	-for lock in requirements.lock requirements-llama.lock; do $(BIN)/python -m pip download --quiet \
+		--disable-pip-version-check --no-deps --only-binary :all: --require-hashes --dest .make/wheels -r $$lock || exit 1; \
+		done && touch $@
+
+test-airgap: $(VENV)/.installed-dev .make/wheels/.whole  ## a bundle installed and asked in a network namespace without a route
+	$(BIN)/python -m pytest tests/doors/test_bundle_airgap.py -rs
+
 # Small real models from PyTorch, for tests/rooms/convert: in an environment of its own, PyTorch first and by plain pip,
 # which is its build for the CPU. Where it cannot be had, those tests are skipped and say so.
 TORCH := .make/torch/bin/python
@@ -86,6 +96,9 @@ bench: $(VENV)/.installed-dev  ## what a request costs beside nginx; bench/peers
 
 lock:  ## refresh the pinned dependencies (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --group build -o requirements.lock pyproject.toml
+	for extra in embed llama postgresql; do \
+		uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -c requirements.lock \
+			--extra $$extra -o requirements-$$extra.lock pyproject.toml || exit 1; done
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
 
 words: $(VENV)/.installed  ## bring the console's catalogues up to its texts; then fill in what is empty

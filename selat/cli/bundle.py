@@ -23,6 +23,7 @@ from selat.core.note import VerifierKey
 from selat.flows.bundles.arrive import Coming, arrive
 from selat.flows.bundles.leave import Wish, key_of, leave, show_key
 from selat.flows.bundles.parts import Terms
+from selat.flows.bundles.wheels import Wheels
 from selat.flows.upload import read_waiting
 
 app = typer.Typer(help="Carry models, documents and policy over an air gap.", no_args_is_help=True)
@@ -50,14 +51,26 @@ def export(
         list[str] | None, typer.Option(help="A collection of documents; repeat for more.")
     ] = None,
     policy: Annotated[bool, typer.Option("--policy", help="The policies in force and the rule packs.")] = False,
-    all_: Annotated[bool, typer.Option("--all", help="All of these.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="All that this home holds; wheels are asked for apart.")
+    ] = False,
+    wheels: Annotated[
+        bool, typer.Option("--wheels", help="Selat itself, to be installed without a network: install.py.")
+    ] = False,
+    extra: Annotated[
+        list[str] | None, typer.Option(help="An extra whose wheels come along: llama, embed, postgresql.")
+    ] = None,
+    wheels_from: Annotated[
+        Path | None, typer.Option(help="A folder that holds the wheels; else pip's package index is asked.")
+    ] = None,
     key_env: KeyEnvOption = "",
     tenant: TenantOption = DEFAULT_TENANT,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Write a signed bundle; documents above the clearance of whoever exports are refused, and it is booked."""
-    wish = Wish(tuple(model or ()), tuple(collection or ()), policy, all_)
+    wanted = Wheels(tuple(extra or ()), wheels_from) if wheels or extra or wheels_from else None
+    wish = Wish(tuple(model or ()), tuple(collection or ()), policy, all_, wanted)
     with open_platform(home) as platform:
         packed = leave(platform, wish, _caller(platform, key_env, tenant), now())
         with _progress("writing", packed.manifest.size_bytes, json_) as told:

@@ -20,7 +20,7 @@ from selat.flows.bundles.parts import Arrival, House, Planned, Terms, Told
 SPARE_BYTES = 64 << 20
 """What an import leaves free on the disk, for the ledger and everything else that must be written."""
 PARTS = (models.plan, documents.plan, policies.plan)
-KINDS = frozenset({"models", "weights", "documents", "document", "policy", "rules"})
+KINDS = frozenset({"models", "weights", "documents", "document", "policy", "rules", "wheel", "install"})
 _BOOKED = "booked"
 
 

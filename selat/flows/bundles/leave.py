@@ -9,6 +9,7 @@ from pathlib import Path
 from selat import __version__
 from selat.bundles import Cover, Manifest, check_place, sign_cover, write_bundle
 from selat.bundles.cover import fingerprint
+from selat.bundles.wheels import this_python
 from selat.core.caller import Caller
 from selat.core.errors import Forbidden, Misused
 from selat.core.label import LOWEST
@@ -16,7 +17,9 @@ from selat.core.note import VerifierKey
 from selat.core.signer import Signer
 from selat.core.trust import parse_trust
 from selat.flows.bundles import documents, models, policies
+from selat.flows.bundles import wheels as wheels_flow
 from selat.flows.bundles.parts import Gathered, House, Told
+from selat.flows.bundles.wheels import Wheels
 from selat.ledger import load_signer, make_signer, save_signer
 
 MAY = frozenset({"operator", "officer"})
@@ -24,12 +27,13 @@ MAY = frozenset({"operator", "officer"})
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to leave: names of models and collections, `everything` for all of each kind that was asked for."""
+    """What is to leave: names of models and collections; `everything` is all that the house holds, no wheels."""
 
     models: tuple[str, ...] = ()
     collections: tuple[str, ...] = ()
     policy: bool = False
     everything: bool = False
+    wheels: Wheels | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,10 @@ def leave(house: House, wish: Wish, caller: Caller, made: str) -> Packed:
         house.record("bundle.export_refused", {"collections": list(wish.collections)}, caller.tenant, caller.key)
         raise error
     if not gathered.pieces:
-        raise Misused("nothing to export; name models, collections, --policy, or --all")
+        raise Misused("nothing to export; name models, collections, --policy, --wheels, or --all")
     manifest = Manifest.of(piece.item for piece in gathered.pieces.values())
     signer, data = key_of(house), manifest.to_bytes()
+    python, machine = this_python() if wish.wheels is not None else ("", "")
     cover = Cover(
         home=origin_of(house),
         by=caller.key,
@@ -121,6 +126,8 @@ def leave(house: House, wish: Wish, caller: Caller, made: str) -> Packed:
         size_bytes=manifest.size_bytes,
         selat=__version__,
         label="" if gathered.label == LOWEST else str(gathered.label),
+        python=python,
+        platform=machine,
     )
     return Packed(house, caller, gathered, manifest, cover, signer)
 
@@ -133,6 +140,8 @@ def _gather(house: House, wish: Wish, caller: Caller) -> Gathered:
         documents.gather(house, wish.collections, caller, gathered)
     if wish.policy or wish.everything:
         policies.gather(house, gathered)
+    if wish.wheels is not None:
+        wheels_flow.gather(house, wish.wheels, gathered)
     return gathered
 
 

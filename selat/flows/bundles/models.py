@@ -14,12 +14,14 @@ from selat.core.caller import Caller
 from selat.core.errors import BundleBroken, Forbidden, Misused, ModelBroken, ModelRefused, NotFound
 from selat.core.label import LOWEST, Label, parse_label
 from selat.flows.bundles.parts import Arrival, Gathered, House, Planned
-from selat.models import Model, ModelFile, check_content, kind_of
+from selat.models import SIGNATURE, Model, ModelFile, check_content, kind_of
 from selat.models.licence import Licence, licence
 from selat.models.record import QUARANTINED, READY
+from selat.models.signature import MAX_SIGNATURE_BYTES
+from selat.models.vouch import left_out
 
 INDEX = "models.json"
-HERE = ("receipt", "added", "state")
+HERE = ("receipt", "added", "state", "signed")
 """Facts of a record that hold for one home alone."""
 
 
@@ -97,6 +99,23 @@ def _inspect(coming: Sequence[Model], staged: dict[str, Path], arrival: Arrival)
         for file in model.files:
             path = staged.get(file.digest)
             check_content(file.path, path if path and path.exists() else blobs.path(file.digest))
+        _check_signature(model, staged, arrival)
+
+
+def _check_signature(model: Model, staged: dict[str, Path], arrival: Arrival) -> None:
+    """As the shelf will, but before anything has changed. Raises: ModelRefused."""
+    shelving, file = arrival.house.shelving(), model.file(SIGNATURE)
+    unverified = None
+    if file is not None:
+        path = staged.get(file.digest)
+        with (path if path and path.exists() else shelving.store.blobs.path(file.digest)).open("rb") as opened:
+            unverified = opened.read(MAX_SIGNATURE_BYTES + 1)
+    shelving.signatures.vouched(model, unverified, shelving.now(), _spared)
+
+
+def _spared(path: str) -> bool:
+    """A model may have come here with some of its weights alone."""
+    return left_out(path) or kind_of(path).weights
 
 
 def _apply(coming: Sequence[Model], staged: dict[str, Path], arrival: Arrival) -> None:
@@ -105,7 +124,7 @@ def _apply(coming: Sequence[Model], staged: dict[str, Path], arrival: Arrival) -
         if path.exists():
             shelving.store.blobs.keep(path, digest)
     for model in coming:
-        shelving.put(model, not licence(model.licence).permissive)
+        shelving.put(model, not licence(model.licence).permissive, _spared)
 
 
 def _joined(arrival: Arrival, model: Model) -> Model | None:
