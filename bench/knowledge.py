@@ -1,13 +1,13 @@
 """What the library costs and how well it finds, beside baselines in the same run.
 
-    python bench/knowledge.py [--passages 50000] [--files 0] [--corpus docs_bilingual.jsonl]
+    python bench/knowledge.py [--passages 50000] [--files 0] [--corpus docs_bilingual.jsonl] [--minilm FOLDER]
 
 Cost: made-up Malay and English passages with four labels and chance vectors of 384 dimensions; CPU seconds to
 index them, CPU milliseconds of a hybrid search with a label filter (the question's vector is given: a model's
 own time is not ours), recall of its vectors against an exact scan; and of a PDF of 20 pages. Quality, where the
-bilingual corpus is at hand: the questions in `bench/knowledge/questions.jsonl`, beside BM25, FTS5 and their
-fusion. `--files N`: that many files ingested with a kill -9 at chance moments end in the same digest as without.
-A neural baseline (MiniLM) needs weights that do not come with this repository: it is not in the run.
+bilingual corpus is at hand: the questions in `bench/knowledge/questions.jsonl`, beside BM25, FTS5, MiniLM (where
+`make .make/minilm/made` could have it) and their fusions, and with MiniLM's vectors in our own search (`hybrid`).
+`--files N`: that many files ingested with a kill -9 at chance moments end in the same digest as without.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,19 @@ from selat.core.passage import Passage, Source
 from selat.core.sources import answer_text, read_sources
 from selat.flows.answer import Grounded, Inquiry, answer
 from selat.flows.ingest import Intake, ingest
-from selat.knowledge import Document, Judged, Library, Models, Query, documents_of, quote, score
+from selat.knowledge import (
+    Document,
+    Embedder,
+    Judged,
+    Library,
+    Models,
+    Query,
+    Scores,
+    documents_of,
+    onnx_embedder,
+    quote,
+    score,
+)
 from selat.knowledge.malay import roots
 from selat.knowledge.scope import Scope
 
@@ -290,36 +303,89 @@ async def extractive(grounded: Grounded) -> str:
     return answer_text(quote(grounded.question, sources.passages), sources.language)
 
 
-def quality(corpus: Path) -> None:
+Search = Callable[[str], list[str]]
+
+
+def minilm(rows: list[dict[str, object]], embedder: Embedder) -> Search:
+    """The nearest whole rows by cosine."""
+    made = embedder.passages([flat(list(row.values())) for row in rows], "t", LOWEST)
+    assert made is not None
+    whole = np.stack(made)
+
+    def search(question: str) -> list[str]:
+        near = np.argsort(-(whole @ embedder.query(question, "t")), kind="stable")
+        return [str(rows[place]["id"]) for place in near[:10]]
+
+    return lru_cache(search)
+
+
+def baselines(rows: list[dict[str, object]], embedder: Embedder | None) -> dict[str, Search]:
+    """What others would run, and every fusion of it by reciprocal ranks."""
+    words: Search = lru_cache(bm25(rows))
+    tables: Search = lru_cache(fts5(rows))
+    found = {"BM25": words, "FTS5": tables, "both": fused(words, tables)}
+    if embedder:
+        near = minilm(rows, embedder)
+        found |= {"MiniLM": near, "BM25+MiniLM": fused(words, near), "all three": fused(words, tables, near)}
+    return found
+
+
+def quality(corpus: Path, model: Path) -> None:
+    """Recall, first right place, citations and abstention by split and language, with the best baseline beside."""
     rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
-    baselines = {"BM25": bm25(rows), "FTS5": fts5(rows)}
-    baselines["RRF"] = fused(*baselines.values())
-    questions = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
-    questions = [one for one in questions if one["corpus"] == "datagovmy"]
+    embedder = onnx_embedder(model) if (model / "model.onnx").exists() else None
+    if embedder is None:
+        print(f"no MiniLM at {model}: neither as a baseline nor in a hybrid search")
+    peers = baselines(rows, embedder)
+    asked = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    asked = [one for one in asked if one["corpus"] == "datagovmy"]
     with tempfile.TemporaryDirectory() as folder:
         library = Library(Path(folder))
-        ingest(library, [corpus], Intake("t", "c", LOWEST, id_field="id"), lambda document: None)
-        for split in sorted({one["split"] for one in questions}):
-            judged: list[Judged] = []
-            plain: dict[str, list[Judged]] = {name: [] for name in baselines}
-            for one in questions:
-                if one["split"] != split:
-                    continue
-                gold = frozenset(one["gold"])
-                hits = documents_of(library, Query("t", "c", one["query"], LOWEST, 10))
-                answered = asyncio.run(answer(library, Inquiry(one["query"], Caller("t", "k"), "c"), extractive))
-                cited = [citation.passage.source.document for citation in answered.citations]
-                judged.append(Judged(one["language"], gold, hits, cited, answered.abstained))
-                for name, search in baselines.items():
-                    plain[name].append(Judged(one["language"], gold, search(one["query"])))
-            beside = {name: score(some) for name, some in plain.items()}
-            for language, one in score(judged).items():
-                peers = {
-                    k: " ".join(f"{n} {b[language].recall[k]:.2f}" for n, b in beside.items()) for k in (5, 10)
-                }
-                recall = f"r@5 {one.recall[5]:.2f} ({peers[5]}) r@10 {one.recall[10]:.2f} ({peers[10]})"
-                rest = f"cited {one.cited:.2f} abstains {one.abstained_rightly:.2f} ({one.abstained_wrongly:.2f})"
-                print(f"{split:9} {language:3} {one.questions:4} questions  {recall}  MRR {one.mrr:.2f}  {rest}")
+        with_vectors = Library(Path(folder), Models(lambda: embedder)) if embedder else None
+        intake = Intake("t", "c", LOWEST, id_field="id")
+        ingest(with_vectors or library, [corpus], intake, lambda document: None)
+        for split in sorted({one["split"] for one in asked}):
+            questions = [one for one in asked if one["split"] == split]
+            ours, hybrid = judged(Library(Path(folder)), questions), {}
+            if with_vectors:
+                hybrid = score(judged(with_vectors, questions))
+            beside = {name: score([_judged(one, search) for one in questions]) for name, search in peers.items()}
+            for language, one in score(ours).items():
+                told(split, (language, one), {name: found[language] for name, found in beside.items()})
+                if hybrid:
+                    print(f"{'':12} hybrid {figures(hybrid[language])}")
+
+
+def judged(library: Library, questions: list[dict[str, Any]]) -> list[Judged]:
+    """What a search and an answer of the extractive engine are worth."""
+    found = []
+    for one in questions:
+        hits = documents_of(library, Query("t", "c", one["query"], LOWEST, 10))
+        answered = asyncio.run(answer(library, Inquiry(one["query"], Caller("t", "k"), "c"), extractive))
+        cited = [citation.passage.source.document for citation in answered.citations]
+        found.append(Judged(one["language"], frozenset(one["gold"]), hits, cited, answered.abstained))
+    return found
+
+
+def _judged(one: dict[str, Any], search: Search) -> Judged:
+    return Judged(one["language"], frozenset(one["gold"]), search(one["query"]))
+
+
+def told(split: str, ours: tuple[str, Scores], beside: dict[str, Scores]) -> None:
+    """One split and language; at `all`, by how much we lead the best baseline."""
+    language, one = ours
+    print(f"{split:9} {language:3} {one.questions:4} questions  {figures(one)}")
+    for k in (5, 10):
+        peers = {name: found.recall[k] for name, found in beside.items()}
+        said = "  ".join(f"{name} {recall:.2f}" for name, recall in peers.items())
+        print(f"{'':12} r@{k}: {said}  ours leads the best by {100 * (one.recall[k] - max(peers.values())):.0f}")
+
+
+def figures(one: Scores) -> str:
+    return (
+        f"r@5 {one.recall[5]:.3f}  r@10 {one.recall[10]:.3f}  MRR {one.mrr:.3f}  cited {one.cited:.2f}  "
+        f"abstains {one.abstained_rightly:.2f} ({one.abstained_wrongly:.2f})"
+    )
 
 
 if __name__ == "__main__":
@@ -327,6 +393,7 @@ if __name__ == "__main__":
     parser.add_argument("--passages", type=int, default=50_000)
     parser.add_argument("--files", type=int, default=0)
     parser.add_argument("--corpus", type=Path, default=SHARED / "datagovmy-meta" / "docs_bilingual.jsonl")
+    parser.add_argument("--minilm", type=Path, default=Path(__file__).parents[1] / ".make" / "minilm")
     given = parser.parse_args()
     if given.passages:
         cost(given.passages)
@@ -334,6 +401,6 @@ if __name__ == "__main__":
     if given.files:
         killed(given.files)
     if given.corpus.exists():
-        quality(given.corpus)
+        quality(given.corpus, given.minilm)
     else:
         print(f"quality not measured: no {given.corpus.name} at hand (set SELAT_SHARED_DATA)")

@@ -236,7 +236,7 @@ class Platform:
 
     @cached_property
     def documents(self) -> Library:
-        models = searching(self.settings.embed_model, self.settings.rerank_model, self)
+        models = searching(self.settings, self)
         return Library(self.home.knowledge, models, self._knowledge_place())
 
     def _knowledge_place(self) -> KnowledgePlace | None:

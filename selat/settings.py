@@ -77,6 +77,9 @@ class Settings:
         "Model that searches by meaning: a folder with model.onnx and tokenizer.json, or `engine:MODEL`. "
         "Without one, full text alone. Then: selat index rebuild.",
     )  # type: ignore[assignment]
+    embed_weight: float = _setting(
+        0.3, "What the nearest passage by meaning adds to its score by words (0 to about 3); 1 for a strong model."
+    )  # type: ignore[assignment]
     rerank_model: str = _setting("", "Folder of a cross-encoder, as ONNX, that orders the best passages anew.")  # type: ignore[assignment]
     rewrite_model: str = _setting("", "Model that writes follow-up questions out before a search; empty: none.")  # type: ignore[assignment]
     suppose_model: str = _setting(

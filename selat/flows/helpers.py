@@ -75,18 +75,29 @@ def engine_of(said: str) -> str:
     return said.removeprefix(ENGINE) if said.startswith(ENGINE) else ""
 
 
-def searching(embed_model: str, rerank_model: str, house: House) -> Models:
-    """The models that a library searches with, as the settings name them; each is read when first needed."""
+class Searching(Protocol):
+    """How searches go, as the settings say: which models, and what being nearest adds to a score."""
+
+    @property
+    def embed_model(self) -> str: ...
+    @property
+    def rerank_model(self) -> str: ...
+    @property
+    def embed_weight(self) -> float: ...
+
+
+def searching(said: Searching, house: House) -> Models:
+    """The models that a library searches with; each is read when first needed."""
 
     def embedder() -> Embedder | None:
-        if model := engine_of(embed_model):
+        if model := engine_of(said.embed_model):
             return EngineEmbedder(house.desk, house.local_caller, model)
-        return onnx_embedder(folder_of(embed_model, house)) if embed_model else None
+        return onnx_embedder(folder_of(said.embed_model, house)) if said.embed_model else None
 
     def reranker() -> Reranker | None:
-        return onnx_reranker(folder_of(rerank_model, house)) if rerank_model else None
+        return onnx_reranker(folder_of(said.rerank_model, house)) if said.rerank_model else None
 
-    return Models(embedder, reranker)
+    return Models(embedder, reranker, said.embed_weight)
 
 
 def folder_of(said: str, house: House) -> Path:

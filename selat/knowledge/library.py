@@ -15,7 +15,7 @@ from selat.core.passage import Hit, Passage, Source
 from selat.knowledge.folders import Folder, Folders, is_below
 from selat.knowledge.inbox import Inbox
 from selat.knowledge.language import detect
-from selat.knowledge.near import Models, Near, fuse
+from selat.knowledge.near import Models, Near
 from selat.knowledge.place import FilePlace, Place, TextIndex, Writing
 from selat.knowledge.question import Question, understand
 from selat.knowledge.rank import Candidate, Found, answering, rank
@@ -315,9 +315,7 @@ class Library:
             and admits(stored[identity].readers, query.groups)
         ]
         texts = self.store.stems({one.doc for one, _ in kept})
-        ranked = rank(question, Found(kept, wholes, texts), index)
-        if near:
-            ranked = fuse(ranked, found, near)
+        ranked = self.near.fused(rank(question, Found(kept, wholes, texts), index), near)
         return question, self.near.reranked(query.text, ranked)
 
     def _groups(self, query: Query) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """Embedding, reranking and entailment models by ONNX Runtime, from a folder as sentence-transformers lays one out.
 
 `model.onnx` (or `onnx/model.onnx`) and `tokenizer.json` are needed; `1_Pooling/config.json` says how tokens
-become one vector (else their mean), `config_sentence_transformers.json` what goes before queries and passages.
+become one vector (else their mean), `config_sentence_transformers.json` what goes before queries and passages,
+`sentence_bert_config.json` how many tokens it reads at most (else 512).
 """
 
 from __future__ import annotations
@@ -38,10 +39,16 @@ class _Model:
         self.folder, self.path = folder, path
         try:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+            options = onnxruntime.SessionOptions()
+            # Its threads spin between calls: on a busy machine that costs more CPU than the model does.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise HomeBroken(f"{purpose}: the model in {folder} cannot be read; fetch it anew") from error
-        self._tokenizer.enable_truncation(LONGEST_TOKENS)
+        self.longest = min(
+            LONGEST_TOKENS, int(self.said("sentence_bert_config.json").get("max_seq_length") or LONGEST_TOKENS)
+        )
+        self._tokenizer.enable_truncation(self.longest)
         self._tokenizer.enable_padding(pad_id=self._padding())
         self._inputs = {one.name for one in self._session.get_inputs()}
 
@@ -83,8 +90,10 @@ class OnnxEmbedder:
 
     @cached_property
     def digest(self) -> str:
-        """Of the model, its tokenizer, its pooling and its prompts."""
+        """Of the model, its tokenizer, its pooling, its prompts and how much it reads."""
         whole = hashlib.sha256(f"{self._first}|{self._before_query}|{self._before_passage}|".encode())
+        if self._model.longest < LONGEST_TOKENS:
+            whole.update(f"{self._model.longest}|".encode())
         for path in (self._model.path, self._model.folder / "tokenizer.json"):
             with path.open("rb") as file:
                 whole.update(hashlib.file_digest(file, "sha256").digest())
