@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from platformdirs import user_data_dir
 
 from selat.core.errors import HomeBroken, HomeBusy
 
@@ -77,8 +74,8 @@ class Home:
             left.unlink(missing_ok=True)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the home for one `selat up`. Raises: HomeBusy, with the process that holds it."""
+    def held(self) -> Iterator[int]:
+        """Hold the home for one `selat up`, by a descriptor. Raises: HomeBusy, with the process that holds it."""
         descriptor = os.open(self.run / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:
@@ -90,7 +87,7 @@ class Home:
                 ) from None
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            yield
+            yield descriptor
         finally:
             os.close(descriptor)
 
@@ -101,6 +98,8 @@ def find_home(option: Path | None) -> Path:
         return option.expanduser().absolute()
     if named := os.environ.get("SELAT_HOME"):
         return Path(named).expanduser().absolute()
+    from platformdirs import user_data_dir  # a megabyte that processes told of their home do without
+
     return Path(user_data_dir("selat", appauthor=False))
 
 
@@ -147,7 +146,7 @@ def secret(path: Path) -> bytes:
     if not path.exists():
         fresh = path.with_suffix(f".{os.getpid()}.new")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(os.urandom(32))
         with contextlib.suppress(FileExistsError):
             os.link(fresh, path)  # whole or not at all, and never over one that another worker made
         fresh.unlink()

@@ -1,16 +1,21 @@
-"""`python -m selat.process`: a gateway worker, the sequencer or a pull, without the weight of the command line.
+"""`python -m selat.process`: what `selat up` becomes, a worker, the sequencer, a pull; without the command line.
 
-The supervisor starts them; each imports what it works with and nothing else, since it stays in memory for good.
+Each imports what it works with and nothing else, since it stays in memory for good.
 """
 
 # Imports stand in the functions, so that no process carries what only another needs.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
+import signal
 import socket
 import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +25,77 @@ from selat.home import Home, create_home, find_home
 from selat.settings import read_settings
 
 if TYPE_CHECKING:
+    from selat.errand import Errand
     from selat.ledger import Place
 
 KEY = "ledger.key"
+POLL_S = 0.2
+FURNISHED, READY, DONE = 1, 2, 3
+"""The stages of the welcome: the home has what it needs; the gateway answers; the first question is answered."""
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+def stand(options: Mapping[str, str]) -> None:
+    """What `selat up` becomes once its welcome is under way: start everything, watch it, stop it when told to."""
+    from selat.errand import Errand
+    from selat.supervisor import Supervisor
+
+    home, listening = Path(options["--home"]), socket.socket(fileno=int(options["--fd"]))
+    begin(read_settings(home))
+    listening.set_inheritable(True)
+    opening = Errand(int(options["--errand"]), int(options["--stages"]))
+    supervisor = Supervisor(home, listening, int(options["--workers"]))
+    stopping = stop_on_signal()
+    try:
+        _see_through(opening, FURNISHED, stopping)
+        _say(f"Selat is starting on {options['--address']}; its home is {home}")
+        supervisor.start()
+        _see_through(opening, READY, stopping, supervisor.fail_early)
+        _see_through(opening, DONE, stopping)
+        opening.settle()
+        while options["--once"] == "0" and not stopping:
+            supervisor.step()
+            time.sleep(POLL_S)
+    finally:
+        opening.stop()
+        _say("stopping: open answers finish, the last entries are sealed")
+        supervisor.stop()
+        listening.close()
+
+
+def stop_on_signal() -> list[int]:
+    """A list that a first SIGINT or SIGTERM fills, one held back until now too; a second one ends the process."""
+    received: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        signal.signal(number, note)
+
+    for number in STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, note)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    return received
+
+
+def _see_through(errand: Errand, stage: int, stopping: list[int], check: Callable[[], object] = bool) -> None:
+    """Wait until an errand has come so far. Raises: SystemExit, when it failed; what `check` raises."""
+    while not errand.reached(stage):
+        check()
+        if stopping:
+            errand.stop()
+            errand.settle()
+        time.sleep(POLL_S / 10)
+    if errand.ended:
+        errand.settle()
+
+
+def _say(text: str) -> None:
+    """Talk to the person, on stderr; stdout is for results."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
 
 
 def serve(home: Path | None, fd: int, worker: str) -> None:
@@ -58,6 +131,9 @@ def sequence(home: Path | None) -> None:
         finally:
             keys.close()
 
+    gc.collect()
+    gc.freeze()  # what is imported by now stays for good; a step's values die by themselves
+    gc.set_threshold(20_000, 20, 50)
     ledger = ledger_of(place)
     Keeping(ledger, settings.ledger_keep_days, content_days).start()
     sequence(ledger, place.keys / KEY, settings.ledger_origin, settings.ledger_seal_every_ms / 1000)
@@ -93,19 +169,26 @@ def ledger_of(home: Home) -> Place:
 
 
 def main(arguments: list[str]) -> int:
-    """`serve --home DIR --fd N --worker NAME`, `sequence --home DIR`, `pull --home DIR --id ID`; the exit code."""
+    """`up`, `serve`, `sequence` or `pull`, each with `--home DIR` and its options; the exit code, as the commands'."""
     options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
     home = Path(options["--home"])
     try:
-        if arguments[0] == "serve":
+        if arguments[0] == "up":
+            stand(options)
+        elif arguments[0] == "serve":
             serve(home, int(options["--fd"]), options["--worker"])
         elif arguments[0] == "pull":
             pull(home, options["--id"])
         else:
             sequence(home)
     except SelatError as error:
-        sys.stderr.write(f"selat: {error}\n")
+        if os.environ.get("SELAT_DEBUG"):
+            traceback.print_exc()
+        _say(f"selat: {error}")
         return 2 if isinstance(error, Misused) else 1
+    except KeyboardInterrupt:
+        _say("selat: stopped at once")
+        return 1
     return 0
 
 

@@ -22,8 +22,8 @@ log = logging.getLogger("selat.supervisor")
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 DRAIN_S = 35.0
 LLAMA = "llama"
-# What glibc is told in each child: threads share two heaps, and what is freed goes back.
-_MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "262144"}
+# What glibc is told in each process: threads share two heaps, and what is freed goes back.
+MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "262144"}
 _BACKLOG = 2048
 
 
@@ -64,7 +64,7 @@ class _Child:
             stdin=subprocess.PIPE,
             pass_fds=self.descriptors,
             start_new_session=True,
-            env={**os.environ, **_MEMORY},
+            env={**os.environ, **MEMORY},
         )
         self.started = time.monotonic()
 

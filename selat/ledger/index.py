@@ -51,7 +51,7 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
-        self._kept = Kept(self._path, _SYNC, advice=_ADVICE)
+        self._kept = Kept(self._path, _SYNC, "cache_size = -1024", advice=_ADVICE)
 
     def make(self) -> int:
         """Create it where it is missing or of another version; how many leaves it has. Raises: LedgerBroken."""

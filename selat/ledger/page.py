@@ -50,24 +50,26 @@ class Page(NamedTuple):
     sealed: bytes
 
 
-def pages(cipher: AESGCM, tenant: str, held: Iterable[Secret]) -> Iterator[Page]:
-    """A tenant's secrets, given by ascending leaf, as pages of some 256, or 64 KiB."""
-    page: list[Secret] = []
-    size = 0
+def pages(held: Iterable[Secret]) -> Iterator[list[Secret]]:
+    """Secrets, given by ascending leaf, in pages of one tenant and some 256 secrets, or 64 KiB."""
+    open_: dict[str, list[Secret]] = {}
+    sizes: dict[str, int] = {}
     for one in held:
+        page = open_.setdefault(one.tenant, [])
+        size = sizes.get(one.tenant, 0)
         if (len(page) >= _MOST or size >= _MOST_BYTES) and one.leaf != page[-1].leaf:
-            yield seal(cipher, tenant, page)
-            page, size = [], 0
+            yield page
+            page = open_[one.tenant] = []
+            size = 0
         page.append(one)
-        size += len(one.value)
-    if page:
-        yield seal(cipher, tenant, page)
+        sizes[one.tenant] = size + len(one.value)
+    yield from open_.values()
 
 
-def seal(cipher: AESGCM, tenant: str, held: Sequence[Secret]) -> Page:
-    """These secrets, at least one, encrypted together under a fresh nonce."""
-    first, times = held[0].leaf, [one.time for one in held]
-    texts = sum(one.is_content for one in held)
+def seal(cipher: AESGCM, held: Sequence[Secret]) -> Page:
+    """These secrets of one tenant, at least one, encrypted together under a fresh nonce."""
+    tenant, first, times = held[0].tenant, held[0].leaf, [one.time for one in held]
+    texts = sum(one.name.endswith(CONTENT) for one in held)
     nonce = secrets.token_bytes(NONCE_BYTES)
     plain = _encode([(one.leaf, one.receipt, one.time, one.name, one.value) for one in held])
     sealed = nonce + cipher.encrypt(nonce, plain, _bound(tenant, first))

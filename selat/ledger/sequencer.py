@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from selat.core.checkpoint import Checkpoint
@@ -16,8 +17,9 @@ from selat.core.signer import Signer
 from selat.ledger import points
 from selat.ledger.cosign import Cosigners
 from selat.ledger.edge import Edge, Growth
-from selat.ledger.facts import details
+from selat.ledger.facts import details, facts
 from selat.ledger.fold import catch_up
+from selat.ledger.frame import Record
 from selat.ledger.index import Index
 from selat.ledger.intake import Part
 from selat.ledger.keys import load_trust, own_trust
@@ -30,6 +32,7 @@ from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
 
 WITNESS_WAIT_S = 0.5
 WITNESS_AGAIN_S = 5.0
+_INDEXED = 1024  # leaves whose facts are in memory at once
 
 log = logging.getLogger("selat.ledger")
 
@@ -229,14 +232,8 @@ class Sequencer:
         assert plan is not None
         first = self._state.base.size
         records = [record for part in parts for record in part.records]
-        said = [details(record.leaf) for record in records]
-        rows = [
-            Secret(leaf, one.id, one.tenant, one.time, name, value)
-            for leaf, (one, record) in enumerate(zip(said, records, strict=True), first)
-            for name, value in record.secrets
-        ]
-        if rows:
-            self._store.vault.put(rows)
+        if any(record.secrets for record in records):
+            self._store.vault.put(first, _secrets(records, first))
             points.reached("vault.written")
         self._log.write(growth.files)
         points.reached("tiles.synced")
@@ -245,7 +242,9 @@ class Sequencer:
         if self._store.commits:
             self._store.save(self._state)
         if self._indexed == first:
-            self._index.add(first, said)
+            for start in range(0, len(records), _INDEXED):
+                leaves = [record.leaf for record in records[start : start + _INDEXED]]
+                self._index.add(first + start, list(map(details, leaves)))
             self._indexed = growth.edge.size
         else:
             # An earlier step was published but could not be indexed, or this is a step finished at the start.
@@ -303,3 +302,12 @@ class Sequencer:
         for name in set(self._state.base.cursors) - present:
             if self._state.plan is None:
                 del self._state.base.cursors[name]
+
+
+def _secrets(records: Sequence[Record], first: int) -> Iterator[Secret]:
+    """What the vault keeps of records whose leaves start at `first`."""
+    for leaf, record in enumerate(records, first):
+        if record.secrets:
+            said = facts(record.leaf)
+            for name, value in record.secrets:
+                yield Secret(leaf, said.id, said.tenant, said.time, name, value)

@@ -32,7 +32,7 @@ _PAGE = "SELECT tenant, first, last, earliest, latest, held, texts, sealed FROM 
 _AT = f"{_PAGE} WHERE tenant = ? AND first <= ? ORDER BY first DESC LIMIT 1"
 _KEEP = "INSERT INTO secret_page VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _DROP = "DELETE FROM secret_page WHERE tenant = ? AND first = ?"
-_PRAGMAS = "synchronous = FULL", "secure_delete = ON"
+_PRAGMAS = "synchronous = FULL", "secure_delete = ON", "cache_size = -512"
 _LEAVES = 4096
 
 log = logging.getLogger("selat.ledger")
@@ -77,16 +77,13 @@ class Vault:
         self._make_tables()
         self._settle_form()
 
-    def put(self, rows: Iterable[Secret]) -> None:
-        """Keep the secrets of a step, by ascending leaf, durably; repeating it changes nothing."""
-        by_tenant: dict[str, list[Secret]] = {}
-        for row in rows:
-            by_tenant.setdefault(row.tenant, []).append(row)
+    def put(self, first: int, held: Iterable[Secret]) -> None:
+        """Keep the secrets of a step that begins at leaf `first`, durably; repeating it changes nothing."""
         with self._writing() as database:
-            for tenant, held in by_tenant.items():
+            for row in database.execute("SELECT tenant FROM tenant_key").fetchall():
                 # What a step that was cut short left there.
-                database.execute("DELETE FROM secret_page WHERE tenant = ? AND first >= ?", (tenant, held[0].leaf))
-                self._keep(database, tenant, held)
+                database.execute("DELETE FROM secret_page WHERE tenant = ? AND first >= ?", (row[0], first))
+            self._keep(database, held)
 
     def of(self, tenant: str, leaves: Iterable[int]) -> dict[int, dict[str, bytes]]:
         """The secrets of a tenant's leaves: leaf index -> name -> value; nothing of those that are forgotten."""
@@ -164,7 +161,7 @@ class Vault:
                     if len(kept) < page.held:
                         database.execute(_DROP, (page.tenant, page.first))
                         if cipher := self._cipher(database, page.tenant, make=False) if kept else None:
-                            database.execute(_KEEP, seal(cipher, page.tenant, kept))
+                            database.execute(_KEEP, seal(cipher, kept))
                         count += page.held - len(kept)
         finally:
             self.close()
@@ -172,10 +169,11 @@ class Vault:
             self._settle_erasure(database)
         return count
 
-    def _keep(self, database: Any, tenant: str, held: Iterable[Secret]) -> None:
-        cipher = self._cipher(database, tenant, make=True)
-        assert cipher is not None
-        database.executemany(_KEEP, pages(cipher, tenant, held))
+    def _keep(self, database: Any, held: Iterable[Secret]) -> None:
+        for page in pages(held):
+            cipher = self._cipher(database, page[0].tenant, make=True)
+            assert cipher is not None
+            database.execute(_KEEP, seal(cipher, page))
 
     def _unsealed(self, database: Any, page: Page) -> list[Secret]:
         """The secrets of a page; none where its tenant's key has been erased. Raises: LedgerBroken."""
@@ -230,11 +228,7 @@ class Vault:
     def _take_rows(self, database: Any) -> None:
         low, high = database.execute("SELECT min(leaf), max(leaf) FROM secret").fetchone()
         for start in range(low or 0, (high or 0) + 1, _LEAVES):
-            by_tenant: dict[str, list[Secret]] = {}
-            for one in self._rows(database, start, start + _LEAVES):
-                by_tenant.setdefault(one.tenant, []).append(one)
-            for tenant, held in by_tenant.items():
-                self._keep(database, tenant, held)
+            self._keep(database, self._rows(database, start, start + _LEAVES))
 
     def _rows(self, database: Any, start: int, end: int) -> Iterator[Secret]:
         sql = "SELECT leaf, receipt, tenant, time, name, value FROM secret WHERE leaf >= ? AND leaf < ?"

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from selat.cli.errand import Errand
+from selat.cli.frame import explain
 from selat.core.errors import Misused, Unavailable
+from selat.errand import Errand
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -23,7 +24,7 @@ def test_stages_are_reached_in_order_and_an_end_is_every_stage() -> None:
         reached()
         time.sleep(60)
 
-    errand = Errand(work)
+    errand = Errand.fork(work, explain)
     until(lambda: errand.reached(1))
     assert not errand.reached(2)
     assert not errand.ended
@@ -36,7 +37,7 @@ def test_stages_are_reached_in_order_and_an_end_is_every_stage() -> None:
 
 
 def test_an_errand_that_is_done_settles_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
-    Errand(lambda reached: reached()).settle()
+    Errand.fork(lambda reached: reached(), explain).settle()
     assert capfd.readouterr() == ("", "")
 
 
@@ -48,6 +49,6 @@ def test_an_error_of_ours_is_told_as_commands_tell_it(
         raise error
 
     with pytest.raises(SystemExit) as left:
-        Errand(work).settle()
+        Errand.fork(work, explain).settle()
     assert left.value.code == code
     assert f"selat: {error}" in capfd.readouterr().err
