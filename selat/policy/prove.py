@@ -14,9 +14,10 @@ import z3
 from selat.core.errors import PolicyBroken
 from selat.policy.example import Example, decided, find
 from selat.policy.invariants import Invariant, Invariants
+from selat.policy.proved import OutsideSubset
 from selat.policy.request import ACTIONS
 from selat.policy.sets import PolicySet
-from selat.policy.terms import OutsideSubset, ProverFailed, Terms
+from selat.policy.terms import ProverFailed, Terms
 
 LIMIT_MS = 10_000
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,10 @@ log = logging.getLogger("selat.policy")
 
 PROVER = 1  # raise when the translator's meaning changes: earlier proofs are then made again
 KEPT = 32
+
+
+class OutsideSubset(PolicyBroken):
+    """A policy uses what the prover does not cover; loading it needs the setting that allows unproved sets."""
 
 
 def load_proved(folder: Path, cache: Path | None = None, *, allow_unproved: bool = False) -> PolicySet:
@@ -36,7 +39,7 @@ def load_proved(folder: Path, cache: Path | None = None, *, allow_unproved: bool
     if not invariants.all:
         log.warning("%s holds no invariants, so nothing is proved of the policies", folder)
         return policies
-    key = _key(policies, invariants)
+    key = key_of(policies, invariants)
     if key not in _remembered(cache):
         if not _proved_aside(folder, key, allow_unproved):
             return policies
@@ -45,47 +48,25 @@ def load_proved(folder: Path, cache: Path | None = None, *, allow_unproved: bool
 
 
 def _proved_aside(folder: Path, key: str, allow_unproved: bool) -> bool:
-    """Prove in a process of its own, so that Z3's 60 MB do not stay in a worker that serves for months."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as aside:
-        try:
-            proved, of = aside.submit(_prove_folder, folder, allow_unproved).result()
-        except BrokenProcessPool as error:
-            raise PolicyBroken("the prover ended before it was done; is there memory for it (60 MB)?") from error
-    if of != key:
-        raise PolicyBroken(f"{folder} was changed while it was proved; it will be looked at again")
-    return proved
+    """Prove in a process of its own, so that Z3's 60 MB do not stay in a worker that serves for months.
 
-
-def _prove_folder(folder: Path, allow_unproved: bool) -> tuple[bool, str]:
-    policies = PolicySet.load(folder)
-    invariants = read_invariants(folder, policies.cedar.schema)
-    return _proved(policies, invariants, allow_unproved=allow_unproved), _key(policies, invariants)
-
-
-def _proved(policies: PolicySet, invariants: Invariants, *, allow_unproved: bool) -> bool:
-    # Imported here because Z3 takes a fifth of a second and 60 MB, and most starts find the proof remembered.
-    from selat.policy.prove import prove
-    from selat.policy.terms import OutsideSubset
-
+    A plain one: a pool of multiprocessing leaves a second process behind, for as long as we live.
+    """
+    command = [sys.executable, "-m", "selat.policy.prover", str(folder), "allow" if allow_unproved else "refuse"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)  # noqa: S603 - our own prover
     try:
-        proofs = prove(policies, invariants)
-    except OutsideSubset as error:
-        if not allow_unproved:
-            raise
-        log.warning("the policy set is in force and not proved: %s", error)
-        return False
-    for proof in proofs:
-        if proof.broken is not None:
-            raise PolicyBroken(
-                f"invariants.toml: invariant '{proof.invariant.id}' is broken ({proof.invariant.en}) by this "
-                f"request: {proof.broken.words()}; it is permitted by {', '.join(proof.permitted_by)}. "
-                "Mend the policies; see also: selat policy prove"
-            )
-    return True
+        said = json.loads(done.stdout)
+    except ValueError as error:
+        raise PolicyBroken("the prover ended before it was done; is there memory for it (60 MB)?") from error
+    if "broken" in said:
+        raise (OutsideSubset if said["outside"] else PolicyBroken)(said["broken"])
+    if said["of"] != key:
+        raise PolicyBroken(f"{folder} was changed while it was proved; it will be looked at again")
+    return bool(said["proved"])
 
 
-def _key(policies: PolicySet, invariants: Invariants) -> str:
+def key_of(policies: PolicySet, invariants: Invariants) -> str:
+    """What a proof is about, so that it is found again."""
     about = [str(PROVER), policies.basis.set_hash, policies.basis.schema_hash, invariants.hash]
     return hashlib.sha256("\n".join(about).encode()).hexdigest()
 

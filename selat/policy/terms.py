@@ -17,6 +17,7 @@ from typing import Any
 import z3
 
 from selat.core.errors import PolicyBroken
+from selat.policy.proved import OutsideSubset
 
 # The attributes of every request, as the schema has them, and the kind of each.
 WORD, LEVEL, FLAG, WORDS = "word", "level", "flag", "words"
@@ -48,10 +49,6 @@ _RECORDS = {path.rsplit(".", 1)[0] for path in ATTRIBUTES}
 
 Term = Any
 Tree = Mapping[str, Any]
-
-
-class OutsideSubset(PolicyBroken):
-    """A policy uses what the prover does not cover; loading it needs the setting that allows unproved sets."""
 
 
 class ProverFailed(PolicyBroken):

@@ -23,8 +23,9 @@ from selat.core.label import CloudClass, Label, Official, PersonalKind
 from selat.policy import DEFAULT, AuthorizationRequest, PolicySet, load_proved, read_invariants, run_cases
 from selat.policy.example import Example, same
 from selat.policy.prove import ASSUMED, Question, condition, differences, idle, prove
+from selat.policy.proved import OutsideSubset
 from selat.policy.request import ACTIONS, attributes, entities
-from selat.policy.terms import ATTRIBUTES, ENTITIES, FLAG, LEVEL, WORDS, OutsideSubset, Terms
+from selat.policy.terms import ATTRIBUTES, ENTITIES, FLAG, LEVEL, WORDS, Terms
 
 SHIPPED = PolicySet.load(DEFAULT)
 
