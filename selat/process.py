@@ -169,7 +169,7 @@ def ledger_of(home: Home) -> Place:
 
 
 def main(arguments: list[str]) -> int:
-    """`up`, `serve`, `sequence` or `pull`, each with `--home DIR` and its options; the exit code, as the commands'."""
+    """`up`, `serve`, `sequence` or `pull`, with `--home DIR` and its options; the exit code, as the commands'."""
     options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
     home = Path(options["--home"])
     try:
