@@ -7,7 +7,7 @@ import os
 import select
 import stat
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -161,6 +161,7 @@ def folder(
     collection: Annotated[str, typer.Option("--collection", help="Its collection.")] = "documents",
     label: Annotated[str, typer.Option("--label", help="At least this label for what is in it.")] = "",
     group: Annotated[list[str] | None, typer.Option("--group", help="Only for this group; repeatable.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why, where its label is lowered.")] = "",
     home: HomeOption = None,
     tenant: TenantOption = DEFAULT_TENANT,
     json_: JsonOption = False,
@@ -168,7 +169,7 @@ def folder(
     """Set what documents in a folder inherit; without label and groups, nothing any more."""
     made = folder_of(tenant, collection, folder_, label, group or ())
     with open_platform(home) as platform:
-        changed = platform.changes().set_folder(made)
+        changed = platform.changes().set_folder(replace(made, by=(platform.local_caller(tenant), reason)))
     if json_:
         show_json({"collection": collection, "folder": made.folder, "changed": changed})
     else:

@@ -19,6 +19,7 @@ SAID = {
     "totp-off": N_("Langkah kedua telah dimatikan."),
     "limit-set": N_("Had telah ditetapkan dan dicatat dalam lejar."),
     "limit-cleared": N_("Had telah dibuang."),
+    "folder-set": N_("Peraturan folder telah disimpan dan dicatat dalam lejar."),
     "proving": N_("Pembuktian telah bermula; halaman ini menunjukkan sejauh mana ia."),
     "pull-begun": N_("Pengambilan telah bermula. Ia berjalan sendiri; halaman ini boleh ditutup."),
     "pull-stopped": N_("Pengambilan dihentikan. Yang sudah sampai disimpan untuk disambung."),

@@ -53,22 +53,29 @@ def lower_label(
     Raises: Forbidden for one who is no officer; NotFound, also for a document above the officer's clearance or
     of another tenant; Misused.
     """
-    officer, reason = by
-    if OFFICER not in officer.roles:
-        raise Forbidden("only an officer lowers a label; use the API key of one: selat key create --role officer")
+    officer, _ = by
+    stated = officers_reason(by)
     if officer.tenant != place.tenant:
         raise NotFound("no such document in this collection")
-    if not REASON_LEAST <= len(reason.strip()) <= REASON_MOST:
-        raise Misused(f"reason: say why, in {REASON_LEAST} to {REASON_MOST} characters, without personal data")
     old = library.label(place.tenant, place.collection, place.document)
     if not old.within(officer.clearance):
         raise NotFound("no such document in this collection")
     if old.within(label) and old.jurisdictions <= label.jurisdictions:
         raise Misused(f"the label is {old}; {label} is not lower. To raise it: selat label raise")
-    facts = {**_facts(place, old, label), "officer": officer.key, "reason": reason.strip()}
+    facts = {**_facts(place, old, label), "officer": officer.key, "reason": stated}
     receipt = record("label.lowered", facts, place.tenant)
     library.relabel(place.tenant, place.collection, place.document, label)
     return Relabelled(old, label, receipt)
+
+
+def officers_reason(by: tuple[Caller, str]) -> str:
+    """Why an officer lowers a label, as it will stand in the book. Raises: Forbidden for anyone else; Misused."""
+    officer, reason = by
+    if OFFICER not in officer.roles:
+        raise Forbidden("only an officer lowers a label; use the API key of one: selat key create --role officer")
+    if not REASON_LEAST <= len(reason.strip()) <= REASON_MOST:
+        raise Misused(f"reason: say why, in {REASON_LEAST} to {REASON_MOST} characters, without personal data")
+    return reason.strip()
 
 
 def relabel(library: Library, place: Place, label: Label, by: tuple[Caller, str], record: Record) -> Relabelled:

@@ -10,6 +10,7 @@ from selat.core.caller import GROUP_RULE, Caller, is_group
 from selat.core.errors import BadRequest, DocumentUnreadable, Forbidden, Misused, NotFound
 from selat.core.label import Label, parse_label
 from selat.flows.ingest import Intake, Paper, never_lower, read_paper
+from selat.flows.label import officers_reason
 from selat.knowledge import SUFFIXES, Child, Document, Folder, Library, Parcel, Record, Shelf, admits, label_of
 
 KEEPERS = frozenset({"operator", "builder", "officer"})
@@ -195,8 +196,9 @@ def folder_of(tenant: str, collection: str, path: str, label: str, groups: Itera
 def set_folder(library: Library, folder: Folder, book: Book) -> int:
     """Set what a folder's documents inherit, and apply it to those in it; how many changed.
 
-    Their labels are only ever raised by this. The entry is durable first: no document is open to more groups
-    than the book says.
+    Their labels are only ever raised by this. A folder's own label is lowered, for what comes later, by an officer
+    who says why (`folder.by`). The entry is durable first: no document is open to more groups than the book says.
+    Raises: Forbidden, Misused, where it would be lowered otherwise.
     """
     facts: dict[str, object] = {
         "collection": folder.collection,
@@ -204,5 +206,16 @@ def set_folder(library: Library, folder: Folder, book: Book) -> int:
         "label": str(folder.label) if folder.label else "",
         "groups": folder.readers,
     }
+    old = next((one.label for one in _said(library, folder) if one.label), None)
+    if old and (folder.label is None or old.join(folder.label) != folder.label):
+        if folder.by is None:
+            raise Forbidden("the folder's label would be lowered, which only an officer does, with a reason")
+        facts |= {"from": str(old), "officer": folder.by[0].key, "reason": officers_reason(folder.by)}
     book("folder.set", facts, folder.tenant)
     return library.keep_to(folder)
+
+
+def _said(library: Library, folder: Folder) -> list[Folder]:
+    """The rule that the folder has now, if any."""
+    found = library.folders.all(folder.tenant, folder.collection)
+    return [one for one in found if one.folder == folder.folder]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+from selat.core.caller import Caller
 from selat.core.label import LOWEST, Label, parse_label
 from selat.knowledge.store import Store
 
@@ -14,7 +15,8 @@ from selat.knowledge.store import Store
 class Folder:
     """A folder's own rule. `folder` is a path within the collection, "" for the collection itself.
 
-    `label` is None where it says none; `readers` are groups by comma, empty where it says none.
+    `label` is None where it says none; `readers` are groups by comma, empty where it says none. `by` is who sets
+    it and why, for the book: it is not kept here.
     """
 
     tenant: str
@@ -22,6 +24,7 @@ class Folder:
     folder: str
     label: Label | None
     readers: str
+    by: tuple[Caller, str] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,7 @@ class Folders:
 
     def rule(self, tenant: str, collection: str, folder: str) -> Rule:
         """What a document in this folder inherits."""
-        label: Label | None = None
-        readers = ""
-        said = {one.folder: one for one in self.all(tenant, collection)}
-        for above in _chain(folder):
-            if one := said.get(above):
-                label = (label or LOWEST).join(one.label) if one.label else label
-                readers = one.readers or readers
-        return Rule(label, readers)
+        return rule_of(self.all(tenant, collection), folder)
 
     def all(self, tenant: str, collection: str | None = None) -> list[Folder]:
         """The tenant's folders that say something, in order."""
@@ -73,6 +69,18 @@ class Folders:
             if folder.label or folder.readers:
                 label = str(folder.label) if folder.label else ""
                 connection.execute("INSERT INTO folders VALUES (?,?,?,?,?)", (*place, label, folder.readers))
+
+
+def rule_of(folders: Iterable[Folder], folder: str) -> Rule:
+    """What holds in a folder, by the rules of its collection's folders."""
+    label: Label | None = None
+    readers = ""
+    said = {one.folder: one for one in folders}
+    for above in _chain(folder):
+        if one := said.get(above):
+            label = (label or LOWEST).join(one.label) if one.label else label
+            readers = one.readers or readers
+    return Rule(label, readers)
 
 
 def is_below(folder: str, above: str) -> bool:

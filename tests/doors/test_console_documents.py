@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,53 @@ def test_a_member_sees_no_way_to_send_and_the_server_refuses_one_who_tries(conso
             page.locator("meta[name=selat-token]").get_attribute("content"),
         )
         assert told == [403, "policy_denied"]
+
+
+def test_a_folder_hands_down_its_label_and_only_an_officer_with_a_reason_lowers_it(
+    console: Console, tmp_path: Path
+) -> None:
+    note = tmp_path / "gaji-mac.txt"
+    note.write_text("Gaji pegawai pelabuhan bagi bulan Mac dibayar pada dua puluh lima hari bulan.\n")
+    console.person("kerani", "builder", clearance=HIGH)
+    console.person("pegawai-label", "officer", clearance=HIGH)
+    with console.signed_in("kerani") as page:
+        send(page, note, "gaji/2027")
+        page.goto("/documents/folders")
+        page.fill("#folder", "gaji")
+        page.select_option("#axis-official", "sulit")
+        page.click("text=Simpan peraturan")
+        page.wait_for_selector("main .notice.ok")
+        row = page.locator("tr", has_text="documents / gaji")
+        assert row.locator(".badge.sulit").count() == 1
+        page.goto("/documents?folder=gaji")
+        assert page.locator(".documents .badge.sulit").count() == 1, "what is there already is raised"
+        page.goto("/documents/folders?collection=documents&folder=gaji/2027")
+        assert "diwarisi dari atas: Sulit" in page.inner_text("main")
+        page.goto("/documents/folders?collection=documents&folder=gaji")
+        page.select_option("#axis-official", "terhad")
+        page.click("text=Simpan peraturan")
+        assert "Hanya pegawai" in page.locator("main .notice.bad").inner_text()
+        assert page.locator("#reason").count() == 0
+    with console.signed_in("pegawai-label") as page:
+        page.goto("/documents/folders?collection=documents&folder=gaji")
+        page.select_option("#axis-official", "terhad")
+        page.click("text=Simpan peraturan")
+        assert "memerlukan sebab" in page.locator("main .notice.bad").inner_text()
+        page.select_option("#axis-official", "terhad")
+        page.fill("#reason", "Gaji telah diumumkan kepada semua")
+        page.click("text=Simpan peraturan")
+        page.wait_for_selector("main .notice.ok")
+        page.goto("/documents?folder=gaji")
+        assert page.locator(".documents .badge.sulit").count() == 1, "what is there keeps its label"
+    for _ in range(50):  # the last of three such entries is sealed within about a second
+        facts = entry(console, "folder.set")["facts"]
+        if "officer" in facts:
+            break
+        time.sleep(0.1)
+    assert facts["officer"] == console.made["pegawai-label"]
+    assert facts["reason"] == "Gaji telah diumumkan kepada semua"
+    assert facts["from"].startswith("sulit")
+    with console.signed_in("ahli-folder", "member") as page:
+        refused = page.goto("/documents/folders")
+        assert refused is not None
+        assert refused.status == 403

@@ -129,7 +129,10 @@ def test_a_folder_hands_its_label_and_groups_down(house: House) -> None:
     hidden = house.call("operator", "DELETE", f"/v1/documents/{identity}")
     assert hidden == house.call("operator", "DELETE", "/v1/documents/tiada")
     assert hidden[0] == 404
-    wish = {"folder": "gaji", "groups": ["lain"]}
+    lower = {"folder": "gaji", "groups": ["lain"]}
+    assert house.call("builder", "PUT", "/admin/v1/folders", json.dumps(lower).encode())[0] == 403
+    assert house.call("officer", "PUT", "/admin/v1/folders", json.dumps(lower).encode())[0] == 400
+    wish = {"folder": "gaji", "label": "sulit", "groups": ["lain"]}
     assert house.call("builder", "PUT", "/admin/v1/folders", json.dumps(wish).encode())[1]["changed"] == 1
     assert "23456" not in house.answer("officer", "Berapa gaji pengarah zirafah?")
     assert "23456" in house.answer("hr", "Berapa gaji pengarah zirafah?")

@@ -22,6 +22,7 @@ from selat.flows.answer import reading
 from selat.flows.documents import Card, card, cards
 from selat.flows.label import Place, relabel
 from selat.flows.upload import DEFAULT_COLLECTION, KEEPERS, Sending, may_keep, visible
+from selat.gateway.admin.route import READERS
 from selat.gateway.http import Request
 from selat.knowledge import SUFFIXES
 
@@ -54,6 +55,7 @@ async def show(view: View) -> Response:
         pages=max(1, -(-len(wanted) // ON_PAGE)),
         address=lambda page: "/documents?" + urlencode({**kept, "page": page}),
         keeper=view.may(*KEEPERS),
+        reader=view.may(*READERS),
         suffixes=SUFFIXES,
         levels=[level.name.lower() for level in Official],
         known_languages=LANGUAGES,

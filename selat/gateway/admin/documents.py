@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from msgspec import Meta
@@ -94,12 +95,16 @@ class FolderCard(Told):
 
 
 class FolderWish(Asked):
-    """What documents in a folder shall inherit: at least this label, and for these groups alone."""
+    """What documents in a folder shall inherit: at least this label, and for these groups alone.
+
+    Lowering the folder's own label takes an officer and a `reason`.
+    """
 
     folder: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
     collection: Name = "documents"
     label: LabelText | None = None
     groups: Annotated[tuple[Group, ...], Meta(max_length=20)] = ()
+    reason: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
 
 
 class FolderDone(Told):
@@ -135,7 +140,7 @@ def folders(visit: Visit) -> object:
 def set_folder(visit: Visit) -> object:
     body: FolderWish = visit.body
     folder = folder_of(visit.tenant, body.collection, body.folder, body.label or "", body.groups)
-    return {"changed": visit.changes.set_folder(folder)}
+    return {"changed": visit.changes.set_folder(replace(folder, by=(visit.caller, body.reason)))}
 
 
 def ingestion(visit: Visit) -> object:
