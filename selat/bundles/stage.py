@@ -13,6 +13,7 @@ from pathlib import Path
 from selat.bundles.manifest import Item
 from selat.bundles.opened import Opened
 from selat.core.errors import HomeBusy, Unavailable
+from selat.durable import replace
 
 NOTED_BYTES = 1 << 20
 """Files from this size on are made durable and noted one by one, so that they are not read twice; the small ones
@@ -57,13 +58,7 @@ class Stage:
         """What was noted under a name; written durably where there is a text to write."""
         path = self.folder / name
         if text:
-            fresh = path.with_name(f".{name}.new")
-            with fresh.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.rename(path)
-            _sync(self.folder)
+            replace(path, text.encode(), 0o600)
         try:
             return path.read_text("utf-8")
         except FileNotFoundError:
@@ -136,14 +131,6 @@ def _seen(path: Path) -> list[int]:
     except FileNotFoundError:
         return [-1]
     return [stat.st_ctime_ns, stat.st_ino, stat.st_size]
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

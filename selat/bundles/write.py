@@ -17,6 +17,7 @@ from selat.bundles.cover import COVER
 from selat.bundles.manifest import MANIFEST, Item, Manifest
 from selat.bundles.opened import BLOCK, PIECE_BYTES, TAIL, padded, tar_head
 from selat.core.errors import BundleBroken, Misused, Unavailable
+from selat.durable import sync, write_all
 
 SPARE_BYTES = 16 << 20
 
@@ -66,7 +67,7 @@ def write_bundle(
                 for item in manifest.files:
                     _pour(pieces[item.path], whole, told)
             fresh.rename(out)
-            _sync(out.parent)
+            sync([out.parent])
     except BaseException:
         shutil.rmtree(fresh) if fresh.is_dir() else fresh.unlink(missing_ok=True)
         raise
@@ -83,20 +84,20 @@ class _Tar:
     def __exit__(self, kind: object, *error: object) -> None:
         try:
             if kind is None:
-                _all(self._file, TAIL)
+                write_all(self._file.fileno(), TAIL)
                 os.fsync(self._file.fileno())
         finally:
             self._file.close()
 
     def put(self, path: str, data: bytes) -> None:
         with self.file(path, len(data)) as file:
-            _all(file, data)
+            write_all(file.fileno(), data)
 
     @contextlib.contextmanager
     def file(self, path: str, size_bytes: int) -> Iterator[BinaryIO]:
-        _all(self._file, tar_head(path, size_bytes))
+        write_all(self._file.fileno(), tar_head(path, size_bytes))
         yield self._file
-        _all(self._file, bytes(padded(size_bytes) - size_bytes))
+        write_all(self._file.fileno(), bytes(padded(size_bytes) - size_bytes))
 
 
 class _Folder:
@@ -110,11 +111,11 @@ class _Folder:
     def __exit__(self, kind: object, *error: object) -> None:
         if kind is None:
             for folder in sorted({path.parent for path in self._path.rglob("*")} | {self._path}):
-                _sync(folder)
+                sync([folder])
 
     def put(self, path: str, data: bytes) -> None:
         with self.file(path, len(data)) as file:
-            _all(file, data)
+            write_all(file.fileno(), data)
 
     @contextlib.contextmanager
     def file(self, path: str, size_bytes: int) -> Iterator[BinaryIO]:
@@ -133,26 +134,12 @@ def _pour(piece: Piece, writer: _Tar | _Folder, told: Callable[[int], object]) -
             if size > piece.item.size_bytes:
                 break
             digest.update(data)
-            _all(file, data)
+            write_all(file.fileno(), data)
             told(len(data))
         if size != piece.item.size_bytes or digest.hexdigest() != piece.item.sha256:
             raise BundleBroken(
                 f"'{piece.item.path}' changed while it was exported; nothing was written, try again"
             )
-
-
-def _all(file: BinaryIO, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

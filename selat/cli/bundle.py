@@ -51,6 +51,8 @@ def export(
         list[str] | None, typer.Option(help="A collection of documents; repeat for more.")
     ] = None,
     policy: Annotated[bool, typer.Option("--policy", help="The policies in force and the rule packs.")] = False,
+    evals: Annotated[bool, typer.Option("--evals", help="Results of evals, with their packs.")] = False,
+    kits: Annotated[bool, typer.Option("--kits", help="Kits: sample guides, and those of the home.")] = False,
     all_: Annotated[
         bool, typer.Option("--all", help="All that this home holds; wheels are asked for apart.")
     ] = False,
@@ -70,7 +72,7 @@ def export(
 ) -> None:
     """Write a signed bundle; documents above the clearance of whoever exports are refused, and it is booked."""
     wanted = Wheels(tuple(extra or ()), wheels_from) if wheels or extra or wheels_from else None
-    wish = Wish(tuple(model or ()), tuple(collection or ()), policy, all_, wanted)
+    wish = Wish(tuple(model or ()), tuple(collection or ()), policy, evals, kits, all_, wanted)
     with open_platform(home) as platform:
         packed = leave(platform, wish, _caller(platform, key_env, tenant), now())
         with _progress("writing", packed.manifest.size_bytes, json_) as told:

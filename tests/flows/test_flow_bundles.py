@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundle_kit import make
+from bundle_kit import make, opened
 from models_kit import model_folder, put
 
 from selat.app import Platform, furnish, now, open_platform
@@ -28,15 +28,22 @@ from selat.core.errors import (
     Unavailable,
 )
 from selat.core.label import label_from, parse_label
+from selat.evals import template_digest
+from selat.evals.item import Score, Scored
+from selat.evals.load import find_pack
+from selat.evals.run import Exam, Run, Subject
+from selat.evals.store import Store
 from selat.flows.bundles import arrive as arriving
 from selat.flows.bundles.arrive import Arrived, Coming, arrive
 from selat.flows.bundles.leave import Exported, Wish, key_of, leave
 from selat.flows.bundles.parts import Terms
+from selat.flows.claims import Claims
 from selat.flows.ingest import Intake, ingest
 from selat.flows.shelve import Claim
 from selat.flows.upload import folder_of, read_waiting
 from selat.home import create_home
 from selat.knowledge import Query
+from selat.models.vouch import Signatures
 
 EVERYTHING = Wish(everything=True)
 
@@ -91,8 +98,8 @@ def pack(house: Platform, out: Path, wish: Wish = EVERYTHING) -> Exported:
 
 
 def take(house: Platform, path: Path, by: Platform, terms: Terms | None = None) -> Arrived:
-    with open_bundle(path, [key_of(by).key]) as opened:
-        return arrive(house, opened, Coming(house.local_caller(), terms or Terms()))
+    with open_bundle(path, [key_of(by).key]) as bundle:
+        return arrive(house, bundle, Coming(house.local_caller(), terms or Terms()))
 
 
 def read(house: Platform) -> None:
@@ -129,7 +136,7 @@ def test_all_of_a_house_arrives_with_labels_folders_and_groups(
     done = pack(here, tmp_path / "b.tar")
     assert done.cover.label == "sulit/restricted/none/MY"
     came = take(there, tmp_path / "b.tar", here)
-    assert came.came == {"models": 1, "documents": 4, "folders": 1, "policies": 0}
+    assert came.came == {"models": 1, "documents": 4, "folders": 1, "kit_files": 0, "policies": 0}
     read(there)
     mine = {one.document: one for one in here.documents.store.records("default")}
     theirs = {one.document: one for one in there.documents.store.records("default")}
@@ -150,7 +157,7 @@ def test_all_of_a_house_arrives_with_labels_folders_and_groups(
     assert not list(there.models.blobs.partial.iterdir())
 
     again = take(there, tmp_path / "b.tar", here)
-    assert (again.receipt, again.came) == ("", {"models": 0, "documents": 0, "folders": 0, "policies": 0})
+    assert (again.receipt, again.came) == ("", dict.fromkeys(came.came, 0))
     admitted = take(there, tmp_path / "b.tar", here, Terms(admit=True))
     assert admitted.came["models"] == 1
     assert there.models.models()[0].state == "ready"
@@ -307,8 +314,6 @@ def test_a_bundle_that_breaks_an_invariant_is_not_put_in_force(
 
 def test_an_unknown_kind_of_file_is_for_a_newer_selat(there: Platform, tmp_path: Path) -> None:
     make(tmp_path / "b", {"future/x": b"1"}, kind="future")
-    from bundle_kit import opened
-
     with opened(tmp_path / "b") as bundle, pytest.raises(BundleBroken, match=r"'future'.*upgrade"):
         arrive(there, bundle, Coming(there.local_caller()))
     assert len(booked(there, "bundle.refused")) == 1
@@ -380,8 +385,8 @@ def test_an_import_that_ended_in_the_middle_goes_on_and_reads_large_files_once(
             if heard >= limit:
                 raise Killed
 
-        with open_bundle(tmp_path / "b.tar", [key_of(here).key]) as opened, pytest.raises(Killed):
-            arrive(there, opened, Coming(there.local_caller(), watch=told))
+        with open_bundle(tmp_path / "b.tar", [key_of(here).key]) as bundle, pytest.raises(Killed):
+            arrive(there, bundle, Coming(there.local_caller(), watch=told))
         return bytes_read
 
     monkeypatch.setattr(os, "preadv", counted)
@@ -438,8 +443,8 @@ def test_two_imports_at_once_are_one(here: Platform, there: Platform, tmp_path: 
         with pytest.raises(HomeBusy, match="another bundle"):
             take(there, tmp_path / "b.tar", here)
 
-    with open_bundle(tmp_path / "b.tar", [key_of(here).key]) as opened:
-        arrive(there, opened, Coming(there.local_caller(), begun=meanwhile))
+    with open_bundle(tmp_path / "b.tar", [key_of(here).key]) as bundle:
+        arrive(there, bundle, Coming(there.local_caller(), begun=meanwhile))
     assert len(there.models.models()) == 1
 
 
@@ -488,3 +493,75 @@ def test_labels_of_models_only_rise(here: Platform, there: Platform, tmp_path: P
     (model,) = there.models.models()
     assert model.label == str(label_from({"official": "sulit", "cloud": "internal"}))
     assert model.state == "ready"
+
+
+def sit(house: Platform, rights: int = 3) -> Run:
+    """A complete run of a pack of four items."""
+    pack = find_pack("tatabahasa")
+    subject = Subject("kecil", "local", "openai", weights="5f" * 32)
+    exams, forms = (Exam(pack.name, pack.digest),), (Exam("biasa", template_digest("biasa")),)
+    run = Run("01KAPQ4S7V", "2026-11-22T03:00:00Z", subject, exams, forms, state="complete", total=4)
+    rows = [
+        Scored(pack.name, item.id, "biasa", item.language, item.id, Score(float(n < rights)))
+        for n, item in enumerate(pack.items[:4])
+    ]
+    store = Store(house.home.path / "evals/evals.db")
+    store.save(run, [pack])
+    store.finish(run, rows)
+    store.close()
+    return run
+
+
+def test_results_arrive_as_what_the_other_house_claims_and_not_as_ours(
+    here: Platform, there: Platform, tmp_path: Path
+) -> None:
+    run = sit(here)
+    done = pack(here, tmp_path / "b", Wish(evals=True))
+    assert done.to_json()["kinds"] == {"pack": 1, "run": 1}
+    assert take(there, tmp_path / "b", here).came == {"runs": 1}
+    (claim,) = Claims(there.home.path / "passports").of("kecil")
+    assert (claim.exam, claim.pack, claim.score, claim.by) == (
+        "tatabahasa",
+        "tatabahasa",
+        750_000,
+        done.cover.home,
+    )
+    store = Store(there.home.path / "evals/evals.db")
+    assert store.runs() == []
+    store.close()
+    (kept,) = (there.home.path / "evals/received").rglob(f"{run.id}.json")
+    assert kept.read_bytes() == (tmp_path / f"b/evals/runs/{run.id}.json").read_bytes()
+    assert take(there, tmp_path / "b", here).receipt == ""
+
+
+def test_results_that_cannot_be_read_are_refused(there: Platform, tmp_path: Path) -> None:
+    for name, kind, path in (("a", "run", "evals/runs/X.json"), ("b", "kit", "kits/x/jalan.sh")):
+        make(tmp_path / name, {path: b'{"run":1}'}, kind=kind)
+        with opened(tmp_path / name) as bundle, pytest.raises(BundleBroken):
+            arrive(there, bundle, Coming(there.local_caller()))
+
+
+def test_kits_arrive_in_the_home(here: Platform, there: Platform, tmp_path: Path) -> None:
+    own = here.home.path / "kits/klinik/panduan.md"
+    own.parent.mkdir(parents=True)
+    own.write_text("# Klinik\n")
+    pack(here, tmp_path / "b", Wish(kits=True))
+    came = take(there, tmp_path / "b", here)
+    assert came.came == {"kit_files": 1}
+    assert came.here["kit_files"] > 20
+    assert (there.home.path / "kits/klinik/panduan.md").read_text() == "# Klinik\n"
+    assert take(there, tmp_path / "b", here).receipt == ""
+
+
+def test_a_model_that_must_be_signed_does_not_come_unsigned(
+    here: Platform, there: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(here, tmp_path / "docs")
+    pack(here, tmp_path / "b.tar")
+    strict = replace(there.shelving(), signatures=Signatures(required=("cuba/*",)))
+    monkeypatch.setitem(there.__dict__, "shelving", lambda: strict)
+    with pytest.raises(ModelRefused, match="comes only when signed"):
+        take(there, tmp_path / "b.tar", here)
+    assert there.models.models() == []
+    assert there.documents.inbox.all("default") == []
+    assert booked(there, "bundle.imported") == []

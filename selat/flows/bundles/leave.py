@@ -16,7 +16,7 @@ from selat.core.label import LOWEST
 from selat.core.note import VerifierKey
 from selat.core.signer import Signer
 from selat.core.trust import parse_trust
-from selat.flows.bundles import documents, models, policies
+from selat.flows.bundles import documents, exams, kits, models, policies
 from selat.flows.bundles import wheels as wheels_flow
 from selat.flows.bundles.parts import Gathered, House, Told
 from selat.flows.bundles.wheels import Wheels
@@ -32,6 +32,8 @@ class Wish:
     models: tuple[str, ...] = ()
     collections: tuple[str, ...] = ()
     policy: bool = False
+    evals: bool = False
+    kits: bool = False
     everything: bool = False
     wheels: Wheels | None = None
 
@@ -111,7 +113,7 @@ def leave(house: House, wish: Wish, caller: Caller, made: str) -> Packed:
         house.record("bundle.export_refused", {"collections": list(wish.collections)}, caller.tenant, caller.key)
         raise error
     if not gathered.pieces:
-        raise Misused("nothing to export; name models, collections, --policy, --wheels, or --all")
+        raise Misused("nothing to export; name models, collections, --policy, --evals, --kits, --wheels, or --all")
     manifest = Manifest.of(piece.item for piece in gathered.pieces.values())
     signer, data = key_of(house), manifest.to_bytes()
     python, machine = this_python() if wish.wheels is not None else ("", "")
@@ -140,6 +142,10 @@ def _gather(house: House, wish: Wish, caller: Caller) -> Gathered:
         documents.gather(house, wish.collections, caller, gathered)
     if wish.policy or wish.everything:
         policies.gather(house, gathered)
+    if wish.evals or wish.everything:
+        exams.gather(house, gathered)
+    if wish.kits or wish.everything:
+        kits.gather(house, gathered)
     if wish.wheels is not None:
         wheels_flow.gather(house, wish.wheels, gathered)
     return gathered
