@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from selat.core.passage import Citation, Passage
+from selat.knowledge.evidence import likeness
 from selat.knowledge.language import detect, stopwords
 from selat.knowledge.question import Concept, Question, understand
 from selat.knowledge.sentences import sentences
@@ -16,12 +17,19 @@ from selat.knowledge.words import normalise, stems, words
 
 MOST = 2  # sentences of one document
 MOST_IN_ALL = 4
-LEAST = 0.12  # share of the question that a quoted sentence and its headings hold
+LEAST = 0.1  # share of the question that a quoted sentence and its headings hold
 NEAR = 0.85  # a second sentence is quoted when it scores at least this share of the first
 NEAR_OTHER = 0.5  # and one of another document, at least this
-FOREIGN = 0.75  # a sentence in another language than the question's
+FOREIGN = 0.6  # a sentence in another language than the question's
 RANK = 0.05  # a passage is trusted this much less for each one ranked above it
-AGREE = 0.7  # share of common words from which two sentences are about the same
+HEADED = 0.8  # a sentence under a heading like the question gains up to this share
+OPENS = 0.3  # and the first one there, up to this: what follows a heading answers it
+LIKE = 0.6  # likeness from which a heading is the question itself
+AGREE = 0.8  # share of common words from which two sentences are about the same
+LISTED = 8  # most items that follow a sentence which announces them
+LONGEST = 700  # characters of a quote with its list
+_LINE = re.compile(r"[^\n]+")
+_BULLET = re.compile(r"(?:[-*•▪–]|\d{1,2}[.)])\s+")
 _NUMBER = re.compile(r"\d")
 _NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -29,12 +37,13 @@ _DURATION = re.compile(
     r"\d+\s*(?:\(\w+\)\s*)?(?:jam|hari|minggu|bulan|tahun|minit|hours?|days?|weeks?|months?|years?|minutes?)\b|\d+\s*(?:小时|天|日|个月|年)"
 )
 _MONEY = re.compile(r"\brm\s?\d|\d\s*(?:ringgit|sen)\b|\bpercent\b|\d\s?%|peratus")
+_HOW_MUCH = r"how much(?! \w+ (?:do|does|is|are|can|will))"  # `how much rice is produced` asks for no money
 _DATE = re.compile(
     r"\b(?:19|20)\d\d\b|\d{1,2}\s(?:jan|feb|mac|mar|apr|mei|may|jun|jul|ogos|aug|sep|okt|oct|nov|dis|dec)"
 )
 _WANTS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     (re.compile(r"\b(berapa lama|tempoh|how long|deadline|had masa|how soon)\b|多久|எவ்வளவு நேர"), _DURATION),
-    (re.compile(r"\b(denda|harga|kos|bayaran|fine|cost|price|fee|penalty|how much)\b|多少钱|罚款"), _MONEY),
+    (re.compile(rf"\b(denda|harga|kos|bayaran|fine|cost|price|fee|penalty|{_HOW_MUCH})\b|多少钱|罚款"), _MONEY),
     (re.compile(r"\b(bila|bilakah|when|tarikh|date|since|sejak)\b|什么时候|எப்போது"), _DATE),
     (re.compile(r"\b(berapa|how many|number of|jumlah)\b|多少|எத்தனை"), _NUMBER),
 )  # fmt: skip
@@ -73,7 +82,24 @@ def quote(question: str, passages: Sequence[Passage]) -> list[Citation]:
             chosen.append(option)
     sources = [option.passage.source for option in chosen]
     chosen.sort(key=lambda option: (sources.index(option.passage.source), option.passage.number, option.at))
-    return [Citation(option.marker, option.passage, option.text) for option in chosen]
+    return [Citation(option.marker, option.passage, _whole(option)) for option in chosen]
+
+
+def _whole(option: _Option) -> str:
+    """A sentence as it is quoted: without the mark of a list's item, and with the list that it announces."""
+    text, passage = option.text, option.passage.text
+    if not text.endswith((":", "：")):
+        bullet = _BULLET.match(text)
+        return text[bullet.end() :] if bullet else text
+    start = passage.find(text)
+    end = start + len(text)
+    for line in _LINE.finditer(passage, end):
+        if not _BULLET.match(line[0]) or passage.count("\n", start, line.start()) > 2 * LISTED:
+            break
+        if line.end() - start > LONGEST:
+            break
+        end = line.end()
+    return passage[start:end]
 
 
 def _options(asked: Question, passages: Sequence[Passage]) -> list[_Option]:
@@ -85,6 +111,7 @@ def _options(asked: Question, passages: Sequence[Passage]) -> list[_Option]:
         context = frozenset(stems(words(f"{passage.source.title} {passage.heading}")))
         whole = frozenset(stems(words(passage.text)))
         headings = passage.heading.split(" › ")
+        like = likeness(list(weights), list(weights.values()), passage.heading)
         for at, text in enumerate(sentences(passage.text)):
             inside = frozenset(stems(words(text)))
             if len(inside) < 3 or text.rstrip().endswith("?") or text in headings:
@@ -93,10 +120,13 @@ def _options(asked: Question, passages: Sequence[Passage]) -> list[_Option]:
                 weight * max(_held(concept, inside), 0.6 * _held(concept, context), 0.3 * _held(concept, whole))
                 for concept, weight in weights.items()
             )
-            score = share / total
-            if wanted:
-                score *= 1.25 if wanted[0].search(normalise(text)) else 0.8
-            language = detect(text, asked.language)
+            score = share / total * (1 + HEADED * like) * (1 + OPENS * like * (at == 0))
+            if wanted and wanted[0].search(normalise(text)):
+                score *= 1.25
+            elif wanted and like < LIKE:
+                score *= 0.8
+            # Few words: a table's row is in its document's language.
+            language = detect(text, (passage.source.language if " | " in text else "") or asked.language)
             score *= 1.0 if language == asked.language else FOREIGN
             score *= 1.0 - RANK * min(marker - 1, 8)
             options.append(_Option(score, marker, at, passage, text, language))

@@ -58,6 +58,37 @@ def test_a_question_is_answered_from_the_right_guide(
 
 
 @pytest.mark.parametrize(
+    ("question", "opening"),
+    [
+        ("What is the difference between Sulit and Terhad?", "Sulit is used when"),
+        ("Who must report cyber incidents?", "National critical information infrastructure (NCII) entities must"),
+        ("Can I send personal data abroad?", "Personal data may be transferred out of Malaysia only if"),
+        ("什么时候需要做数据保护影响评估？", "DPIA perlu dibuat apabila"),
+        ("Apakah tujuh prinsip PDPA?", "PDPA mempunyai 7 prinsip"),
+        ("செயற்கை நுண்ணறிவு சட்டம் மலேசியாவில் உள்ளதா?", "Sehingga 22 November 2026"),
+    ],
+)
+def test_what_follows_a_heading_like_the_question_answers_it(
+    library: Library, question: str, opening: str
+) -> None:
+    assert ask(library, question).text.startswith(opening)
+
+
+def test_a_list_is_quoted_with_the_sentence_that_announces_it_and_an_item_without_its_mark(
+    library: Library,
+) -> None:
+    listed = ask(library, "What should a contract with an AI supplier contain?")
+    assert "1. Audit rights" in listed.text
+    assert "6. A duty to report incidents promptly. [1]" in listed.text
+    item = ask(library, "What is the general TIN for a foreign buyer?")
+    assert item.text == "EI00000000020 is the general TIN for a foreign buyer. [1]"
+
+
+def test_two_limits_for_different_kinds_do_not_contradict(library: Library) -> None:
+    assert "bercanggah" not in ask(library, "Bila perlu lantik DPO?").text
+
+
+@pytest.mark.parametrize(
     "question", ["Siapa juara Piala Dunia 2022?", "Who painted the Mona Lisa?", "巴黎铁塔有多高？"]
 )
 def test_what_no_guide_answers_is_not_answered(library: Library, question: str) -> None:
