@@ -39,6 +39,7 @@ from selat.flows.bundles.leave import Exported, Wish, key_of, leave
 from selat.flows.bundles.parts import Terms
 from selat.flows.claims import Claims
 from selat.flows.ingest import Intake, ingest
+from selat.flows.promote import Promotion, Registry, Weighed, make_passport
 from selat.flows.shelve import Claim
 from selat.flows.upload import folder_of, read_waiting
 from selat.home import create_home
@@ -495,14 +496,14 @@ def test_labels_of_models_only_rise(here: Platform, there: Platform, tmp_path: P
     assert model.state == "ready"
 
 
-def sit(house: Platform, rights: int = 3) -> Run:
+def sit(house: Platform, weights: str = "5f" * 32) -> Run:
     """A complete run of a pack of four items."""
     pack = find_pack("tatabahasa")
-    subject = Subject("kecil", "local", "openai", weights="5f" * 32)
+    subject = Subject("kecil", "local", "openai", weights=weights)
     exams, forms = (Exam(pack.name, pack.digest),), (Exam("biasa", template_digest("biasa")),)
     run = Run("01KAPQ4S7V", "2026-11-22T03:00:00Z", subject, exams, forms, state="complete", total=4)
     rows = [
-        Scored(pack.name, item.id, "biasa", item.language, item.id, Score(float(n < rights)))
+        Scored(pack.name, item.id, "biasa", item.language, item.id, Score(float(n < 3)))
         for n, item in enumerate(pack.items[:4])
     ]
     store = Store(house.home.path / "evals/evals.db")
@@ -565,3 +566,32 @@ def test_a_model_that_must_be_signed_does_not_come_unsigned(
     assert there.models.models() == []
     assert there.documents.inbox.all("default") == []
     assert booked(there, "bundle.imported") == []
+
+
+def test_passports_come_with_their_models_as_evidence_of_the_house_that_signed_them(
+    here: Platform, there: Platform, tmp_path: Path
+) -> None:
+    fill(here, tmp_path / "docs")
+    (model,) = here.models.models()
+    weights = next(file.digest for file in model.files if file.path.endswith(".safetensors"))
+    run = sit(here, weights=weights)
+    registry = Registry(here.home.path / "passports", here.home.keys / "passport.key")
+    store = Store(here.home.path / "evals/evals.db")
+    passport = make_passport("P1", "2026-11-22T03:00:00Z", run.subject, store)
+    store.close()
+    text, digest = registry.issue(passport)
+    of = (passport.subject.model, "local", passport.subject.digest, digest)
+    registry.admit(Promotion("chat", *of, Weighed(), Weighed(), passport.time, "2027-01-01T00:00:00Z", "R1"))
+    pack(here, tmp_path / "b", Wish(models=("cuba/kecil",)))
+    assert take(there, tmp_path / "b", here).came == {"models": 1, "passports": 1}
+    (kept,) = (there.home.path / "passports/received").rglob("*.passport")
+    assert (kept.stem, kept.read_text()) == (digest, text)
+    assert [claim.score for claim in Claims(there.home.path / "passports").of("kecil")] == [750_000]
+    assert Registry(there.home.path / "passports", there.home.keys / "passport.key").promotions() == []
+    assert take(there, tmp_path / "b", here).receipt == ""
+
+    forged = {"passports/passport.vkey": f"{registry.key()}\n".encode()}
+    forged[f"passports/{digest}.passport"] = text.replace("750000", "950000").encode()
+    make(tmp_path / "forged", forged, kind="passport")
+    with opened(tmp_path / "forged") as bundle, pytest.raises(BundleBroken, match="passport"):
+        arrive(there, bundle, Coming(there.local_caller()))

@@ -13,15 +13,15 @@ from selat.bundles import Cover, Opened
 from selat.bundles.stage import Stage
 from selat.core.caller import Caller
 from selat.core.errors import BundleBroken, Forbidden, Unavailable
-from selat.flows.bundles import documents, exams, kits, models, policies
+from selat.flows.bundles import documents, exams, kits, models, passports, policies
 from selat.flows.bundles.leave import MAY
 from selat.flows.bundles.parts import Arrival, House, Planned, Terms, Told
 
 SPARE_BYTES = 64 << 20
 """What an import leaves free on the disk, for the ledger and everything else that must be written."""
-PARTS = (models.plan, documents.plan, exams.plan, kits.plan, policies.plan)
+PARTS = (models.plan, passports.plan, documents.plan, exams.plan, kits.plan, policies.plan)
 KINDS = frozenset(
-    "models weights documents document run pack kit policy rules wheel install".split()  # noqa: SIM905
+    "models weights passport documents document run pack kit policy rules wheel install".split()  # noqa: SIM905
 )
 _BOOKED = "booked"
 

@@ -16,7 +16,7 @@ from selat.core.label import LOWEST
 from selat.core.note import VerifierKey
 from selat.core.signer import Signer
 from selat.core.trust import parse_trust
-from selat.flows.bundles import documents, exams, kits, models, policies
+from selat.flows.bundles import documents, exams, kits, models, passports, policies
 from selat.flows.bundles import wheels as wheels_flow
 from selat.flows.bundles.parts import Gathered, House, Told
 from selat.flows.bundles.wheels import Wheels
@@ -138,6 +138,7 @@ def _gather(house: House, wish: Wish, caller: Caller) -> Gathered:
     gathered = Gathered()
     if wish.models or wish.everything:
         models.gather(house, wish.models, caller, gathered)
+        passports.gather(house, gathered)
     if wish.collections or wish.everything:
         documents.gather(house, wish.collections, caller, gathered)
     if wish.policy or wish.everything:
