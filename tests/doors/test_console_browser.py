@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyotp
@@ -12,6 +13,9 @@ import pytest
 from console_kit import PASSWORD, Console, entry, sign_in
 
 from selat.console.words import LANGUAGES
+from selat.core.note import parse_note
+from selat.core.signature import COSIGN_MLDSA44
+from selat.core.signer import Signer
 
 QUESTION = "Berapa lama masa untuk lapor kebocoran data peribadi?"
 
@@ -128,6 +132,65 @@ def test_a_receipt_that_was_tampered_with_is_shown_as_false(
         page.wait_for_selector("#panel .notice.bad")
         assert re.search(said, page.locator("#panel .notice.bad").inner_text())
         assert proofs
+
+
+LACKING = """
+const real = crypto.subtle.importKey.bind(crypto.subtle);
+crypto.subtle.importKey = (format, key, algorithm, ...rest) => algorithm === "ML-DSA-44"
+  ? Promise.reject(new DOMException("not here", "NotSupportedError")) : real(format, key, algorithm, ...rest);
+"""
+PARTLY = "Disahkan, kecuali tandatangan ML-DSA"
+
+
+@pytest.mark.parametrize(
+    ("has", "quorum", "harmed", "badge", "notice"),
+    [
+        (True, "none", False, "Disahkan", ".notice.ok"),
+        (True, "pq", False, "Disahkan", ".notice.ok"),
+        (True, "none", True, "Resit", ".notice.bad"),
+        (False, "none", False, PARTLY, ".notice.ok"),
+        (False, "pq", False, "Resit", ".notice.warn"),
+        (False, "none", True, PARTLY, ".notice.ok"),
+    ],
+    ids=["has", "has-in-the-quorum", "has-and-false", "lacks", "lacks-in-the-quorum", "lacks-and-false"],
+)
+def test_a_post_quantum_cosignature_is_checked_where_the_browser_can_and_else_said_not_to_be(
+    console: Console, has: bool, quorum: str, harmed: bool, badge: str, notice: str
+) -> None:
+    witness = Signer("saksi.example/pq", COSIGN_MLDSA44, b"\x07" * 32)
+    with console.signed_in("rahim", "member") as page:
+
+        def cosign(route: Any) -> None:
+            answer = route.fetch()
+            told = answer.json()
+            if answer.ok:
+                for one in told["receipt"].values():
+                    if isinstance(one, dict) and "proof" in one:
+                        signed = witness.sign(
+                            parse_note(one["proof"].split("\n\n", 1)[1]).unverified_text, 1_795_316_403
+                        )
+                        value = signed.value[:-1] + bytes([signed.value[-1] ^ harmed])
+                        one["proof"] += str(replace(signed, value=value))
+                told["trust"] = told["trust"].replace("quorum none", f"witness pq {witness.key}\nquorum {quorum}")
+                assert f"quorum {quorum}" in told["trust"]
+            route.fulfill(response=answer, json=told)
+
+        asked = "crypto.subtle.importKey('raw-public', new Uint8Array(1312), 'ML-DSA-44', false, ['verify'])"
+        if has and not page.evaluate(f"{asked}.then(() => true, (error) => error.name === 'DataError')"):
+            pytest.skip("this Chromium has no ML-DSA in its WebCrypto")
+        if not has:
+            page.add_init_script(LACKING)
+            page.reload()
+        page.route("**/ask/receipt/*", cosign)
+        page.fill("#question", QUESTION)
+        page.keyboard.press("Enter")
+        page.locator(".meta button.badge").click()
+        page.wait_for_selector(f"#panel {notice}")
+        steps = page.locator("#panel .steps").inner_text()
+        assert ("tidak disemak di sini" in steps) == (badge == PARTLY)
+        assert ("Disahkan oleh saksi" in steps) == (has and not harmed)
+        page.keyboard.press("Escape")
+        assert page.locator(".meta button.badge").inner_text() == badge
 
 
 def _other_letter(found: re.Match[str]) -> str:

@@ -70,7 +70,7 @@ function receiptBadge(id) {
     const holds = await showReceipt(id);
     if (holds === null) return;
     badge.className = `badge ${holds ? "ok" : "bad"}`;
-    badge.replaceChildren(icon(holds ? "tick" : "warn"), holds ? word("verified") : word("receipt"));
+    badge.replaceChildren(icon(holds ? "tick" : "warn"), holds === "partly" ? word("verified-partly") : holds ? word("verified") : word("receipt"));
   });
   return badge;
 }

@@ -1,6 +1,6 @@
 // What stands behind an answer, in the panel at the side: the passage that is cited, and the receipt, verified here.
 import { $, Refused, errorNotice, get, icon, make, word } from "./dom.js";
-import { Broken, verify } from "./verify.js";
+import { Broken, Unchecked, verify } from "./verify.js";
 
 const panel = $("#panel");
 
@@ -92,19 +92,23 @@ async function verdict(entries, trust) {
   try {
     let result;
     for (const entry of entries) result = await verify(entry.proof, trust);
-    for (const [name, values] of result.steps) steps.append(step("", "tick", word(name, values)));
+    for (const [name, values] of result.steps) {
+      const unchecked = name === "step-unchecked";
+      steps.append(step(unchecked ? "note" : "", unchecked ? "warn" : "tick", word(name, values)));
+    }
     if (!result.witnessed) steps.append(step("note", "info", word("step-nowitness")));
-    return [true, make("div", { class: "notice ok", role: "status" }, icon("tick"), make("p", {}, word("verify-ok"))), steps];
+    return [result.unchecked ? "partly" : true, make("div", { class: "notice ok", role: "status" }, icon("tick"), make("p", {}, word("verify-ok"))), steps];
   } catch (error) {
     if (error instanceof Broken) {
       const said = word("verify-bad", { why: word(error.code) });
       return [false, make("div", { class: "notice bad", role: "alert" }, icon("warn"), make("p", {}, said)), steps];
     }
-    return [null, make("div", { class: "notice warn" }, icon("info"), make("p", {}, word("verify-cannot"))), steps];
+    const said = word(error instanceof Unchecked ? "verify-unchecked" : "verify-cannot");
+    return [null, make("div", { class: "notice warn" }, icon("info"), make("p", {}, said)), steps];
   }
 }
 
-/** What a receipt says of itself here: whether it holds, and the nodes that show why. */
+/** What a receipt says of itself here: whether it holds ("partly" where a cosignature went unchecked), and why. */
 export async function shown(receipt, trust) {
   const entries = Object.values(receipt).filter((one) => one && typeof one === "object" && one.proof);
   entries.sort((a, b) => a.index - b.index);
@@ -116,7 +120,7 @@ export async function shown(receipt, trust) {
   return [holds, [said, steps, saves], entries];
 }
 
-/** Open a receipt and verify every entry of it here; true, false, or null where this browser cannot. */
+/** Open a receipt and verify every entry of it here; true, "partly", false, or null where this browser cannot. */
 export async function showReceipt(id) {
   open(word("receipt"), make("p", { class: "waiting pulse" }, word("waiting-seal")));
   try {

@@ -20,6 +20,7 @@ WORDS = {
     "thanks": N_("Terima kasih, maklum balas anda telah dicatat"),
     "receipt": N_("Resit"),
     "verified": N_("Disahkan"),
+    "verified-partly": N_("Disahkan, kecuali tandatangan ML-DSA"),
     "failed": N_("Tidak menjadi. Cuba sekali lagi."),
     "offline": N_("Tiada sambungan ke Selat. Semak rangkaian dan cuba lagi."),
     "sources": N_("Sumber"),
@@ -42,6 +43,14 @@ WORDS = {
     "step-log": N_("Ditandatangani oleh kunci lejar %(name)s (Ed25519)"),
     "step-witness": N_("Disahkan oleh saksi %(name)s"),
     "step-nowitness": N_("Tiada saksi bebas disediakan; tanpa saksi, dua buku yang berbeza tidak dapat dikesan"),
+    "step-unchecked": N_(
+        "Tandatangan bersama pasca-kuantum (ML-DSA-44) oleh saksi %(name)s tidak disemak di sini:"
+        " pelayar ini tidak mempunyainya"
+    ),
+    "verify-unchecked": N_(
+        "Entri dan lejar sah, tetapi kuorum saksi bergantung pada tandatangan ML-DSA-44 yang tidak dapat disemak"
+        " oleh pelayar ini. Muat turun resit dan semak dengan selat ledger verify."
+    ),
     "step-quorum": N_("Kuorum saksi tidak dipenuhi"),
     "verify-ok": N_("Resit ini sah. Pelayar anda sendiri yang mengiranya, tanpa mempercayai pelayan."),
     "verify-bad": N_("Resit ini tidak sah: %(why)s"),
