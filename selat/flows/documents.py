@@ -11,7 +11,7 @@ import msgspec
 
 from selat.core.caller import Caller
 from selat.core.errors import NotFound
-from selat.core.label import HIGHEST, LOWEST, parse_label
+from selat.core.label import HIGHEST, LOWEST, Label, parse_label
 from selat.core.passage import Citation
 from selat.flows.answer import Answered, Inquiry, conclude, ground, reading
 from selat.flows.chat import Desk, Streamed, Whole, chat
@@ -233,28 +233,48 @@ def cards(library: Library, caller: Caller, collection: str | None = None) -> li
 
 
 def card(library: Library, caller: Caller, collection: str, document: str) -> Card:
-    """One document. Raises: NotFound, also for one that the caller may not know of."""
+    """One document with its twins. Raises: NotFound, also for one that the caller may not know of."""
+    found = seen(library, caller, collection, document)
+    if not library.store.record(caller.tenant, collection, document):
+        return found
+    twins = library.twins(reading(caller, collection), document)
+    return replace(found, twins=tuple((one.collection, one.document) for one in twins))
+
+
+def seen(library: Library, caller: Caller, collection: str, document: str) -> Card:
+    """One document as a list shows it. Raises: NotFound, also for one that the caller may not know of."""
     record = library.store.record(caller.tenant, collection, document)
     parcel = library.inbox.find(caller.tenant, collection, document)
     if not (record or parcel) or not _may_know(library, caller, parcel, record):
         raise NotFound("no such document in this collection")
-    twins: tuple[tuple[str, str], ...] = ()
-    if record:
-        found = library.twins(reading(caller, collection), document)
-        twins = tuple((one.collection, one.document) for one in found)
-    return replace(Card.of(parcel, record), twins=twins)
+    return Card.of(parcel, record)
 
 
 def _may_know(library: Library, caller: Caller, parcel: Parcel | None, record: Record | None) -> bool:
-    """One that is not read yet has no label of its own: its sender knows of it, and who is cleared to all."""
     if record:
-        return label_of(record).within(caller.clearance) and admits(record.readers, caller.groups)
+        return may_know_record(caller, label_of(record), record.readers)
     assert parcel is not None
-    if parcel.sender == caller.key:
+    place = (parcel.tenant, parcel.collection, parcel.folder)
+    return may_know_parcel(library, caller, place, parcel.sender, parcel.label)
+
+
+def may_know_record(caller: Caller, label: Label, readers: str) -> bool:
+    """Whether the caller may know of a document that was read, by its label and the groups it is kept to."""
+    return label.within(caller.clearance) and admits(readers, caller.groups)
+
+
+def may_know_parcel(
+    library: Library, caller: Caller, place: tuple[str, str, str], sender: str, label: str
+) -> bool:
+    """One that is not read yet has no label of its own: its sender knows of it, and who is cleared to all.
+
+    `place`: its tenant, collection and folder.
+    """
+    if sender == caller.key:
         return True
-    rule = library.folders.rule(parcel.tenant, parcel.collection, parcel.folder)
-    label = parse_label(parcel.label) if parcel.label else HIGHEST
-    return label.join(rule.label or LOWEST).within(caller.clearance) and admits(rule.readers, caller.groups)
+    rule = library.folders.rule(*place)
+    found = parse_label(label) if label else HIGHEST
+    return found.join(rule.label or LOWEST).within(caller.clearance) and admits(rule.readers, caller.groups)
 
 
 def events(shaped: dict[str, object]) -> bytes:

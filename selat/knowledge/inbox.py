@@ -132,7 +132,8 @@ class Inbox:
     def all(self, tenant: str, collection: str | None = None) -> list[Parcel]:
         """All that was ever sent in and is still there, oldest first."""
         return self._select(
-            "tenant = ? AND (? IS NULL OR collection = ?) ORDER BY id", tenant, collection, collection
+            "tenant = ? AND (CAST(? AS TEXT) IS NULL OR collection = ?) ORDER BY id",
+            *(tenant, collection, collection),
         )
 
     def reach(self, parcel: Parcel, step: str, reason: str = "") -> None:

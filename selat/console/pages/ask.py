@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from selat.console.page import At, Page
 from selat.console.pages.ask_words import WORDS
+from selat.console.pages.documents import library_of
 from selat.console.stream import told
 from selat.console.view import View
 from selat.console.words import N_, _
@@ -17,6 +18,7 @@ from selat.core.errors import BadRequest, NotFound
 from selat.core.label import parse_label
 from selat.flows.documents import MODEL
 from selat.flows.feedback import feedback as book_feedback
+from selat.flows.listing import readable
 from selat.flows.receipt import receipt as find_receipt
 from selat.wire import APIS, read_ask
 
@@ -43,8 +45,7 @@ async def show(view: View) -> Response:
 def _choices(view: View) -> dict[str, Any]:
     """What the person may ask, of what, and for what."""
     platform, caller = view.house.platform, view.caller
-    documents = platform.library.documents(caller.tenant, None, caller.clearance, caller.groups)
-    ready = [one for one in documents if one.status == "ready"]
+    ready, collections = readable(library_of(view), caller)
     names = platform.keys.tenant(caller.tenant).purposes
     models = [str(card["id"]) for card in view.house.door.models() if card["id"] not in (MODEL, "extractive")]
     purposes = [
@@ -59,8 +60,8 @@ def _choices(view: View) -> dict[str, Any]:
     return {
         "holder": caller.key,
         "purposes": purposes,
-        "collections": sorted({one.collection for one in ready}),
-        "documents": len(ready),
+        "collections": list(collections),
+        "documents": ready,
         "docs": MODEL,
         "examples": [_(text) for text in EXAMPLES],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,12 +20,14 @@ from selat.core.errors import CallerError, NotFound
 from selat.core.label import CloudClass, Official, PersonalKind, label_from
 from selat.core.passage import Passage
 from selat.flows.answer import reading
-from selat.flows.documents import Card, card, cards
+from selat.flows.documents import Card, card
 from selat.flows.label import Place, relabel
+from selat.flows.listing import Leaf, Turn, leaf
 from selat.flows.upload import DEFAULT_COLLECTION, KEEPERS, Sending, may_keep, visible
 from selat.gateway.admin.route import READERS
 from selat.gateway.http import Request
-from selat.knowledge import SUFFIXES
+from selat.knowledge import SUFFIXES, Library
+from selat.knowledge.listing import Filter, Spot
 
 ON_PAGE = 50
 PASSAGES = 20
@@ -32,28 +35,26 @@ STEPS = ("waiting", "parsing", "indexing", "ready", "failed")
 
 
 async def show(view: View) -> Response:
-    """GET /documents?q=…&collection=…&folder=…&status=…&page=N."""
-    found: list[Card] = await view.thread(cards, view.house.platform.library, view.caller)
+    """GET /documents?q=…&collection=…&folder=…&status=…&after=…: a page by where it begins."""
     asked = {name: view.query(name) for name in ("q", "collection", "folder", "status")}
-    wanted = [one for one in found if _matches(one, asked)]
-    number = max(1, int(view.query("page"))) if view.query("page").isdigit() else 1
-    start = (number - 1) * ON_PAGE
+    wanted = Filter(asked["collection"], asked["folder"], asked["status"], tuple(asked["q"].split()))
+    turn = Turn(_spot(view, "after"), _spot(view, "before"), ON_PAGE)
+    found: Leaf = await view.thread(leaf, library_of(view), view.caller, wanted, turn)
     kept = {name: value for name, value in asked.items() if value}
     return view.show(
         "documents.html",
         words={name: _(text) for name, text in WORDS.items()},
         data={"suffixes": list(SUFFIXES), "steps": {name: name in ("ready", "failed") for name in STEPS}},
-        total=len(found),
-        wanted=len(wanted),
-        shown=wanted[start : start + ON_PAGE],
+        total=found.total,
+        wanted=found.wanted,
+        shown=found.cards,
         asked=asked,
         filtered=bool(kept),
-        collections=sorted({one.collection for one in found} | {DEFAULT_COLLECTION}),
-        folders=sorted({one.folder for one in found if one.folder}),
+        collections=sorted({*found.collections, DEFAULT_COLLECTION}),
+        folders=found.folders,
         steps=STEPS,
-        number=number,
-        pages=max(1, -(-len(wanted) // ON_PAGE)),
-        address=lambda page: "/documents?" + urlencode({**kept, "page": page}),
+        before=_address(kept, "before", found.before),
+        after=_address(kept, "after", found.after),
         keeper=view.may(*KEEPERS),
         reader=view.may(*READERS),
         suffixes=SUFFIXES,
@@ -62,13 +63,21 @@ async def show(view: View) -> Response:
     )
 
 
-def _matches(one: Card, asked: dict[str, str]) -> bool:
-    """Whether a document is one of those asked for; a folder stands for what is below it too."""
-    words = asked["q"].casefold().split()
-    text = f"{one.id} {one.title} {one.origin}".casefold()
-    inside = not asked["folder"] or (one.folder + "/").startswith(asked["folder"] + "/")
-    same = asked["collection"] in ("", one.collection) and asked["status"] in ("", one.status)
-    return same and inside and all(word in text for word in words)
+def library_of(view: View) -> Library:
+    """The documents of the house."""
+    found: Library = attrgetter("library")(view.house.platform)
+    return found
+
+
+def _spot(view: View, name: str) -> Spot | None:
+    """A place in the list, as an address names it: `COLLECTION:DOCUMENT`."""
+    collection, colon, document = view.query(name).partition(":")
+    return Spot(document, collection) if colon else None
+
+
+def _address(kept: dict[str, str], name: str, spot: Spot | None) -> str:
+    """The page that begins or ends beside a document, with the same filters; "" for none."""
+    return "/documents?" + urlencode({**kept, name: f"{spot.collection}:{spot.document}"}) if spot else ""
 
 
 async def upload(view: View) -> Response:

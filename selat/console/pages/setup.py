@@ -12,10 +12,11 @@ from selat.app import DEFAULT_TENANT, detect_engines
 from selat.console.page import At, Page
 from selat.console.pages.ask import EXAMPLES
 from selat.console.pages.documents import WORDS as UPLOAD_WORDS
+from selat.console.pages.documents import library_of
 from selat.console.view import View
 from selat.console.words import N_, _
 from selat.core.errors import CallerError
-from selat.flows.documents import cards
+from selat.flows.listing import readable
 from selat.knowledge import SUFFIXES
 
 STEPS = (
@@ -45,7 +46,7 @@ async def _step(view: View, step: str, status: int = 200, **values: object) -> R
     step = step if step in names else names[0]
     platform, caller = view.house.platform, view.caller
     tenant = await view.thread(platform.keys.tenant, caller.tenant)
-    documents = await view.thread(cards, platform.library, caller)
+    ready, _collections = await view.thread(readable, library_of(view), caller)
     at = names.index(step)
     filled: dict[str, object] = {"wrong": "", "detail": "", **values}
     return view.show(
@@ -59,7 +60,7 @@ async def _step(view: View, step: str, status: int = 200, **values: object) -> R
         tenant=tenant,
         profiles=PROFILES,
         packs=_packs(view),
-        ready=sum(one.status == "ready" for one in documents),
+        ready=ready,
         examples=EXAMPLES,
         suffixes=SUFFIXES,
         words={name: _(text) for name, text in UPLOAD_WORDS.items()},
