@@ -36,6 +36,8 @@ def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[in
     """
     home, gateway = opening.at.path, peer(opening.address, opening.certificate)
     secret = furnish(opening.at)
+    with open_platform(home, "up") as platform:
+        _ = platform.guard  # compiled here and kept in the cache: no worker then holds the 15 MB that it takes
     reached()
     wait_until_ready(gateway, lambda: None, stopping)
     reached()
