@@ -11,7 +11,7 @@ from selat.core.passage import Citation, Passage
 from selat.core.sources import Sources, abstention, is_abstention, write_sources
 from selat.flows.entail import LEXICAL, UNJUDGED, Verdicts
 from selat.flows.helpers import NOT_HELPED, Helped
-from selat.knowledge import MARK, Library, Query, check, contradicts, detect
+from selat.knowledge import MARK, Library, Query, check, contradicts, detect, gives_orders
 
 SOURCES = 6
 _RULES = {
@@ -81,6 +81,13 @@ class Grounded:
     system: str
 
     @property
+    def cautions(self) -> tuple[int, ...]:
+        """The markers of sources that give orders to a model: shown, so that people look at them."""
+        return tuple(
+            marker for marker, one in enumerate(self.passages, 1) if gives_orders(f"{one.heading}\n{one.text}")
+        )
+
+    @property
     def messages(self) -> list[dict[str, str]]:
         """The conversation in OpenAI's form."""
         return [{"role": "system", "content": self.system}, {"role": "user", "content": self.question}]
@@ -91,6 +98,7 @@ class Answered:
     """An answer whose citations were checked. An abstention has none.
 
     `dropped` counts unsupported markers, `unsupported` the sentences left without one; `checked` says how.
+    `cautions` are the markers of sources that give orders to a model.
     """
 
     text: str
@@ -101,6 +109,7 @@ class Answered:
     dropped: int = 0
     unsupported: int = 0
     checked: str = LEXICAL
+    cautions: tuple[int, ...] = ()
 
 
 Chat = Callable[[Grounded], Awaitable[str]]
@@ -153,7 +162,13 @@ def conclude(grounded: Grounded, text: str, verdicts: Verdicts = UNJUDGED, drop:
             notes.append(f"{MARK} {_UNSUPPORTED.get(language, _UNSUPPORTED['ms'])}")
         text = "\n".join(filter(None, [checked.text, *notes]))
         told = Answered(text, checked.citations, False, grounded.label, language)
-    return replace(told, dropped=checked.dropped, unsupported=checked.unsupported, checked=verdicts.how)
+    return replace(
+        told,
+        dropped=checked.dropped,
+        unsupported=checked.unsupported,
+        checked=verdicts.how,
+        cautions=grounded.cautions,
+    )
 
 
 def disagreement(citations: Sequence[Citation], language: str) -> str:

@@ -114,6 +114,7 @@ def shaped_body(document: dict[str, object], answered: Answered) -> dict[str, ob
         "label": str(answered.label),
         "checked": answered.checked,
         "unsupported": answered.unsupported,
+        "cautions": list(answered.cautions),
     }
     return {**document, "choices": [choice], "selat": grounding}
 

@@ -7,6 +7,7 @@ from selat.knowledge.inbox import Inbox, Parcel, Progress
 from selat.knowledge.language import detect, is_indonesian
 from selat.knowledge.library import Document, Library, Query, Shelf, State, admits, documents_of
 from selat.knowledge.near import Models
+from selat.knowledge.orders import gives_orders
 from selat.knowledge.parse import SUFFIXES, Child, ParsedText
 from selat.knowledge.parse import VERSION as PARSE_VERSION
 from selat.knowledge.place import FilePlace, Place, postgres_place
@@ -48,6 +49,7 @@ __all__ = [
     "contradicts",
     "detect",
     "documents_of",
+    "gives_orders",
     "is_below",
     "is_indonesian",
     "label_of",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from selat.core.passage import Citation, Passage
 from selat.knowledge.evidence import likeness
 from selat.knowledge.language import detect, stopwords
+from selat.knowledge.orders import gives_orders
 from selat.knowledge.question import Concept, Question, understand
 from selat.knowledge.sentences import sentences
 from selat.knowledge.terms import shared
@@ -114,7 +115,7 @@ def _options(asked: Question, passages: Sequence[Passage]) -> list[_Option]:
         like = likeness(list(weights), list(weights.values()), passage.heading)
         for at, text in enumerate(sentences(passage.text)):
             inside = frozenset(stems(words(text)))
-            if len(inside) < 3 or text.rstrip().endswith("?") or text in headings:
+            if len(inside) < 3 or text.rstrip().endswith("?") or text in headings or gives_orders(text):
                 continue
             share = sum(
                 weight * max(_held(concept, inside), 0.6 * _held(concept, context), 0.3 * _held(concept, whole))

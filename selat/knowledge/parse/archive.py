@@ -53,9 +53,15 @@ class Archive:
     def xml(self, name: str) -> etree._Element:
         """A member as XML, without entities or network. Raises: DocumentUnreadable."""
         parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
+        data = self.read(name)
         try:
-            return etree.fromstring(self.read(name), parser)
+            return etree.fromstring(data, parser)
         except etree.XMLSyntaxError as error:
+            if getattr(error, "code", 0) == etree.ErrorTypes.ERR_NO_MEMORY:
+                raise DocumentUnreadable(
+                    f"{self._kind}: a part of {len(data):,} bytes needs more memory than a document may take;"
+                    " split the document"
+                ) from error
             raise DocumentUnreadable(f"{self._kind}: a part is no XML; save the file anew") from error
 
     def _count(self, size: int) -> None:

@@ -13,6 +13,7 @@ from selat.core.errors import DocumentUnreadable
 from selat.core.passage import Box
 
 GAP = 0.8  # of a line's height: a wider gap parts two cells
+LEAST = 2.0  # points: smaller letters are there to be read by machines alone
 SAME_LINE = 0.6  # of a line's height: pieces that overlap by more stand on one line
 _WORD = re.compile(r"\S+")
 _HEAVY = re.compile(r"bold|black|heavy|demi", re.IGNORECASE)
@@ -112,6 +113,8 @@ class _Reader:
             return None
         start, end = words[0].start(), words[-1].end()
         bottom, top, size = self._height(start)
+        if 0 < size < LEAST:
+            return None
         # One piece of text is one rectangle: only a line of several can hold a gap, and is measured by words.
         pieces = pdfium.FPDFText_CountRects(self._page, self._index(start), end - start)
         if pieces == 1 or len(words) == 1:

@@ -51,10 +51,19 @@ def _paragraph(paragraph: etree._Element, styles: dict[str, int], builder: Build
 
 
 def _run_text(element: etree._Element) -> str:
-    """Text of all runs; tabs and breaks kept, deleted text left out."""
+    """Text of all runs; tabs and breaks kept, deleted and hidden text left out."""
     spaces = {f"{_W}tab": "\t", f"{_W}br": "\n"}
-    nodes = element.iter(f"{_W}t", *spaces)
+    hidden = {run for mark in element.iter(f"{_W}vanish") if (run := _run_of(mark)) is not None}
+    nodes = (node for node in element.iter(f"{_W}t", *spaces) if node.getparent() not in hidden)
     return "".join(spaces.get(str(node.tag)) or node.text or "" for node in nodes)
+
+
+def _run_of(mark: etree._Element) -> etree._Element | None:
+    """The run that a property stands for; None where it is switched off, or is a paragraph's."""
+    properties = mark.getparent()
+    run = properties.getparent() if properties is not None else None
+    off = mark.get(f"{_W}val", "1") in ("0", "false", "off")
+    return run if run is not None and run.tag == f"{_W}r" and not off else None
 
 
 def _cell(cell: etree._Element) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lxml import etree, html
 
 from selat.core.errors import DocumentUnreadable
@@ -12,6 +14,10 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _BLOCK_TAGS = (
     "address article aside blockquote body dd div dl dt fieldset figcaption figure footer form header hr li "
     "main ol p pre section table ul br"
+)
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|(?:font-size|opacity)\s*:\s*0(?:\.0+)?(?:px|pt|em|%)?\s*(?:;|$)",
+    re.IGNORECASE,
 )
 _BLOCKS = frozenset(_BLOCK_TAGS.split())
 
@@ -57,7 +63,7 @@ class _Walk:
             if leaving:
                 self._leave(tag)
                 self._say(node.tail)
-            elif tag in _SKIP:
+            elif tag in _SKIP or _is_hidden(node):
                 self._say(node.tail)
             elif tag == "table" and node.find(".//table") is None:
                 self._flush()
@@ -85,6 +91,11 @@ class _Walk:
     def _flush(self) -> None:
         self._builder.paragraph(" ".join("".join(self._text).split()))
         self._text = []
+
+
+def _is_hidden(node: html.HtmlElement) -> bool:
+    """Whether a reader of the page would not see it: what is hidden from people is not told to a model."""
+    return node.get("hidden") is not None or bool(_HIDDEN.search(node.get("style") or ""))
 
 
 def _rows(table: html.HtmlElement) -> list[list[str]]:
