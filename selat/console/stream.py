@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from selat.core.errors import SelatError
-from selat.flows.chat import Streamed, Whole
+from selat.flows.chat import Streamed, Whole, one_by_one
 from selat.gateway.errors import error_event
 
 
@@ -42,7 +42,7 @@ class _Stream(Response):
         try:
             plain: Iterable[tuple[bytes, bytes]] = [h for h in self.raw_headers if h[0] != b"content-length"]
             await send({"type": "http.response.start", "status": reply.status, "headers": list(plain)})
-            async for chunk in reply.chunks():
+            async for chunk in one_by_one(reply):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         except SelatError as error:

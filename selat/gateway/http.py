@@ -7,7 +7,7 @@ import itertools
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
@@ -61,7 +61,10 @@ class Request:
     complete = False
     ended = False
     keep_alive = True
-    method = path = query = receipt = ""
+    method = ""
+    path = ""
+    query = ""
+    receipt = ""
     refusal: SelatError | None = None
     sized = False
     started = False
@@ -115,28 +118,36 @@ class Request:
             raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting body_limit_bytes)")
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
-    async def pieces(self, limit_bytes: int, timeout_s: float) -> AsyncIterator[bytes]:
-        """The body as it comes, none of it kept. Raises: TooLarge, BodyTimeout, HungUp."""
+    def pieces(self, limit_bytes: int, timeout_s: float) -> Pieces:
+        """The body as it comes, none of it kept. Raises: TooLarge, now or later; BodyTimeout, HungUp, later."""
         self._expect(limit_bytes, "upload_limit_bytes")
-        deadline = time.monotonic() + timeout_s
-        while self._pieces or not self.complete:
-            taken, self._pieces = self._pieces, []
-            self._unread_bytes = 0
-            self._connection.let_go()
-            if self._size_bytes > limit_bytes:
-                raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting upload_limit_bytes)")
-            for piece in taken:
-                yield piece
-            if not self.complete and not self._pieces:
-                if self.refusal is not None:
-                    raise self.refusal
-                self._waiter = asyncio.get_running_loop().create_future()
-                try:
-                    await asyncio.wait_for(self._waiter, max(0.0, deadline - time.monotonic()))
-                except TimeoutError:
-                    raise BodyTimeout(
-                        "the body did not arrive in time; send it faster or raise upload_timeout_s"
-                    ) from None
+        return Pieces(self, limit_bytes, time.monotonic() + timeout_s)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all of the body has come and was taken."""
+        return self.complete and not self._pieces
+
+    def take(self, limit_bytes: int) -> list[bytes]:
+        """What has come of the body, which is then no longer kept. Raises: TooLarge."""
+        taken, self._pieces = self._pieces, []
+        self._unread_bytes = 0
+        self._connection.let_go()
+        if self._size_bytes > limit_bytes:
+            raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting upload_limit_bytes)")
+        return taken
+
+    async def more(self, deadline: float) -> None:
+        """Wait for more of the body, until a moment of the monotonic clock. Raises: BodyTimeout, HungUp."""
+        if self.refusal is not None:
+            raise self.refusal
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait_for(self._waiter, max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            raise BodyTimeout(
+                "the body did not arrive in time; send it faster or raise upload_timeout_s"
+            ) from None
 
     def _expect(self, limit_bytes: int, setting: str) -> None:
         """Refuse a body that is declared too long, before it is sent; else tell the caller to send it."""
@@ -229,6 +240,27 @@ class Request:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+
+class Pieces:
+    """A body that is taken while it comes; its own iterator."""
+
+    def __init__(self, request: Request, limit_bytes: int, deadline: float) -> None:
+        self._request, self._limit_bytes, self._deadline = request, limit_bytes, deadline
+        self._taken: deque[bytes] = deque()
+
+    def __aiter__(self) -> Pieces:
+        return self
+
+    async def __anext__(self) -> bytes:
+        request = self._request
+        while not self._taken:
+            if request.exhausted:
+                raise StopAsyncIteration
+            self._taken.extend(request.take(self._limit_bytes))
+            if not self._taken and not request.complete:
+                await request.more(self._deadline)
+        return self._taken.popleft()
 
 
 Handle = Callable[[Request], Awaitable[None]]

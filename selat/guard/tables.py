@@ -30,7 +30,7 @@ _ASCII = "|".join(
     for kind in ("MYKAD", "PHONE", "DOB", "PASSPORT", "EMAIL")
     for branch in [re.sub(r"\|[^|()]*[^\x00-\x7f][^|()]*(?:\([^)]*\)\?)?", "", _HEADINGS[kind])]
 )
-TRIGGERS = (rf"(?i)[\n,;|\t(] ?[\"'`]?(?:{_ASCII})[\"'`]? ?[,;|\t)\n]",)
+TRIGGERS: tuple[str, ...] = (rf"(?i)[\n,;|\t(] ?[\"'`]?(?:{_ASCII})[\"'`]? ?[,;|\t)\n]",)
 
 _KIND = re.compile("|".join(f"(?P<{kind}>{words})" for kind, words in _HEADINGS.items()), re.I)
 _CELL = {mark: re.compile(rf' *(?:"[^"\n]*"|\'[^\'\n]*\'|[^{re.escape(mark)}\n]*)') for mark in ",;|\t"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,52 +13,9 @@ from selat.core.errors import BadRequest
 from selat.core.label import Label
 from selat.core.timing import Timing
 from selat.wire import messages, responses
-from selat.wire.fields import Known, known_fields
+from selat.wire.fields import known_fields
 from selat.wire.shaper import Shaper
-
-Content = str | list[dict[str, object]] | None
-
-
-class _Message(msgspec.Struct):
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Content = None
-    tool_calls: list[dict[str, object]] | None = None
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
-class _Common(Known):
-    stream_options: _StreamOptions | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    n: int | None = None
-    max_tokens: int | None = None
-    user: str | None = None
-
-
-class _Chat(_Common, kw_only=True):
-    messages: list[_Message]
-    max_completion_tokens: int | None = None
-    tools: list[dict[str, object]] | None = None
-
-
-class _Completion(_Common, kw_only=True):
-    prompt: str | list[str | int | list[int]]
-
-
-class _Embedding(_Common, kw_only=True):
-    input: str | list[str | int | list[int]]
-    encoding_format: Literal["float", "base64"] | None = None
-    dimensions: int | None = None
-
-
-class _Rerank(Known, kw_only=True):
-    query: str
-    documents: list[str | dict[str, object]]
-    top_n: int | None = None
-    return_documents: bool | None = None
+from selat.wire.shapes import Chat, Completion, Embedding, Known, Rerank
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +36,10 @@ CHAT = "/chat/completions"
 
 
 APIS = {
-    "/v1/chat/completions": Api("chat.completions", CHAT, _Chat),
-    "/v1/completions": Api("completions", "/completions", _Completion),
-    "/v1/embeddings": Api("embeddings", "/embeddings", _Embedding),
-    "/v1/rerank": Api("rerank", "/rerank", _Rerank),
+    "/v1/chat/completions": Api("chat.completions", CHAT, Chat),
+    "/v1/completions": Api("completions", "/completions", Completion),
+    "/v1/embeddings": Api("embeddings", "/embeddings", Embedding),
+    "/v1/rerank": Api("rerank", "/rerank", Rerank),
     "/v1/responses": Api("responses", CHAT, responses.Responses, responses.to_chat),
     "/v1/messages": Api("messages", CHAT, messages.Messages, messages.to_chat),
 }
@@ -132,7 +89,7 @@ def read_ask(api: Api, caller: Caller, body: bytes, purpose: str, label: Label) 
     """
     document = decode(body)
     known = known_fields(document, api.shape)
-    if isinstance(known, _Chat) and not known.messages:
+    if isinstance(known, Chat) and not known.messages:
         raise BadRequest("messages: at least one message is needed", param="messages")
     shaper = None
     if api.to_chat is not None:

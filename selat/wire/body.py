@@ -9,15 +9,10 @@ import msgspec
 
 from selat.core.entry import Usage
 from selat.core.errors import EngineGarbage
+from selat.wire.shapes import Counted
 from selat.wire.texts import rewrite, texts
 
 _WRITTEN = ("choices", "results")
-
-
-class _Counted(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
 
 
 class AnswerBody(NamedTuple):
@@ -51,7 +46,7 @@ def read_usage(counted: object, written: list[str]) -> Usage:
     """The engine's count of tokens, or an estimate of four characters a token when it gives none."""
     if isinstance(counted, dict):
         try:
-            usage = msgspec.convert(counted, _Counted)
+            usage = msgspec.convert(counted, Counted)
             # A reranking engine tells the total alone.
             prompt = usage.prompt_tokens or max(0, usage.total_tokens - usage.completion_tokens)
             return Usage(prompt, usage.completion_tokens, "engine")

@@ -10,6 +10,7 @@ import msgspec
 from selat.core.entry import Usage
 from selat.core.errors import EngineGarbage
 from selat.wire.body import read_usage
+from selat.wire.shapes import Choice, Chunk, decode_chunk
 
 MAX_EVENT_BYTES = 4 * 2**20
 _DONE = b"[DONE]"
@@ -22,37 +23,6 @@ class Restoring(Protocol):
     def close(self) -> str: ...
 
 
-class _Function(msgspec.Struct):
-    arguments: str | None = None
-
-
-class _ToolCall(msgspec.Struct):
-    index: int = 0
-    function: _Function | None = None
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-    function_call: _Function | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: _Delta | None = None
-    text: str | None = None
-    finish_reason: str | None = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] = []
-    usage: dict[str, object] | None = None
-
-
-_decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _FIRST_CONTENT = "0.content"
 _JSON_FIELDS = ("function_call",)
 _PLAIN_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
@@ -127,13 +97,13 @@ class Events:
             return held + event + b"\n\n"
         return self._restored(data) if self._restoring and chunk.choices else event + b"\n\n"
 
-    def _read(self, data: bytes) -> _Chunk | None:
+    def _read(self, data: bytes) -> Chunk | None:
         """The data of one event, its texts given to the guard; None for the last. Raises: EngineGarbage."""
         if data == _DONE:
             self.done = True
             return None
         try:
-            chunk = _decode_chunk(data)
+            chunk = decode_chunk(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise EngineGarbage(f"engine '{self._engine}' sent an event that is not the protocol's") from None
         if chunk.usage is not None:
@@ -198,7 +168,7 @@ def _is_one_event(chunk: bytes) -> bool:
     )
 
 
-def _only_content(choice: _Choice) -> bool:
+def _only_content(choice: Choice) -> bool:
     """Whether it says content and nothing else, as nearly every event does: asked in half the time of `_texts`."""
     delta = choice.delta
     return (
@@ -209,7 +179,7 @@ def _only_content(choice: _Choice) -> bool:
     )
 
 
-def _texts(choice: _Choice) -> Iterator[tuple[str, str]]:
+def _texts(choice: Choice) -> Iterator[tuple[str, str]]:
     delta = choice.delta
     if choice.text:
         yield "text", choice.text

@@ -8,14 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from selat.core.errors import BadRequest
-
-
-class Known(msgspec.Struct):
-    """What every body that asks a model has."""
-
-    model: str
-    stream: bool | None = None
-
+from selat.wire.shapes import Known
 
 K = TypeVar("K", bound=Known)
 

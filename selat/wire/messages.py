@@ -6,9 +6,10 @@ from typing import Literal, cast
 
 import msgspec
 
-from selat.wire.fields import Known, refuse
+from selat.wire.fields import refuse
 from selat.wire.messages_answer import MessagesShaper
 from selat.wire.parts import Part, Thread, content_of, image_part, joined, text_part
+from selat.wire.shapes import Known
 
 Object = dict[str, object]
 

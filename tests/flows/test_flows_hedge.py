@@ -15,7 +15,7 @@ from chat_kit import Office, hung_up
 from selat.core.caller import Site
 from selat.core.errors import EngineError
 from selat.engines import Capacity, EngineSpec, OpenAIEngine, Timeouts
-from selat.flows.chat import Streamed, Whole, chat
+from selat.flows.chat import Streamed, Whole, chat, one_by_one
 from selat.guard import Guard
 from selat.testing import Upstream
 
@@ -171,7 +171,7 @@ def test_a_stream_that_won_may_be_left_like_any_other(made: Made, upstream: Upst
         reply: Any = await chat(office.desk, office.ask("hai", stream=True))
         assert isinstance(reply, Streamed)
         assert not isinstance(reply, Whole)
-        async with hung_up(reply.chunks()) as first:
+        async with hung_up(one_by_one(reply)) as first:
             assert first
         reply.close()
         await asyncio.sleep(0.1)

@@ -17,12 +17,13 @@ from selat.core.finding import Scan
 from selat.engines import Engine, Router, affinity_key
 from selat.flows.chat.decide import Option, Options, decide_all, merge, scan_texts
 from selat.flows.chat.desk import Desk
+from selat.flows.chat.one_by_one import one_by_one
 from selat.flows.chat.sent import Sent, Shape, Streamed, Whole, outcome_of
 from selat.ledger import Ticket
 from selat.policy import UNREGISTERED
 from selat.wire import Ask, language_of
 
-__all__ = ["Desk", "Streamed", "Whole", "chat"]
+__all__ = ["Desk", "Streamed", "Whole", "chat", "one_by_one"]
 
 THREADED_BYTES = 256 * 1024
 """A larger body is scanned in a thread, so that one caller does not hold up the others; so is every body where

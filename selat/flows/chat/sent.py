@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -330,7 +330,7 @@ class Streamed:
     """An answer that streams. `pour` it once, and in the end, whatever happened, `close`: a plain call."""
 
     status = 200
-    content_type = _EVENTS
+    content_type = "text/event-stream"
 
     def __init__(self, sent: Sent) -> None:
         assert sent.answer is not None
@@ -356,19 +356,6 @@ class Streamed:
             await pour(self.answer, pass_on)
             if out := self.finish():
                 sink(out)
-        except (EngineError, GuardFailed) as error:
-            self.end(outcome_of(error), error.status)
-            raise
-        self.end("complete", 200)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The same one by one, for a door that must await between them. Raises: EngineError."""
-        try:
-            async for chunk in self.answer.chunks():
-                if out := self.feed(chunk):
-                    yield out
-            if out := self.finish():
-                yield out
         except (EngineError, GuardFailed) as error:
             self.end(outcome_of(error), error.status)
             raise

@@ -210,7 +210,7 @@ def _told(done: Relabelled) -> object:
     return {"old": str(done.old), "new": str(done.new), "receipt": done.receipt}
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route(
         *("GET", f"{PREFIX}/documents", READERS, "The documents that the caller may see, by id."),
         *(show_all, list[DocumentCard]),

@@ -228,7 +228,7 @@ def _with_duties(visit: Visit, one: Incident) -> dict[str, Any]:
 
 
 ONE = f"{PREFIX}/incidents/{{incident}}"
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route("GET", f"{PREFIX}/rules", READERS, "Duties of law and guides.", rules, list[RuleCard], query=RuleQuery),
     Route("GET", f"{PREFIX}/rules/{{rule}}", READERS, "One duty.", rule, RuleCard),
     Route("GET", f"{PREFIX}/due", OVERSEERS, "Clocks and expiries that are running.", due, list[DueCard]),

@@ -116,7 +116,7 @@ def remove(visit: Visit) -> object:
     return {"done": True}
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route(
         *("GET", f"{PREFIX}/engines", READERS, "The engines, the heaviest first.", survey, list[EngineCard]),
         query=EngineQuery,

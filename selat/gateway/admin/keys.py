@@ -92,7 +92,7 @@ def _made(visit: Visit, wish: KeyWish) -> object:
     return {**made.record.to_json(), "secret": made.secret}
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route("GET", f"{PREFIX}/keys", OVERSEERS, "The tenant's keys, the revoked ones too.", show_all, list[KeyCard]),
     Route(
         *("POST", f"{PREFIX}/keys", MAKERS, "Make a key. Its secret is shown once.", create, MadeKey),

@@ -116,7 +116,7 @@ def query_(visit: Visit) -> object:
     return [asdict(one) for one in query(visit.platform.home.ledger, question)]
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route(
         *("GET", f"{PREFIX}/ledger/check", OVERSEERS, "Read the whole ledger and name all that does not fit."),
         *(check_, CheckCard),

@@ -129,7 +129,7 @@ def _card(model: Model) -> dict[str, object]:
     }
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route(
         *("GET", f"{PREFIX}/models", READERS, "The models on the shelf, those in quarantine too."),
         *(show_all, list[ModelCard]),

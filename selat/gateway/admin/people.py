@@ -119,7 +119,7 @@ def _linked(visit: Visit, person: Person) -> object:
     return {**person.to_json(), "path": f"/welcome?link={secret}"}
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route("GET", f"{PREFIX}/people", OVERSEERS, "The tenant's people.", show_all, list[PersonCard]),
     Route(
         *("POST", f"{PREFIX}/people", MAKERS, "Make an account, with a link to set a password.", add),

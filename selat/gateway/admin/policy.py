@@ -175,7 +175,7 @@ def explain_(visit: Visit) -> object:
     return {**found.to_json(), "rules": rules}
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route("GET", f"{PREFIX}/policy", READERS, "The policies in force and what was proved.", show, SetCard),
     Route(
         *("POST", f"{PREFIX}/policy/check", READERS, "What policy decides of a request.", check, DecisionCard),

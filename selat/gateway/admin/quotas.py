@@ -66,7 +66,7 @@ def clear(visit: Visit) -> object:
     return {"done": True}
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route("GET", f"{PREFIX}/quotas", READERS, "The tenant's limits and what is used.", usage, list[QuotaUse]),
     Route("PUT", f"{PREFIX}/quotas", OPERATOR, "Set a limit.", set_limit, QuotaCard, body=QuotaWish),
     Route("DELETE", f"{PREFIX}/quotas", OPERATOR, "Remove a limit.", clear, Done, query=QuotaPlace),

@@ -103,7 +103,7 @@ def create(visit: Visit) -> object:
     return visit.changes.create_tenant(wish).to_json()
 
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     Route("GET", f"{PREFIX}/me", ANYONE, "Who the caller is.", me, Me),
     Route("GET", f"{PREFIX}/tenant", ANYONE, "The caller's tenant and its purposes.", show, TenantCard),
     Route(

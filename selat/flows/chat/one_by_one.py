@@ -1,0 +1,22 @@
+"""A stream's events one by one, for a door that must await between them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from selat.core.errors import EngineError, GuardFailed
+from selat.flows.chat.sent import Streamed, outcome_of
+
+
+async def one_by_one(stream: Streamed) -> AsyncIterator[bytes]:
+    """What `Streamed.pour` gives its sink. Raises: EngineError, when the engine breaks off."""
+    try:
+        async for chunk in stream.answer.chunks():
+            if out := stream.feed(chunk):
+                yield out
+        if out := stream.finish():
+            yield out
+    except (EngineError, GuardFailed) as error:
+        stream.end(outcome_of(error), error.status)
+        raise
+    stream.end("complete", 200)
