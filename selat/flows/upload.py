@@ -134,9 +134,13 @@ def read_waiting(library: Library, floor: Floor, book: Book, going: Callable[[],
                 finished.append((parcel, _read(library, floor, parcel, child)))
             for parcel, _ in finished:
                 library.inbox.reach(parcel, "indexing")
+            held = [library.store.record(*parcel.place) for parcel, _ in finished]
             with library.writing() as shelf:
                 for parcel, document in finished:
                     _shelve(library, shelf, parcel, document)
+            for record in held:
+                if record and record.original:
+                    library.inbox.forget(record.original)
             for parcel, document in finished:
                 _finish(library, parcel, document, book)
             done += len(finished)

@@ -173,9 +173,22 @@ class Inbox:
             self._forget(parcel.original)
         return True
 
+    def forget(self, original: str) -> None:
+        """Remove a file that nothing names any more."""
+        with self._store.connection() as connection:
+            # Nothing is changed: the lock that this takes keeps another from naming the same bytes meanwhile.
+            connection.execute("DELETE FROM inbox WHERE original = ''")
+            self._forget(original)
+
     def _forget(self, original: str) -> None:
-        """Remove a file that nothing names any more. The caller holds the writing transaction."""
-        named = self._store.connection().execute("SELECT 1 FROM inbox WHERE original = ? LIMIT 1", (original,))
+        """As `forget`. The caller holds the writing transaction.
+
+        A document names the file that it was read from also while a later one waits or has failed.
+        """
+        named = self._store.connection().execute(
+            "SELECT 1 FROM inbox WHERE original = ? UNION ALL SELECT 1 FROM documents WHERE original = ? LIMIT 1",
+            (original, original),
+        )
         if named.fetchone() is None:
             (self.originals / original).unlink(missing_ok=True)
 

@@ -33,6 +33,7 @@ POOL = 60  # passages looked at twice
 NEARS = 20  # nearest by meaning that join them
 DOCUMENTS = 40
 OF_ONE = 3  # passages of one document that an answer is made from
+KEPT = "the new version could not be read, the one before is still searched: "
 FUSED = 3  # first candidates that may show that something answers, where two rankings were joined
 
 
@@ -60,7 +61,7 @@ class Document:
 
     `folder` is where in its collection it stands; `original` names the file that was sent in, where one was.
 
-    A document that could not be read has no passages and says why in `reason`.
+    A document that could not be read has no passages and says why in `reason`; it replaces no earlier version.
     """
 
     source: Source
@@ -110,8 +111,11 @@ class Library:
 
     def remove(self, tenant: str, collection: str, document: str) -> None:
         """Take a document out; it is gone from every search on return. Raises: NotFound."""
+        held = self.store.record(tenant, collection, document)
         with self.writing() as shelf:
             shelf.remove(tenant, collection, document)
+        if held and held.original:
+            self.inbox.forget(held.original)
 
     def label(self, tenant: str, collection: str, document: str) -> Label:
         """The label of a document. Raises: NotFound."""
@@ -350,8 +354,12 @@ class Shelf:
         source = document.source
         old = self._store.record(tenant, collection, source.document)
         label = str(document.label)
-        if old and (old.digest, old.label, old.folder) == (document.digest, label, document.folder):
+        held = (old.digest, old.label, old.folder, old.reason) if old else None
+        if held == (document.digest, label, document.folder, document.reason):
             return False
+        if old and old.passages and document.reason:
+            self._store.fail(old, document.digest, f"{KEPT}{document.reason}")
+            return True
         if not source.language:
             text = document.passages[0].text if document.passages else ""
             source = replace(source, language=detect(text[:DETECTED]) if text else "")

@@ -76,6 +76,8 @@ TABLES = Tables(VERSION, _TABLES, _UPGRADES)
 class Record:
     """A document's row. `status` is `ready` or `failed` (then `reason` is for its owner); `digest` hex SHA-256.
 
+    A failed one with passages is an earlier version that is still searched: `digest` is then of the failed one.
+
     `readers` are the groups it is kept to, by comma, empty for none; `original` names the file that was sent in.
     """
 
@@ -202,6 +204,14 @@ class Store:
         connection.execute(
             f"UPDATE documents SET label = ?, indexed = 0, vectored = '' WHERE {which}",  # noqa: S608
             (str(label), *mine),
+        )
+
+    def fail(self, record: Record, digest: str, reason: str) -> None:
+        """Note that a new version, of this digest, could not be read; what is held stays as it is."""
+        self.connection().execute(
+            "UPDATE documents SET status = 'failed', reason = ?, digest = ? "
+            "WHERE tenant = ? AND collection = ? AND document = ?",
+            (reason, digest, record.tenant, record.collection, record.document),
         )
 
     def drop(self, tenant: str, collection: str, document: str) -> bool:

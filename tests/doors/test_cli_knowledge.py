@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,36 @@ def test_a_folder_is_kept_in_step(home: Path, tmp_path: Path) -> None:
     assert (report["added"], report["removed"]) == (1, ["b.txt"])
     hits = json.loads(selat(home, "search", "--collection", "s", "--json", "teh tarik").stdout)["hits"]
     assert not [hit for hit in hits if "teh" in hit["text"]]
+
+
+def test_a_watched_file_that_breaks_keeps_its_last_good_version(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "watched"
+    folder.mkdir()
+    path = folder / "nota.csv"
+    path.write_text("barang,harga\nsate cendawan,tiga ringgit\n")
+    words = ["ingest", str(folder), "--collection", "w", "--watch", "--every", "0.2", "--home", str(home)]
+    command = [sys.executable, "-m", "selat", *words]
+    log = tmp_path / "log"
+    with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as watching:
+        try:
+            until(lambda: "1 added" in log.read_text())
+            path.write_bytes(b"\x00\xff\x00" * 400)
+            until(lambda: "not read: nota.csv" in log.read_text())
+            time.sleep(1)
+            assert log.read_text().count("not read:") == 1  # the same broken file is not read at every look
+            failed = selat(home, "knowledge", "list", "--failed", "--collection", "w").stdout
+            assert "the one before is still searched" in failed
+            hits = json.loads(selat(home, "search", "--collection", "w", "--json", "harga sate cendawan").stdout)
+            assert "tiga ringgit" in hits["hits"][0]["text"]
+        finally:
+            watching.terminate()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_an_ingestion_killed_again_and_again_ends_as_one_that_was_not(home: Path, tmp_path: Path) -> None:

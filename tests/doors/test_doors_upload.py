@@ -164,6 +164,18 @@ def test_what_cannot_be_read_says_why_and_is_read_again_on_request(house: House)
     assert house.call("builder", "POST", "/v1/documents/cuti.md/retry", b"")[0] == 400
 
 
+def test_a_broken_new_version_is_told_of_and_the_good_one_is_still_searched(house: House) -> None:
+    first, second = (f"dewan,sewa\nrama-rama,{price} ringgit\n".encode() for price in ("lapan", "sembilan"))
+    assert house.send("builder", "sewa.csv", first)[1]["status"] == "ready"
+    status, said = house.send("builder", "sewa.csv", b"\0\xff" * 400, label="rahsia/public/none/MY")
+    assert (status, said["status"], said["passages"]) == (200, "failed", 1)
+    assert "the one before is still searched" in said["reason"]
+    assert "lapan" in house.answer("low", "Berapa sewa dewan rama-rama?")
+    assert house.send("builder", "sewa.csv", second)[1]["reason"] == ""
+    assert "sembilan" in house.answer("low", "Berapa sewa dewan rama-rama?")
+    assert house.call("builder", "DELETE", "/v1/documents/sewa.csv")[0] == 200
+
+
 def until(house: House, document: str, status: str) -> Any:
     for _ in range(200):
         found = house.call("builder", "GET", f"/v1/documents/{document}")[1]

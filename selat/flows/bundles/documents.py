@@ -63,13 +63,13 @@ def gather(house: House, collections: Sequence[str], caller: Caller, into: Gathe
         raise Forbidden(
             "documents in there are above your clearance or kept to other groups; nothing was exported"
         )
-    failed = [one for one in chosen if one.status != "ready"]
+    failed = [one for one in chosen if not one.passages and one.status != "ready"]
     if failed:
         into.told.append(
             f"left out: {len(failed)} documents that could not be read: selat knowledge list --failed"
         )
     labels = {label_of(record) for record in chosen}
-    rows = [_gather_one(library, record, labels, into) for record in chosen if record.status == "ready"]
+    rows = [_gather_one(library, record, labels, into) for record in chosen if record not in failed]
     texts = sum(row.form == "text" for row in rows)
     if texts:
         into.told.append(

@@ -105,6 +105,24 @@ def test_an_unchanged_document_is_skipped_and_a_changed_one_replaced(library: Li
     assert seen(library, "teh") == ["a"]
 
 
+def test_a_new_version_that_cannot_be_read_leaves_the_one_before(library: Library) -> None:
+    good = document("a", "kopi", digest="1")
+    library.add("t", "c", good)
+    broken = replace(good, digest="2", passages=(), reason="the file is broken", label=HIGHEST)
+    assert library.add("t", "c", broken)
+    assert seen(library, "kopi") == ["a"]
+    (record,) = library.documents("t")
+    assert (record.status, record.passages, record.label) == ("failed", 1, str(LOWEST))
+    assert record.reason.endswith("still searched: the file is broken")
+    assert library.status().failed == 1
+    known = library.holds("t", "c", "a", "2")
+    assert known is not None
+    assert not library.add("t", "c", known)
+    assert library.add("t", "c", document("a", "teh", digest="2"))  # read at the second try
+    assert (seen(library, "kopi"), seen(library, "teh")) == ([], ["a"])
+    assert library.documents("t")[0].reason == ""
+
+
 def test_a_stricter_label_takes_effect_though_the_text_is_the_same(library: Library) -> None:
     library.add("t", "c", document("a", "kopi"))
     assert library.add("t", "c", document("a", "kopi", "sulit"))
