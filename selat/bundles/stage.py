@@ -65,10 +65,14 @@ class Stage:
             return ""
 
     def missing(self, wanted: Mapping[str, Path], items: Mapping[str, Item]) -> int:
-        """Bytes that are still to be written."""
-        return sum(
-            items[digest].size_bytes for digest, path in wanted.items() if not self._is_staged(digest, path)
-        )
+        """Bytes that are still to be written; what lies there half done, and would be written anew, is removed."""
+        need = 0
+        for digest, path in wanted.items():
+            if not self._is_staged(digest, path):
+                path.unlink(missing_ok=True)
+                _half(path).unlink(missing_ok=True)
+                need += items[digest].size_bytes
+        return need
 
     def take(self, opened: Opened, wanted: Mapping[str, Path], told: Callable[[int], object]) -> None:
         """Read the whole bundle once; write the files whose digest is in `wanted` to the paths given there.
@@ -91,7 +95,7 @@ class Stage:
                 self._note_down(item.sha256, path)
 
     def _write(self, opened: Opened, item: Item, path: Path, told: Callable[[int], object]) -> None:
-        fresh = path.with_name(f"{path.name}.new")
+        fresh = _half(path)
         with fresh.open("wb", buffering=0) as file:
 
             def sink(piece: memoryview) -> None:
@@ -123,6 +127,10 @@ class Stage:
             digest, *seen = line.split(" ")
             if seen and seen[-1] == "." and len(digest) == 64 and all(word.isdecimal() for word in seen[:-1]):
                 yield digest, [int(word) for word in seen[:-1]]
+
+
+def _half(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
 
 
 def _seen(path: Path) -> list[int]:

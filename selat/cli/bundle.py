@@ -143,7 +143,7 @@ def import_(
             terms = Terms(accept_license, admit, activate)
             done = arrive(platform, opened, Coming(_caller(platform, key_env, tenant), terms, told))
         if done.came.get("documents"):
-            _read(platform)
+            _read(platform, tenant)
     if json_:
         show_json(done.to_json())
         return
@@ -186,14 +186,14 @@ def _keys(trust: list[str] | None) -> tuple[VerifierKey, ...]:
     return read_keys(trust)
 
 
-def _read(platform: Platform) -> None:
+def _read(platform: Platform, tenant: str) -> None:
     """What came in is searchable at once, unless a gateway runs and reads it."""
 
     def floor(of: str) -> Label:
         return platform.keys.tenant(of).highest_label
 
     done = read_waiting(platform.documents, floor, platform.record, lambda: True)
-    waiting = platform.documents.inbox.progress(DEFAULT_TENANT).waiting
+    waiting = platform.documents.inbox.progress(tenant).waiting
     say(f"{done} documents read" + (f", {waiting} wait to be read" if waiting else ""))
 
 

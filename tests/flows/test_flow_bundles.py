@@ -262,6 +262,8 @@ def test_what_may_not_be_on_the_shelf_does_not_come_in_a_bundle(
             take(there, out, here)
     assert there.models.models() == []
     assert list(there.models.blobs.digests()) == []
+    assert list(there.models.blobs.partial.iterdir()) == []
+    assert len(booked(there, "bundle.refused")) == 2
 
 
 def test_a_quarantined_model_does_not_leave(here: Platform, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from selat.bundles import Cover, Opened
 from selat.bundles.stage import Stage
 from selat.core.caller import Caller
-from selat.core.errors import BundleBroken, Forbidden, Unavailable
+from selat.core.errors import BundleBroken, Forbidden, ModelRefused, Unavailable
 from selat.flows.bundles import documents, exams, kits, models, passports, policies
 from selat.flows.bundles.leave import MAY
 from selat.flows.bundles.parts import Arrival, House, Planned, Terms, Told
@@ -62,7 +62,7 @@ def arrive(house: House, opened: Opened, coming: Coming) -> Arrived:
     """Take in a bundle whose signature holds: plan, verify all, book, apply. Killed anywhere, it can be repeated.
 
     What is here already is left alone; when that is everything, nothing is read and nothing booked.
-    Raises: BundleBroken, and then nothing has changed and the refusal is booked; Forbidden; Misused, ModelRefused,
+    Raises: BundleBroken, ModelRefused, and then nothing has changed and the refusal is booked; Forbidden, Misused,
     PolicyBroken, HomeBusy; Unavailable, for a disk without room; LedgerUnavailable.
     """
     if not coming.caller.roles & MAY:
@@ -77,7 +77,7 @@ def arrive(house: House, opened: Opened, coming: Coming) -> Arrived:
                 stage.drop()
                 return done
             _verify(arrival, stage, plans, coming)
-        except BundleBroken as error:
+        except (BundleBroken, ModelRefused) as error:
             stage.drop()
             _drop_staged(house)
             facts: dict[str, object] = {"manifest": opened.cover.manifest, "key": opened.cover.key}
