@@ -70,12 +70,13 @@ class Sessions:
             row = connection.execute(sa.select(sessions).where(sessions.c.hash == _digest(token))).first()
             if row is None or now - row.begun > self._life_s or now - row.seen > self._idle_s:
                 return None
-            tenant = tenants.select(connection, row.tenant)
+            # A local person's tenant is read with the person.
+            tenant = None if row.holder.startswith(LOCAL) else tenants.select(connection, row.tenant)
         if now - row.seen > SEEN_EVERY_S:
             with writing(self._engine) as connection:
                 mine = sessions.c.hash == row.hash
                 connection.execute(sessions.update().where(mine).values(seen=now))
-        if row.holder.startswith(LOCAL):
+        if tenant is None:
             try:
                 return Session(token, self._people.caller(row.tenant, row.holder), row.name)
             except (NotFound, Unauthenticated):

