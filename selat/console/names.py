@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from selat.console.words import N_, _
+from selat.console.words import N_, _, speaking
 from selat.core.label import Label, label_from, parse_label
+from selat.identity import Purpose
 
 ROLES = {
     "operator": (N_("Pengendali"), N_("menjalankan rumah: enjin, had, kunci")),
@@ -70,6 +71,28 @@ CHANGES = {
     "answer.feedback": N_("Maklum balas tentang jawapan"),
     "packs.in_force": N_("Pek peraturan berkuat kuasa"),
     "policy.in_force": N_("Set dasar berkuat kuasa"),
+    "documents.ingested": N_("Dokumen dibaca ke dalam perpustakaan"),
+    "ingestion.paused": N_("Bacaan dokumen dijeda"),
+    "ingestion.resumed": N_("Bacaan dokumen disambung"),
+    "instrument.recorded": N_("Dokumen undang-undang direkodkan"),
+    "instrument.withdrawn": N_("Dokumen undang-undang ditarik balik"),
+    "model.added": N_("Model diletakkan di rak"),
+    "model.admitted": N_("Model dibenarkan masuk"),
+    "model.claimed": N_("Dakwaan pembekal dicatat"),
+    "model.damaged": N_("Fail model rosak"),
+    "model.given": N_("Model diberikan kepada yang lain"),
+    "model.refused": N_("Model ditolak"),
+    "model.removed": N_("Model dikeluarkan"),
+    "eval.finished": N_("Ujian selesai"),
+    "pull.begun": N_("Muat turun model bermula"),
+    "pull.resumed": N_("Muat turun model disambung"),
+    "pull.stopped": N_("Muat turun model dihentikan"),
+    "bundle.exported": N_("Bungkusan dieksport"),
+    "bundle.imported": N_("Bungkusan diimport"),
+    "bundle.refused": N_("Bungkusan ditolak"),
+    "bundle.export_refused": N_("Eksport bungkusan ditolak"),
+    "policy.proposed": N_("Set dasar dicadangkan"),
+    "policy.activated": N_("Set dasar diaktifkan"),
     "incident.opened": N_("Insiden dibuka"),
     "incident.duty_done": N_("Kewajipan insiden dicatat selesai"),
     "incident.closed": N_("Insiden ditutup"),
@@ -100,6 +123,21 @@ ERRORS = {
     "document_unreadable": N_("Dokumen ini tidak dapat dibaca. Simpan semula sebagai PDF atau DOCX, lalu cuba."),
 }
 OTHER_ERROR = N_("Selat gagal menyiapkan permintaan ini. Cuba lagi; jika berulang, beritahu pengendali.")
+
+
+PURPOSES = {
+    "chat": ("Perbualan dan bantuan menulis", N_("Perbualan dan bantuan menulis")),
+    "docs": ("Jawapan daripada dokumen sendiri", N_("Jawapan daripada dokumen sendiri")),
+    "eval": ("Penilaian model", N_("Penilaian model")),
+}
+"""The purposes that every organisation begins with, by the Malay name that they had then."""
+
+
+def purpose(one: Purpose) -> str:
+    """A purpose as its register names it; the first ones, while nobody named them anew, in every language."""
+    if one.id in PURPOSES and PURPOSES[one.id][0] == one.name_ms:
+        return _(PURPOSES[one.id][1])
+    return one.name_ms if speaking.get().code == "ms" else one.name_en
 
 
 def role(name: str) -> str:

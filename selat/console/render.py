@@ -31,7 +31,19 @@ def environment() -> Environment:
         "languages": LANGUAGES,
         "names": names,
     }
-    for name in ("number", "short", "percent", "money", "size", "day", "moment", "clock", "ago", "country"):
+    for name in (
+        "number",
+        "fine",
+        "short",
+        "percent",
+        "money",
+        "size",
+        "day",
+        "moment",
+        "clock",
+        "ago",
+        "country",
+    ):
         made.filters[name] = _spoken(name)
     made.filters["sentence"] = sentence
     return made

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, Router
 
-from selat.console import assets, names
+from selat.console import assets
+from selat.console.explain import explained
 from selat.console.page import At, Page
 from selat.console.pages import PAGES
 from selat.console.render import Renderer
@@ -166,7 +167,7 @@ class Site:
 def _error_page(view: View, error: SelatError) -> Response:
     detail = "" if error.code == SelatError.code else str(error)
     if view.wants_json or view.request.headers.get("x-selat-token"):
-        told: dict[str, object] = {"code": error.code, "say": names.error(error.code), "message": detail}
+        told: dict[str, object] = {"code": error.code, "say": explained(view, error), "message": detail}
         if isinstance(error, Forbidden):
             told |= {"rules": list(error.rules), "receipt": error.receipt}
         if isinstance(error, TooMany):
@@ -176,7 +177,14 @@ def _error_page(view: View, error: SelatError) -> Response:
         url = view.request.url
         wanted = url.path + (f"?{url.query}" if url.query else "")
         return RedirectResponse("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted)}", 303)
-    return view.show("error.html", error.status, error=error, say=names.error(error.code), detail=detail)
+    return view.show(
+        "error.html",
+        error.status,
+        error=error,
+        say=explained(view, error),
+        detail=detail,
+        receipt=getattr(error, "receipt", None),
+    )
 
 
 def _ours(error: Exception) -> SelatError:

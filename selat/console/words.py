@@ -70,6 +70,10 @@ class Tongue:
     def number(self, value: float) -> str:
         return format_decimal(value, locale=self.locale)
 
+    def fine(self, value: float) -> str:
+        """A small number, to four places."""
+        return format_decimal(value, "#,##0.####", locale=self.locale)
+
     def short(self, value: float) -> str:
         """A number for a small place: 12 ribu, 12K."""
         return format_compact_decimal(value, locale=self.locale, fraction_digits=1)

@@ -95,6 +95,12 @@ class Pack:
     as_of: date
     hash: str
     rules: tuple[Rule, ...] = field(repr=False)
+    zh: str = ""
+    ta: str = ""
+
+    def said(self, language: str) -> str:
+        """What it is called in `ms`, `en`, `zh` or `ta`; in English where it has no other name."""
+        return {"ms": self.ms, "zh": self.zh, "ta": self.ta}.get(language) or self.en
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +180,20 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _pack(file: str, table: dict[str, Any], digest: str) -> Pack:
     head = table.get("pack", {})
-    if set(head) != {"id", "ms", "en", "instrument", "as_of"} or set(table) - {"pack", "rule"}:
+    if set(head) - {"zh", "ta"} != {"id", "ms", "en", "instrument", "as_of"} or set(table) - {"pack", "rule"}:
         raise PolicyBroken(f"{file}: give [pack] with id, ms, en, instrument and as_of, then [[rule]] tables")
     rules = tuple(_rule(file, head["id"], row) for row in table.get("rule", []))
-    return Pack(head["id"], head["ms"], head["en"], head["instrument"], head["as_of"], digest, rules)
+    return Pack(
+        head["id"],
+        head["ms"],
+        head["en"],
+        head["instrument"],
+        head["as_of"],
+        digest,
+        rules,
+        head.get("zh", ""),
+        head.get("ta", ""),
+    )
 
 
 def _rule(file: str, pack: str, row: dict[str, Any]) -> Rule:

@@ -173,6 +173,32 @@ def test_a_builder_reads_the_proofs_and_cannot_start_them(console: Console) -> N
         assert page.locator("form[action='/policy/prove']").count() == 0
 
 
+@pytest.mark.parametrize("language", ["ms", "zh", "ta"])
+def test_a_denial_is_told_in_the_persons_language_and_english_is_only_its_detail(
+    console: Console, language: str
+) -> None:
+    console.person(f"ahli-{language}", "member")
+    with console.visit() as page:
+        console.enter(page, f"ahli-{language}", language)
+        page.goto("/ask")
+        said = page.evaluate(
+            """async () => {
+              const token = document.querySelector("meta[name=selat-token]").content;
+              const headers = {"x-selat-token": token, "content-type": "application/json"};
+              const ask = async (body) => (await (await fetch("/ask/stream",
+                {method: "POST", headers, body: JSON.stringify(body)})).json()).error;
+              const messages = [{role: "user", content: "hantar"}];
+              return [await ask({model: "far", purpose: "chat", label: "sulit", messages}),
+                      await ask({model: "far", purpose: "chat", label: "bukan-label", messages})];
+            }"""
+        )
+    denied_, wrong = said
+    reasons = SHIPPED.policies["above-terbuka-stays-in-malaysia"].reasons
+    assert reasons[language] in denied_["say"]
+    assert reasons["en"] in denied_["message"]
+    assert {"ms": "label", "zh": "标签", "ta": "லேபிள்"}[language] in wrong["say"]
+
+
 @pytest.mark.parametrize(("language", "said"), [("ms", "3 hari"), ("zh", "3天"), ("ta", "3 நாட்"), ("en", "3 days")])
 def test_the_clocks_of_an_incident_are_told_with_the_time_left_and_its_draft_notice(
     console: Console, language: str, said: str

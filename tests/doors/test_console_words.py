@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 import make_catalogues as catalogues
 
+from selat.console.names import CHANGES
 from selat.console.words import LANGUAGES, TONGUES, Tongue, choose
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]")
@@ -37,6 +38,14 @@ def test_placeholders_are_those_of_the_source(language: str) -> None:
         for said in [one.string] if isinstance(one.string, str) else one.string:
             if one.id:
                 assert sorted(PLACEHOLDER.findall(said)) == sorted(PLACEHOLDER.findall(source)), said
+
+
+def test_every_change_that_the_code_books_has_a_name_on_the_pages() -> None:
+    house = Path(__file__).parents[2] / "selat"
+    booked = re.compile(r"(?:record|book|_book)\(\s*\"([a-z]+\.[a-z_]+)\"")
+    kinds = {kind for path in house.rglob("*.py") for kind in booked.findall(path.read_text("utf-8"))}
+    assert len(kinds) > 20
+    assert kinds <= CHANGES.keys(), kinds - CHANGES.keys()
 
 
 @pytest.mark.parametrize("language", catalogues.LANGUAGES)

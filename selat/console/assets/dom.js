@@ -88,5 +88,6 @@ export function announce(text) {
 export function errorNotice(error) {
   return make("div", { class: "notice bad", role: "alert" }, icon("warn"),
     make("div", {}, make("p", {}, error.message),
-      error.detail && error.detail !== error.message ? make("p", { class: "small muted" }, error.detail) : null));
+      error.detail && error.detail !== error.message
+        ? make("details", {}, make("summary", { class: "small" }, word("details")), make("p", { class: "small muted" }, error.detail)) : null));
 }

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from selat.console import names
 from selat.console.page import At, Page
 from selat.console.pages.ask_words import WORDS
 from selat.console.pages.documents import library_of
@@ -46,15 +47,15 @@ def _choices(view: View) -> dict[str, Any]:
     """What the person may ask, of what, and for what."""
     platform, caller = view.house.platform, view.caller
     ready, collections = readable(library_of(view), caller)
-    names = platform.keys.tenant(caller.tenant).purposes
+    registered = platform.keys.tenant(caller.tenant).purposes
     models = [str(card["id"]) for card in view.house.door.models() if card["id"] not in (MODEL, "extractive")]
     purposes = [
         {
             "id": one.id,
-            "name": one.name_ms if view.tongue.code == "ms" else one.name_en,
+            "name": names.purpose(one),
             "models": _serving(view, models, one.id),
         }
-        for one in names
+        for one in registered
         if one.id in caller.purposes and one.id != "eval"
     ]
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from selat.console.words import N_
 
 WORDS = {
+    "details": N_("Butiran"),
     "you": N_("Anda"),
     "answer": N_("Jawapan"),
     "thinking": N_("Sedang menjawab"),

@@ -159,7 +159,7 @@ async def attempt(view: View) -> Response:
         tab="try",
         asked=_fields(view),
         answers=answers,
-        purposes=[(one.id, one.name_ms if view.tongue.code == "ms" else one.name_en) for one in tenant.purposes],
+        purposes=[(one.id, names.purpose(one)) for one in tenant.purposes],
         unregistered=UNREGISTERED,
         axes=[(name, title, [level.name.lower() for level in kind]) for name, title, kind in AXES],
         actions=ACTIONS,

@@ -72,11 +72,10 @@ async def _step(view: View, step: str, status: int = 200, **values: object) -> R
 
 
 def _packs(view: View) -> dict[str, list[str]]:
-    """The names of the rule packs that each profile switches on, in the person's language or English."""
+    """The names of the rule packs that each profile switches on, in the person's language."""
     shelf = view.house.platform.rule_packs
-    malay = view.tongue.code == "ms"
     return {
-        profile: [shelf.packs[name].ms if malay else shelf.packs[name].en for name in shelf.profiles[profile]]
+        profile: [shelf.packs[name].said(view.tongue.code) for name in shelf.profiles[profile]]
         for profile in PROFILES
         if profile in shelf.profiles
     }
