@@ -51,6 +51,7 @@ from selat.flows.entail import Checker
 from selat.flows.helpers import Helpers, engine_of, judging, searching
 from selat.flows.meter import metering, read_prices
 from selat.flows.mirror import Mirror, upstream_of
+from selat.flows.shelf import models_of, signatures_of
 from selat.flows.shelve import Shelving
 from selat.guard import Guard, read_kinds
 from selat.home import Home, find_home, open_home, secret
@@ -59,7 +60,6 @@ from selat.knowledge import Library, postgres_place, quote
 from selat.knowledge import Place as KnowledgePlace
 from selat.ledger import Book, Journal, Place, prepare, read_bucket
 from selat.models import ModelStore
-from selat.models.vouch import read_signatures
 from selat.plugins import load_detectors
 from selat.policy import (
     DEFAULT,
@@ -286,7 +286,7 @@ class Platform:
     @cached_property
     def models(self) -> ModelStore:
         """The models that this home holds."""
-        return ModelStore(self.home.models)
+        return models_of(self.home, self.settings)
 
     @cached_property
     def mirror(self) -> Mirror:
@@ -297,8 +297,7 @@ class Platform:
 
     def shelving(self, by: str = LOCAL_KEY) -> Shelving:
         """How models come and go, booked in the name of a key."""
-        said = self.settings
-        signatures = read_signatures(self.home.path, said.model_signers, said.model_require_signed)
+        signatures = signatures_of(self.home, self.settings)
         return Shelving(self.models, partial(self.record, by=by), now, self.home.engines, signatures)
 
     @cached_property

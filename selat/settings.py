@@ -109,6 +109,15 @@ class Settings:
     model_upstream_allow: str = _setting(
         "", "Models that it may fetch from there, by pattern and comma, as in aisingapore/*,Qwen/Qwen3-8B."
     )  # type: ignore[assignment]
+    model_store: str = _setting(
+        "",
+        "Object store for models, as s3://BUCKET/PREFIX; several machines may share it. Else files in the home.",
+    )  # type: ignore[assignment]
+    model_store_endpoint: str = _setting("https://s3.amazonaws.com", "URL of that object store's S3 API.")  # type: ignore[assignment]
+    model_store_region: str = _setting("us-east-1", "Region that requests to it are signed for.")  # type: ignore[assignment]
+    model_cache_mb: int = _setting(
+        100_000, "Most that this machine copies of models in an object store, for engines that open files."
+    )  # type: ignore[assignment]
     model_signers: str = _setting(
         "",
         "PEM files of public keys and of authorities whose signatures of models count, by comma, in the home.",

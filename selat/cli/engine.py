@@ -239,8 +239,12 @@ def _gguf(platform: Platform, source: str, file: str) -> Path:
         raise Misused(f"{model.title} holds no GGUF file; make one: selat model convert {model.name} OUT.gguf")
     if len(first) > 1 and not file:
         raise Misused(f"{model.title} holds several; name one with --file: {', '.join(first)}")
-    platform.models.path_of(model)  # checks every file: of a model in parts the others are read too
-    return platform.models.path_of(model, file or first[0])
+    chosen = file or first[0]
+    series = chosen.partition("-00001-of-")[0]
+    for part in held:
+        if "-of-" in chosen and part.startswith(series):
+            platform.models.path_of(model, part)  # of a model in parts the others are read too
+    return platform.models.path_of(model, chosen)
 
 
 def _pairs(option: str, given: list[str], *, alone: bool) -> dict[str, str]:

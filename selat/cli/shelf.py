@@ -69,7 +69,7 @@ def show_model(name: ModelArgument, home: HomeOption = None, json_: JsonOption =
     """The record of a model: its files with their digests, its licence, where it came from, where it lies."""
     with open_platform(home) as platform:
         model = platform.models.model(name)
-        path = "" if model.state != "ready" else str(platform.models.path_of(model))
+        path = "" if model.state != "ready" else platform.models.place_of(model)
     if json_:
         show_json({**model.to_json(), "path": path})
         return

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from threading import Lock
 
 from selat.core.caller import Caller
@@ -19,6 +18,7 @@ from selat.flows.pull import Terms, Watch, pull
 from selat.flows.shelve import Shelving
 from selat.models import Model, ModelFile, ModelStore
 from selat.models.offer import Source
+from selat.models.reading import Reading
 from selat.models.record import QUARANTINED, READY, check_name
 from selat.models.sources import Hub
 from selat.models.web import Web
@@ -147,12 +147,12 @@ class Mirror:
             )
         raise NotFound("no model of that name is kept here; it is put here by: selat model pull")
 
-    def file(self, model: Model, path: str) -> tuple[ModelFile, Path]:
-        """A file and where it lies, checked. Raises: FileUnknown; ModelBroken, when it was changed."""
+    def file(self, model: Model, path: str) -> tuple[ModelFile, Callable[[int, int], Reading]]:
+        """A file, checked, and how a stretch of it is read. Raises: FileUnknown, ModelBroken."""
         file = model.file(path)
         if file is None:
             raise FileUnknown(f"{model.name} has no such file")
-        return file, self.store.blob_of(model, file)
+        return file, self.store.opener(model, file)
 
     def give(self, caller: Caller, model: Model, file: ModelFile) -> str:
         """Book that a file goes to a caller, before its first byte; the receipt. Raises: LedgerUnavailable."""

@@ -14,7 +14,7 @@ from rich.filesize import decimal
 
 from selat.core.errors import ModelRefused, NotFound, SelatError, Unavailable
 from selat.flows.shelve import Claim, Shelving, described
-from selat.models import SIGNATURE, Model, ModelFile
+from selat.models import SIGNATURE, Model, ModelFile, ModelStore
 from selat.models.catalogue import entry_of
 from selat.models.fetch import Fetch, Stopped
 from selat.models.kinds import kind_of
@@ -60,7 +60,7 @@ def pull(shelving: Shelving, source: Source, terms: Terms, watch: Watch) -> Mode
     try:
         _agree(offer, found, terms)
         with shelving.store.taking() as blobs:
-            _room(offer, shelving.store.folder)
+            _room(offer, shelving.store, terms.jobs)
             stop = Event()
             fetch = Fetch(blobs, source, watch.told, stop)
             _signature_first(shelving, offer, fetch)
@@ -126,12 +126,21 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def _room(offer: Offer, folder: Path) -> None:
+def _room(offer: Offer, store: ModelStore, jobs: int) -> None:
     """Raises: Unavailable, when the disk cannot hold what is still to come."""
-    need, free = need_bytes(offer, folder), free_bytes(folder)
+    blobs = store.blobs
+
+    def here(wanted: Wanted) -> int:
+        kept = blobs.size(wanted.sha256) if wanted.sha256 else None
+        part = blobs.partial / wanted.sha256
+        return kept if kept is not None else part.stat().st_size if wanted.sha256 and part.exists() else 0
+
+    come = [max(0, (wanted.size_bytes or 0) - here(wanted)) for wanted in offer.files]
+    need = blobs.need_bytes(come, jobs)
+    free = shutil.disk_usage(store.folder).free
     if need + SPARE_BYTES > free:
         raise Unavailable(
-            f"{offer.name} needs {decimal(need)} more, and the disk of {folder} has {decimal(free)} free "
+            f"{offer.name} needs {decimal(need)} more, and the disk of {store.folder} has {decimal(free)} free "
             f"({decimal(SPARE_BYTES)} of it stay free): make room first, for one by: selat model gc --all"
         )
 

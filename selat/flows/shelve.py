@@ -134,14 +134,14 @@ class Shelving:
                     f"{model.title}: '{damaged[0].path}' is {damaged[0].state}; remove it and pull again"
                 )
             for file in model.files:
-                check_content(file.path, blobs.path(file.digest))
+                check_content(file.path, blobs.local(file.digest))
             model = self.signatures.vouched(model, self._signature(model), self.now())
             receipt = self.record("model.admitted", facts_of(model) | {"state": READY} | _why(reason))
             return self.store.put(replace(model, state=READY, receipt=receipt))
 
     def signature(self, model: Model, signer: Signer) -> bytes:
         """A signature over the files of a model, each as it was taken in. Raises: ModelBroken."""
-        self.store.path_of(model)
+        self.store.place_of(model)
         return signer.sign(_manifest(model))
 
     def sign(self, model: Model, signer: Signer) -> Model:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 from urllib.parse import parse_qs
 
@@ -26,11 +24,11 @@ from selat.gateway.errors import MethodNotAllowed
 from selat.gateway.http import JSON, Request
 from selat.identity import KEY_PREFIX
 from selat.models import Model, ModelFile
+from selat.models.reading import Reading
 
 R = TypeVar("R")
 PREFIX = "/hf/"
 PIECE_BYTES, AT_HAND_BYTES = 1 << 20, 1 << 18
-_NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 STALL_S = 60.0
 """A caller who takes nothing for so long is hung up on."""
 BINARY = b"application/octet-stream"
@@ -172,7 +170,7 @@ async def resolve(ask: Ask, name: str, revision: str, path: str) -> None:
     """GET or HEAD /NAME/resolve/REV/PATH: the file or a range of it. Sources: RFC 9110 sections 13 and 14."""
     model, request = await ask.model(name, revision), ask.request
     try:
-        file, place = await _in_thread(ask.door.mirror.file, model, path)
+        file, opener = await _in_thread(ask.door.mirror.file, model, path)
     except FileUnknown as error:
         # Clients keep it in mind, by commit, that a file is not there.
         return await _refuse(request, error, ((b"x-repo-commit", model.revision.encode()),))
@@ -200,7 +198,8 @@ async def resolve(ask: Ask, name: str, revision: str, path: str) -> None:
         receipt = await asyncio.to_thread(ask.door.mirror.give, ask.caller, model, file)
         request.receipt = receipt
         extra.append((b"selat-receipt", receipt.encode()))
-    await _send(request, place, (start, end), (200 if whole else 206, extra))
+    reading = await _in_thread(opener, start, end)
+    await _send(request, reading, end - start, (200 if whole else 206, extra))
 
 
 def span(wanted: str, unless: str, file: ModelFile) -> tuple[int, int]:
@@ -225,53 +224,37 @@ def span(wanted: str, unless: str, file: ModelFile) -> tuple[int, int]:
 
 
 async def _send(
-    request: Request, place: Path, part: tuple[int, int], head: tuple[int, list[tuple[bytes, bytes]]]
+    request: Request, reading: Reading, left: int, head: tuple[int, list[tuple[bytes, bytes]]]
 ) -> None:
-    """The bytes in pieces, so memory stays at two of them, whatever the file.
+    """`left` bytes in pieces, so memory stays at two of them, whatever the file.
 
     What the kernel has in memory is read at once; the rest in a thread, one piece ahead of what goes out.
     """
-    (offset, end), (status, extra) = part, head
-    descriptor = await _in_thread(os.open, place, os.O_RDONLY)
+    status, extra = head
+    ahead: Future[bytes] | None = None
     try:
-        await request.start(status, BINARY, extra, size_bytes=end - offset)
-        ahead: asyncio.Future[bytes] | None = None
-        while offset < end:
-            piece = b"" if ahead is not None else _at_hand(descriptor, offset, end)
+        await request.start(status, BINARY, extra, size_bytes=left)
+        while left:
+            piece = b"" if ahead is not None else reading.at_hand(AT_HAND_BYTES)
             if piece:
                 await asyncio.sleep(0)  # others' turn: a caller who reads fast is never waited for
             else:
-                piece = await (ahead or _read(descriptor, offset, end))
-                ahead = None
-                if offset + len(piece) < end:
-                    ahead = _read(descriptor, offset + len(piece), end)
-            offset += len(piece)
+                ahead = ahead or _reader.submit(reading.read, PIECE_BYTES)
+                piece = await asyncio.wrap_future(ahead)
+                ahead = _reader.submit(reading.read, PIECE_BYTES) if 0 < len(piece) < left else None
+            left -= len(piece)
             if not piece:
                 return request.abort()
             async with asyncio.timeout(STALL_S):
-                await request.write(piece, more=offset < end)
+                await request.write(piece, more=left > 0)
         request.ended = True
     except (TimeoutError, OSError):
         request.abort()
     finally:
-        # Behind whatever is still being read of it.
-        _reader.submit(os.close, descriptor)
-
-
-def _at_hand(descriptor: int, offset: int, end: int) -> bytes:
-    """What can be read without waiting for a disk; b"" where the system cannot say, or it is not in memory."""
-    if _NOWAIT is None:
-        return b""
-    buffer = bytearray(min(AT_HAND_BYTES, end - offset))
-    try:
-        read = os.preadv(descriptor, [buffer], offset, _NOWAIT)
-    except OSError:
-        return b""
-    return bytes(memoryview(buffer)[:read])
-
-
-def _read(descriptor: int, offset: int, end: int) -> asyncio.Future[bytes]:
-    return _in_thread(os.pread, descriptor, min(PIECE_BYTES, end - offset), offset)
+        if ahead is None:
+            reading.close()
+        else:  # Behind what is still being read of it.
+            ahead.add_done_callback(lambda done: reading.close())
 
 
 def _in_thread(does: Callable[..., R], *args: object) -> asyncio.Future[R]:

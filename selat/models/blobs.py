@@ -15,6 +15,7 @@ import msgspec
 from selat.core.errors import ModelRefused, NotFound
 from selat.durable import make_folder, sync
 from selat.models.files import held, told_if_full
+from selat.models.reading import FileReading, Reading
 
 CHUNK_BYTES = 1 << 20
 
@@ -26,12 +27,23 @@ class Taken(NamedTuple):
     size_bytes: int
 
 
+class Stored(NamedTuple):
+    """A file that is kept: how long ago it came, in seconds, and its size."""
+
+    digest: str
+    age_s: float
+    size_bytes: int
+
+
 class Blobs:
     """A folder of `sha256/ab/abcd…`, each with a `.seal`: change time, inode and size when it was hashed.
 
     A file is under its name only when it is whole and its content had that digest. Whoever reads asks `whole`,
     which costs a stat while the seal fits, and a hash of the file when it does not.
     """
+
+    remote = ""
+    """Where else than on this machine the files lie; "" for nowhere."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "sha256"
@@ -47,7 +59,11 @@ class Blobs:
         return self.folder / digest[:2] / digest
 
     def whole(self, digest: str) -> bool:
-        """Whether the file is there with the content that it had. Raises: OSError."""
+        """Whether the file is kept with the content that it had. Raises: OSError."""
+        return self.here(digest)
+
+    def here(self, digest: str) -> bool:
+        """Whether the file is on this machine with the content that it had. Raises: OSError."""
         path = self.path(digest)
         seen = _seen(path)
         if seen is None:
@@ -58,6 +74,25 @@ class Blobs:
             return False
         self._seal(path)
         return True
+
+    def size(self, digest: str) -> int | None:
+        """The bytes of a file that is there; None for none."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def local(self, digest: str) -> Path:
+        """A path on this machine where the file lies, for programs that open it; it was found `whole` before."""
+        return self.path(digest)
+
+    def reading(self, digest: str, start: int, end: int) -> Reading:
+        """The bytes from `start` to before `end` of a file that was found `whole` before. Raises: OSError."""
+        return FileReading(self.path(digest), start, end)
+
+    def need_bytes(self, sizes: list[int], at_once: int) -> int:
+        """The room on this machine that files of these sizes take to come, so many of them at once."""
+        return sum(sizes)
 
     def rehash(self, digest: str) -> str:
         """`whole`, `changed` or `missing`, by reading every byte; a changed one loses its seal."""
@@ -108,7 +143,7 @@ class Blobs:
             made.chmod(0o444)
             sync([made])
             with held(self.folder / "lock", alone=True):
-                if self.whole(digest):
+                if self.here(digest):
                     made.unlink()
                     return
                 made.rename(path)
@@ -129,8 +164,13 @@ class Blobs:
 
     def digests(self) -> Iterator[str]:
         """Every file that is there, in no order."""
+        for one in self.stored():
+            yield one.digest
+
+    def stored(self) -> Iterator[Stored]:
+        """Every file that is there, with its age, in no order."""
         for path in self.folder.glob("??/" + "?" * 64):
-            yield path.name
+            yield Stored(path.name, self.age_s(path), path.stat().st_size)
 
     def remove(self, digest: str) -> int:
         """The bytes that were freed."""
@@ -141,6 +181,12 @@ class Blobs:
             path.unlink()
             return size
         return 0
+
+    def clear(self, path: Path) -> int:
+        """Remove what an interrupted pull left under `partial`; the bytes that were freed."""
+        size = path.stat().st_size
+        path.unlink()
+        return size
 
     def age_s(self, path: Path) -> float:
         """Seconds since a file was last written or moved; 0 for none."""

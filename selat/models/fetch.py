@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import cycle
 from pathlib import Path
 from threading import Event
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO
 
 from selat.core.errors import ModelRefused, SourceFailed
 from selat.models.blobs import Blobs
-from selat.models.files import told_if_full
+from selat.models.files import hold_part, told_if_full
 from selat.models.kinds import HEAD_BYTES, check_content, check_head
 from selat.models.offer import Source, Stream, Wanted
 from selat.models.record import ModelFile
@@ -49,7 +48,7 @@ class Fetch:
         if found := self._found(wanted):
             return found
         part = self._blobs.partial / (wanted.sha256 or f"git-{wanted.git_sha1}")
-        with _hold(part) as file:
+        with hold_part(part) as file:
             if found := self._found(wanted):
                 part.unlink(missing_ok=True)
                 return found
@@ -58,7 +57,7 @@ class Fetch:
     def _found(self, wanted: Wanted) -> ModelFile | None:
         if not wanted.sha256 or not self._blobs.whole(wanted.sha256):
             return None
-        size = self._blobs.path(wanted.sha256).stat().st_size
+        size = self._blobs.size(wanted.sha256) or 0
         self._told(size)
         return ModelFile(wanted.path, wanted.sha256, size)
 
@@ -206,25 +205,6 @@ class Hasher:
         self._sha256.update(piece)
         if self._sha1 is not None:
             self._sha1.update(piece)
-
-
-@contextmanager
-def _hold(part: Path) -> Iterator[BinaryIO]:
-    """A part opened to go on with it, by one process at a time."""
-    while True:
-        with part.open("a+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if _same(part, file):
-                yield file
-                return
-            # Whoever had it before has moved it into the store, or thrown it away: the name is free again.
-
-
-def _same(part: Path, file: BinaryIO) -> bool:
-    try:
-        return part.stat().st_ino == os.fstat(file.fileno()).st_ino
-    except FileNotFoundError:
-        return False
 
 
 def _write(file: BinaryIO, piece: memoryview) -> None:

@@ -8,6 +8,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from selat.core.errors import HomeBusy, Unavailable
 
@@ -37,3 +38,22 @@ def told_if_full(folder: Path) -> Iterator[None]:
         raise Unavailable(
             f"the disk of {folder} is full: make room (selat model gc) and try again; what is whole is kept"
         ) from error
+
+
+@contextlib.contextmanager
+def hold_part(part: Path) -> Iterator[BinaryIO]:
+    """A part opened to go on with it, by one process at a time."""
+    while True:
+        with part.open("a+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _same(part, file):
+                yield file
+                return
+            # Whoever had it before has moved it into the store, or thrown it away: the name is free again.
+
+
+def _same(part: Path, file: BinaryIO) -> bool:
+    try:
+        return part.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False

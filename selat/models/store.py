@@ -5,21 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from selat.core.errors import BadRequest, ModelBroken, NotFound
-from selat.durable import make_folder, replace
 from selat.models.blobs import Blobs
+from selat.models.bucket import BucketBlobs, Shared
 from selat.models.files import held, told_if_full
+from selat.models.reading import Reading
 from selat.models.record import QUARANTINED, Model, ModelFile, check_name
+from selat.models.records import BucketRecords, FolderRecords, Records, folder_name
 
 KEEP_LOOSE_S = 24 * 3600.0
 """How long `gc` leaves files of no model: what an interrupted pull goes on from."""
-_CURRENT = "current"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +40,38 @@ class Freed:
 
 
 class ModelStore:
-    """Models in one folder; safe for several processes, and after a crash at any point.
+    """Models in one folder, or in a bucket with a folder for what this machine uses of it.
+
+    Safe for several processes, and after a crash at any point.
 
     Order of writing: files, then the record that names them, then the tree that engines read; a crash in between
     leaves files of no model (which `gc` finds) or a record whose tree is made when it is asked for.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared: Shared | None = None) -> None:
         self.folder = folder
         self.blobs = Blobs(folder / "blobs")
+        self._records: Records = FolderRecords(folder / "records")
+        if shared is not None:
+            self.blobs = BucketBlobs(folder / "blobs", shared, self._used(shared))
+            self._records = BucketRecords(shared.client)
 
     @contextlib.contextmanager
     def taking(self) -> Iterator[Blobs]:
         """Hold off `gc` while files come in and until their record is put. Raises: OSError."""
-        make_folder(self._records)
+        self._records.make()
         self.blobs.make()
         with held(self.folder / "lock", alone=False):
             yield self.blobs
 
     def models(self) -> list[Model]:
         """Every revision of every model, by name, the current revision of each first. Raises: ModelBroken."""
-        names = sorted(path.name.replace("--", "/") for path in self._records.glob("*") if path.is_dir())
-        return [model for name in names for model in self.revisions(name)]
+        return [model for name in self._records.names() for model in self.revisions(name)]
 
     def revisions(self, name: str) -> list[Model]:
         """The current revision of a model first, then the others as they came in; [] for none."""
-        folder = self._of(name)
-        current = self._current(name)
-        found = [self._read(path) for path in sorted(folder.glob("*.json"))]
-        found.sort(key=lambda model: model.added)
+        current = self._records.current(name)
+        found = sorted(self._records.read(name), key=lambda model: model.added)
         return sorted(found, key=lambda model: model.revision != current)
 
     def model(self, name: str, revision: str = "") -> Model:
@@ -97,28 +100,20 @@ class ModelStore:
         for file in model.files:
             if not self.blobs.whole(file.digest):
                 raise ModelBroken(f"{model.title}: file '{file.path}' is not in the store whole; fetch it again")
-        folder = self._of(model.name)
-        with told_if_full(self.folder):
-            make_folder(folder)
-            replace(folder / f"{model.revision}.json", msgspec.json.format(msgspec.json.encode(model), indent=1))
-            if current:
-                replace(folder / _CURRENT, model.revision.encode())
-            self._plant(model)
+        self._records.put(model, current=current)
+        if not self.blobs.remote:
+            with told_if_full(self.folder):
+                self._plant(model, model.files)
         return model
 
     def remove(self, model: Model) -> None:
         """Take a revision off the shelf; its files go with the next `gc`, and stay readable where open."""
-        folder = self._of(model.name)
         shutil.rmtree(self.tree(model), ignore_errors=True)
-        (folder / f"{model.revision}.json").unlink(missing_ok=True)
-        rest = self.revisions(model.name)
+        current = self._records.current(model.name)
+        rest = [one.revision for one in self.revisions(model.name) if one.revision != model.revision]
+        self._records.remove(model, current if current in rest else "".join(rest[-1:]))
         with contextlib.suppress(OSError):
-            if rest and self._current(model.name) == model.revision:
-                replace(folder / _CURRENT, rest[-1].revision.encode())
-            elif not rest:
-                (folder / _CURRENT).unlink(missing_ok=True)
-                folder.rmdir()
-                self.tree(model).parent.rmdir()
+            self.tree(model).parent.rmdir()
 
     def path_of(self, model: Model, file: str = "") -> Path:
         """A real path for engines: of one file, or of the folder with all as the model's maker laid them.
@@ -131,22 +126,39 @@ class ModelStore:
         if file and one is None:
             known = ", ".join(known.path for known in model.files[:10])
             raise NotFound(f"{model.title} has no file '{file}'; it has: {known}")
-        for wanted in (one,) if one else model.files:
+        files = (one,) if one else model.files
+        for wanted in files:
             self._need(model, wanted)
-        self._plant(model)
+        self._plant(model, files if self.blobs.remote else model.files)
         return self.tree(model) / file if file else self.tree(model)
 
     def blob_of(self, model: Model, file: ModelFile) -> Path:
-        """The file itself, checked by its seal. Raises: ModelBroken."""
+        """The file itself on this machine, checked by its seal. Raises: ModelBroken, Unavailable."""
         self._need(model, file)
-        return self.blobs.path(file.digest)
+        return self.blobs.local(file.digest)
+
+    def opener(self, model: Model, file: ModelFile) -> Callable[[int, int], Reading]:
+        """How a stretch of a file is read, wherever it lies; the file is checked first. Raises: ModelBroken."""
+        self._need(model, file)
+        return partial(self.blobs.reading, file.digest)
+
+    def place_of(self, model: Model) -> str:
+        """Where a model lies, checked, for people: the folder that engines read, or the bucket.
+
+        Raises: ModelBroken.
+        """
+        if not self.blobs.remote:
+            return str(self.path_of(model))
+        for file in model.files:
+            self._need(model, file)
+        return self.blobs.remote
 
     def verify(self, model: Model, told: Callable[[int], None] = lambda size_bytes: None) -> list[Damage]:
         """Read every byte of a model again; what is not as its record says. `told` hears of bytes read."""
         damaged = []
         for file in model.files:
             state = self.blobs.rehash(file.digest)
-            if state == "whole" and self.blobs.path(file.digest).stat().st_size != file.size_bytes:
+            if state == "whole" and self.blobs.size(file.digest) != file.size_bytes:
                 state = "changed"
             if state != "whole":
                 damaged.append(Damage(model.title, file.path, state))
@@ -159,47 +171,35 @@ class ModelStore:
         Nothing is removed while a record cannot be read: its files could not be told from loose ones.
         Raises: HomeBusy, while models are being taken in; ModelBroken.
         """
-        if not self._records.exists():
+        if not self.folder.exists():
             return Freed(0, 0)
+        self._records.make()
         with held(self.folder / "lock", alone=True, wait=False):
             self.blobs.make()
             named = {file.digest for model in self.models() for file in model.files}
             files = freed = 0
-            for digest in list(self.blobs.digests()):
-                if digest not in named and self.blobs.age_s(self.blobs.path(digest)) >= keep_loose_s:
-                    freed += self.blobs.remove(digest)
+            for one in list(self.blobs.stored()):
+                if one.digest not in named and one.age_s >= keep_loose_s:
+                    freed += self.blobs.remove(one.digest)
                     files += 1
             for path in list(self.blobs.partial.iterdir()):
                 if self.blobs.age_s(path) >= keep_loose_s:
-                    freed += path.stat().st_size
-                    path.unlink()
+                    freed += self.blobs.clear(path)
                     files += 1
             return Freed(files, freed)
 
-    @property
-    def _records(self) -> Path:
-        return self.folder / "records"
-
-    def _of(self, name: str) -> Path:
-        return self._records / check_name(name).replace("/", "--")
-
     def tree(self, model: Model) -> Path:
         """The folder that `path_of` gives, whether it is there or not."""
-        return self.folder / "tree" / model.name.replace("/", "--") / model.revision
+        return self.folder / "tree" / folder_name(model.name) / model.revision
 
-    def _current(self, name: str) -> str:
-        try:
-            return (self._of(name) / _CURRENT).read_text("ascii").strip()
-        except (FileNotFoundError, UnicodeDecodeError):
-            return ""
+    def _used(self, shared: Shared) -> Callable[[], set[str]]:
+        """Which files of the cache engines were given: those that a tree which somebody names links to."""
 
-    def _read(self, path: Path) -> Model:
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Model)
-        except (OSError, msgspec.DecodeError, BadRequest) as error:
-            raise ModelBroken(
-                f"the record {path} cannot be read: {error}; restore it, or pull the model again"
-            ) from error
+        def used() -> set[str]:
+            trees = (tree for tree in (self.folder / "tree").glob("*/*") if shared.named(str(tree)))
+            return {link.readlink().name for tree in trees for link in tree.rglob("*") if link.is_symlink()}
+
+        return used
 
     def _need(self, model: Model, file: ModelFile) -> None:
         if not self.blobs.whole(file.digest):
@@ -208,12 +208,12 @@ class ModelStore:
                 f"see: selat model verify {model.name}, and pull it again"
             )
 
-    def _plant(self, model: Model) -> None:
+    def _plant(self, model: Model, files: Iterable[ModelFile]) -> None:
         """Symbolic links, whose making leaves a file's change time alone, which hard links would not."""
         tree = self.tree(model)
-        for file in model.files:
+        for file in files:
             link = tree / file.path
-            target = os.path.relpath(self.blobs.path(file.digest), link.parent)
+            target = os.path.relpath(self.blobs.local(file.digest), link.parent)
             if link.is_symlink() and os.readlink(link) == target:
                 continue
             link.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from s3_server import bucket, s3_server
 
 from selat.core.errors import Unavailable
 from selat.s3 import Changed, Client, abort, client, upload
-from selat.s3.upload import PART_BYTES, note_of
+from selat.s3.parts import PART_BYTES, note_of
 
 SENDER = """
 import os, signal, sys

@@ -98,7 +98,7 @@ def _inspect(coming: Sequence[Model], staged: dict[str, Path], arrival: Arrival)
     for model in coming:
         for file in model.files:
             path = staged.get(file.digest)
-            check_content(file.path, path if path and path.exists() else blobs.path(file.digest))
+            check_content(file.path, path if path and path.exists() else blobs.local(file.digest))
         _check_signature(model, staged, arrival)
 
 
@@ -108,7 +108,7 @@ def _check_signature(model: Model, staged: dict[str, Path], arrival: Arrival) ->
     unverified = None
     if file is not None:
         path = staged.get(file.digest)
-        with (path if path and path.exists() else shelving.store.blobs.path(file.digest)).open("rb") as opened:
+        with (path if path and path.exists() else shelving.store.blobs.local(file.digest)).open("rb") as opened:
             unverified = opened.read(MAX_SIGNATURE_BYTES + 1)
     shelving.signatures.vouched(model, unverified, shelving.now(), _spared)
 
