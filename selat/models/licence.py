@@ -42,6 +42,11 @@ class Licence:
     source: str = ""
     spdx: str = ""
 
+    @property
+    def derivatives(self) -> bool:
+        """Whether changed versions may be made at all; of Creative Commons' licences those with ND forbid it."""
+        return re.search(r"(?:^|-)nd(?:-|$)", self.id) is None
+
     def to_json(self) -> dict[str, object]:
         names = ("id", "title", "permissive", "forbids", "forbids_ms", "source")
         return {name: getattr(self, name) for name in names}

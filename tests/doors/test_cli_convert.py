@@ -61,3 +61,30 @@ def test_a_model_on_the_shelf_is_run_by_its_name(home: Path, tmp_path: Path) -> 
     assert added["health"]["ok"], added
     missing = RUNNER.invoke(app, ["engine", "run", "tiga", "ujian/tiada", "--home", str(home)])
     assert "no model 'ujian/tiada' on the shelf" in str(missing.exception)
+
+
+@pytest.mark.skipif(not MADE.is_dir(), reason="needs the models that `make test` makes with PyTorch")
+def test_what_is_converted_comes_onto_the_shelf_with_what_it_was_made_of(home: Path) -> None:
+    said = ("--license", "mit", "--vendor", "Asal", "--country", "MY")
+    selat(home, "model", "add", str(MADE), "--name", "asal/kecil", *said)
+    base = selat(home, "model", "show", "asal/kecil")
+    made = selat(home, "model", "convert", "asal/kecil", "--form", "q8_0", "--shelf", "jabatan/kecil-q8")
+    assert [file["path"] for file in made["files"]] == ["kecil-q8-q8_0.gguf"]
+    assert made["lineage"]["base"] == [f"asal/kecil@{base['revision']}"]
+    assert made["lineage"]["relation"] == "quantized"
+    assert "q8_0" in made["lineage"]["recipe"]
+    assert "gguf" in made["lineage"]["recipe"]
+    assert (made["licence"], made["vendor"], made["country"], made["format"]) == ("mit", "Asal", "MY", "gguf")
+    assert selat(home, "model", "verify", "jabatan/kecil-q8")["damaged"] == []
+    assert not list((home / "models").glob("convert.*"))
+    for words in ((), ("x.gguf", "--shelf", "a/b")):
+        misused = RUNNER.invoke(app, ["model", "convert", "asal/kecil", *words, "--home", str(home)])
+        assert "say where it goes" in str(misused.exception)
+
+
+def test_a_licence_that_forbids_derived_models_is_heeded(home: Path, tmp_path: Path) -> None:
+    make_model(tmp_path / "m.gguf")
+    selat(home, "model", "add", str(tmp_path / "m.gguf"), "--name", "asal/m", "--license", "cc-by-nc-nd-4.0")
+    refused = RUNNER.invoke(app, ["model", "convert", "asal/m", "--shelf", "a/b", "--home", str(home)])
+    assert "forbids derived models" in str(refused.exception)
+    assert [row["name"] for row in selat(home, "model", "list")] == ["asal/m"]
