@@ -16,7 +16,7 @@ _ASCII = re.compile(r"[a-z]{0,3}[0-9]+(?:[.,][0-9]+)+|[a-z0-9]+")
 _ANY = re.compile(rf"[a-z]{{0,3}}[0-9]+(?:[.,][0-9]+)+|[a-z0-9]+|[{HAN}]+|[{TAMIL}]+|[^\W_]+")
 _HAN_RUN = re.compile(f"[{HAN}]+")
 _ZERO_WIDTH = dict.fromkeys([0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD])
-_DECIMAL = re.compile(r"[0-9][.,][0-9]")
+_DECIMALS = re.compile(r"\.[0-9]"), re.compile(",[0-9]")  # a fixed first letter is found six times as fast
 # ASCII to lower-case letters and digits, all else to spaces: five times faster than the pattern.
 _LETTERS = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
 _MAX_CACHE = 300_000
@@ -45,7 +45,7 @@ def normalise(text: str) -> str:
 def words(text: str) -> list[str]:
     """The words of a text in order; Chinese runs come as overlapping pairs of characters."""
     if text.isascii():
-        if not _DECIMAL.search(text):
+        if not (_DECIMALS[0].search(text) or _DECIMALS[1].search(text)):
             return text.translate(_LETTERS).split()
         return [word.replace(",", "") for word in _ASCII.findall(text.lower())]
     text = normalise(text)
