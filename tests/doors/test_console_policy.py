@@ -88,6 +88,7 @@ def test_an_officer_is_told_why_a_request_was_denied_and_what_would_change_it(co
         assert "Kelas rasmi" in counted
         assert "Tempat enjin" in counted
         assert "Tujuan" not in counted
+        assert "Enjin" not in counted
         assert "hantar" not in page.locator("[aria-labelledby=counted]").first.inner_text()
 
 

@@ -132,7 +132,7 @@ def _rows(case: Case, leaf: dict[str, Any]) -> list[Row]:
         (_("Ditemui dalam teks"), ", ".join(findings) or _("tiada apa-apa"), "context.findings"),
         (_("Teks ini"), ", ".join(flags) or _("tiada tanda khas"), "context.flags"),
         (_("Imbasan"), _("berjaya") if request.scan.ok else _("gagal"), "context.scan_ok"),
-        (_("Enjin"), request.engine, "resource"),
+        (_("Enjin"), request.engine, "resource.name"),
         (_("Tempat enjin"), tongue.country(request.site.jurisdiction), "resource.site.jurisdiction"),
         (
             _("Pengendali"),
