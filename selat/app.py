@@ -230,12 +230,8 @@ class Platform:
     def book(self) -> Book:
         return Book(self.place)
 
-    @property
-    def library(self) -> Library:
-        return self.documents
-
     @cached_property
-    def documents(self) -> Library:
+    def library(self) -> Library:
         models = searching(self.settings, self)
         return Library(self.home.knowledge, models, self._knowledge_place())
 
@@ -425,7 +421,7 @@ class Platform:
         """Make durable and let go of whatever was built."""
         if "mirror" in self.__dict__ and (upstream := self.__dict__.pop("mirror").upstream):
             upstream.close()
-        for name in ("journal", "keys", "documents"):
+        for name in ("journal", "keys", "library"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         if "leases" in self.__dict__:

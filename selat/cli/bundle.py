@@ -192,8 +192,8 @@ def _read(platform: Platform, tenant: str) -> None:
     def floor(of: str) -> Label:
         return platform.keys.tenant(of).highest_label
 
-    done = read_waiting(platform.documents, floor, platform.record, lambda: True)
-    waiting = platform.documents.inbox.progress(tenant).waiting
+    done = read_waiting(platform.library, floor, platform.record, lambda: True)
+    waiting = platform.library.inbox.progress(tenant).waiting
     say(f"{done} documents read" + (f", {waiting} wait to be read" if waiting else ""))
 
 

@@ -89,7 +89,7 @@ def fill(house: Platform, folder: Path) -> None:
         '{"id":"r1","title":"Baris","text":"Lapangan terbang baharu di Kuching."}\n'
     )
     house.changes().set_folder(folder_of("default", "documents", "hr", "terhad", ["hr"]))
-    report = ingest(house.documents, [folder], Intake("default", "documents", parse_label("terbuka")), len)
+    report = ingest(house.library, [folder], Intake("default", "documents", parse_label("terbuka")), len)
     assert len(report.added) == 4, report
     house.shelving().add(model_folder(folder.parent / "model"), Claim("cuba/kecil", label="terhad"))
 
@@ -104,7 +104,7 @@ def take(house: Platform, path: Path, by: Platform, terms: Terms | None = None) 
 
 
 def read(house: Platform) -> None:
-    read_waiting(house.documents, lambda tenant: parse_label("rahsia"), house.record, lambda: True)
+    read_waiting(house.library, lambda tenant: parse_label("rahsia"), house.record, lambda: True)
 
 
 def listen(house: Platform) -> None:
@@ -127,7 +127,7 @@ def booked(house: Platform, kind: str) -> list[dict[str, Any]]:
 def found(house: Platform, text: str, clearance: str = "rahsia_besar/confidential/biometric") -> list[str]:
     groups = house.local_caller().groups
     query = Query("default", "", text, parse_label(clearance), groups=groups)
-    return [hit.passage.source.document for hit in house.documents.search(query)]
+    return [hit.passage.source.document for hit in house.library.search(query)]
 
 
 def test_all_of_a_house_arrives_with_labels_folders_and_groups(
@@ -139,8 +139,8 @@ def test_all_of_a_house_arrives_with_labels_folders_and_groups(
     came = take(there, tmp_path / "b.tar", here)
     assert came.came == {"models": 1, "documents": 4, "folders": 1, "kit_files": 0, "policies": 0}
     read(there)
-    mine = {one.document: one for one in here.documents.store.records("default")}
-    theirs = {one.document: one for one in there.documents.store.records("default")}
+    mine = {one.document: one for one in here.library.store.records("default")}
+    theirs = {one.document: one for one in there.library.store.records("default")}
     assert {key: (one.label, one.folder, one.readers, one.title) for key, one in theirs.items()} == {
         key: (one.label, one.folder, one.readers, one.title) for key, one in mine.items()
     }
@@ -195,17 +195,17 @@ def test_a_label_is_never_lower_than_the_bundle_says_nor_than_it_was(
     here: Platform, there: Platform, tmp_path: Path
 ) -> None:
     fill(here, tmp_path / "docs")
-    there.documents.folders.set(folder_of("default", "documents", "hr", "sulit", []))
+    there.library.folders.set(folder_of("default", "documents", "hr", "sulit", []))
     there_docs = tmp_path / "other"
     there_docs.mkdir()
     shutil.copy(tmp_path / "docs/mesyuarat.md", there_docs)
     ingest(
-        there.documents, [there_docs], Intake("default", "documents", parse_label("rahsia"), force_label=True), len
+        there.library, [there_docs], Intake("default", "documents", parse_label("rahsia"), force_label=True), len
     )
     pack(here, tmp_path / "b")
     take(there, tmp_path / "b", here)
     read(there)
-    labels = {one.document: one.label for one in there.documents.store.records("default")}
+    labels = {one.document: one.label for one in there.library.store.records("default")}
     assert labels["mesyuarat.md"] == "rahsia/public/none/-"
     assert labels["rasmi.md"] == "sulit/restricted/none/MY"
     assert labels["hr/gaji.md"] == "sulit/public/none/-"
@@ -214,10 +214,10 @@ def test_a_label_is_never_lower_than_the_bundle_says_nor_than_it_was(
 def test_a_folder_kept_to_other_groups_here_is_a_clash(here: Platform, there: Platform, tmp_path: Path) -> None:
     fill(here, tmp_path / "docs")
     pack(here, tmp_path / "b")
-    there.documents.folders.set(folder_of("default", "documents", "hr", "", ["semua"]))
+    there.library.folders.set(folder_of("default", "documents", "hr", "", ["semua"]))
     with pytest.raises(Misused, match="kept to other groups"):
         take(there, tmp_path / "b", here)
-    assert there.documents.store.records("default") == []
+    assert there.library.store.records("default") == []
 
 
 def test_documents_that_were_changed_or_lost_leave_as_the_text_that_was_read(
@@ -331,8 +331,8 @@ def test_a_broken_bundle_changes_nothing_and_is_booked(here: Platform, there: Pl
     with pytest.raises(BundleBroken, match=rf"models/{last.name}.*expected.*found"):
         take(there, tmp_path / "b", here)
     assert there.models.models() == []
-    assert there.documents.store.records("default") == []
-    assert there.documents.inbox.all("default") == []
+    assert there.library.store.records("default") == []
+    assert there.library.inbox.all("default") == []
     assert list(there.models.blobs.digests()) == []
     assert list(there.models.blobs.partial.iterdir()) == []
     assert [path.name for path in (there.home.path / "bundles").iterdir()] == ["lock"]
@@ -433,7 +433,7 @@ def test_a_crash_while_things_come_in_is_made_good_by_the_next_import(
     take(there, tmp_path / "b.tar", here)
     read(there)
     assert len(booked(there, "bundle.imported")) == 1
-    assert len(there.documents.store.records("default")) == 4
+    assert len(there.library.store.records("default")) == 4
     assert len(there.models.models()) == 1
     assert take(there, tmp_path / "b.tar", here).receipt == ""
 
@@ -566,7 +566,7 @@ def test_a_model_that_must_be_signed_does_not_come_unsigned(
     with pytest.raises(ModelRefused, match="comes only when signed"):
         take(there, tmp_path / "b.tar", here)
     assert there.models.models() == []
-    assert there.documents.inbox.all("default") == []
+    assert there.library.inbox.all("default") == []
     assert booked(there, "bundle.imported") == []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -65,8 +64,7 @@ async def show(view: View) -> Response:
 
 def library_of(view: View) -> Library:
     """The documents of the house."""
-    found: Library = attrgetter("library")(view.house.platform)
-    return found
+    return view.house.platform.library
 
 
 def _spot(view: View, name: str) -> Spot | None:

@@ -54,7 +54,7 @@ class _Index(msgspec.Struct, frozen=True):
 def gather(house: House, collections: Sequence[str], caller: Caller, into: Gathered) -> None:
     """All documents of collections, or of every one. Raises: NotFound; Forbidden, for one above the clearance."""
     may_keep(caller)
-    library, tenant = house.documents, caller.tenant
+    library, tenant = house.library, caller.tenant
     records = library.store.records(tenant)
     if missing := set(collections) - {record.collection for record in records}:
         raise NotFound(f"{len(missing)} of the collections named hold no documents; see: selat knowledge list")
@@ -164,7 +164,7 @@ def plan(arrival: Arrival) -> Planned | None:
     if index is None:
         return None
     may_keep(arrival.caller)
-    library, tenant = arrival.house.documents, arrival.tenant
+    library, tenant = arrival.house.library, arrival.tenant
     known = {item.path: item for item in arrival.opened.manifest.files}
     for one in index.documents:
         item = known.get(f"documents/{one.sha256}")
@@ -185,7 +185,7 @@ def plan(arrival: Arrival) -> Planned | None:
 
 def _apply(arrival: Arrival, coming: Sequence[Paperwork], folders: Sequence[Folder]) -> None:
     """Folders first, so that no document is open to more people for a moment; then each into the queue."""
-    library, book = arrival.house.documents, arrival.house.record
+    library, book = arrival.house.library, arrival.house.record
     for folder in folders:
         set_folder(library, folder, book)
     for one in coming:
