@@ -117,6 +117,9 @@ ERRORS = {
     "too_large": N_("Fail ini terlalu besar. Pecahkan kepada bahagian yang lebih kecil."),
     "engine_error": N_("Enjin model gagal menjawab. Cuba lagi sebentar lagi."),
     "engine_unreachable": N_("Enjin model tidak dapat dihubungi. Pengendali boleh menyemaknya di halaman Enjin."),
+    "engine_garbage": N_(
+        "Enjin model menjawab dengan sesuatu yang tidak dapat dibaca. Cuba lagi, atau pilih model lain."
+    ),
     "engine_timeout": N_("Enjin model mengambil masa terlalu lama. Cuba lagi, atau pilih model yang lebih kecil."),
     "unavailable": N_("Selat tidak dapat menerima kerja sekarang. Cuba lagi sebentar lagi."),
     "ledger_unavailable": N_("Lejar tidak dapat ditulis, jadi tiada apa-apa dihantar. Beritahu pengendali."),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
 from selat.core.errors import SelatError
 from selat.flows.chat import Streamed, Whole, one_by_one
-from selat.gateway.errors import error_event
+from selat.gateway.errors import error_object, inner
+
+Say = Callable[[SelatError], str]
+"""An error in the words of who reads it."""
 
 
-def told(reply: Whole | Streamed) -> Response:
+def told(reply: Whole | Streamed, say: Say) -> Response:
     """The response that passes this answer on, with its receipt, label and decision in headers."""
     opening = reply.opening
     headers = {
@@ -27,15 +31,16 @@ def told(reply: Whole | Streamed) -> Response:
     if isinstance(reply, Whole):
         # Already whole; "identity" keeps it out of the compressor, as a stream would be.
         return Response(reply.body, reply.status, headers, reply.content_type)
-    return _Stream(reply, headers)
+    return _Stream(reply, headers, say)
 
 
 class _Stream(Response):
     """Chunks on their way. `close` is called in `finally`: an awaited end would be cancelled by a hang-up."""
 
-    def __init__(self, reply: Streamed, headers: dict[str, str]) -> None:
+    def __init__(self, reply: Streamed, headers: dict[str, str], say: Say) -> None:
         super().__init__(b"", reply.status, headers, reply.content_type)
         self._reply = reply
+        self._say = say
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         reply = self._reply
@@ -46,6 +51,11 @@ class _Stream(Response):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         except SelatError as error:
-            await send({"type": "http.response.body", "body": error_event(error)})
+            await send({"type": "http.response.body", "body": self._event(error)})
         finally:
             reply.close()
+
+    def _event(self, error: SelatError) -> bytes:
+        """An error after the stream has begun: the event of the API, with the words for a person."""
+        body = {**inner(error_object(error)), "say": self._say(error)}
+        return b"data: " + msgspec.json.encode({"error": body}) + b"\n\n"

@@ -8,6 +8,7 @@ const turns = $("#turns");
 const question = $("#question");
 const [purpose, model, collection] = ["#purpose", "#model", "#collection"].map((name) => $(name));
 const KEY = `selat.ask.${data.holder}`;
+const DRAFT = `${KEY}.draft`;
 
 /** @type {{role: string, content: string, notes?: object}[]} */
 let history = [];
@@ -87,7 +88,9 @@ function feedback(id) {
         buttons.forEach((one) => one.setAttribute("aria-pressed", String(one === button)));
         announce(word("thanks"));
       } catch (error) {
-        announce(error.message);
+        const place = buttons[0].closest(".turn");
+        $(":scope > .notice", place)?.remove();
+        place.append(errorNotice(error));
       }
     });
     return button;
@@ -122,17 +125,27 @@ function settle(turn, content, notes) {
     meta(turn, notes, content));
 }
 
-function refuse(turn, error) {
+/** What went wrong, under what had come until then; `notes` are of the answer that had begun. */
+function refuse(turn, error, notes) {
   turn.status.remove();
-  const shown = error instanceof TypeError ? new Error(word("offline")) : error;
+  const why = error instanceof TypeError ? new Error(word("offline")) : error;
+  if (turn.said.textContent) why.message = word("cut", { why: why.message });
   const badges = make("div", { class: "meta" });
-  if (error instanceof Refused && error.receipt) {
-    if (error.rules.length) badges.append(make("span", { class: "badge deny" }, word("rules", { rules: error.rules.join(", ") })));
-    badges.append(receiptBadge(error.receipt));
-  }
-  badges.append(make("span", { class: "actions no-print" }, action("retry", "retry", () => retry(turn))));
-  turn.below.replaceChildren(errorNotice(shown), badges);
-  announce(shown.message);
+  const receipt = error.receipt ?? notes.receipt;
+  if (error.rules?.length) badges.append(make("span", { class: "badge deny" }, word("rules", { rules: error.rules.join(", ") })));
+  if (receipt) badges.append(receiptBadge(receipt));
+  const next = comeBack(error, turn.mine.content);
+  badges.append(make("span", { class: "actions no-print" }, next ?? action("retry", "retry", () => retry(turn))));
+  turn.below.replaceChildren(errorNotice(why), badges);
+  announce(why.message);
+}
+
+/** The way on where the session or its token is over: this page again, which then holds the question. */
+function comeBack(error, text) {
+  const said = error.status === 401 ? "sign-in-again" : error.code === "form_expired" ? "load-again" : "";
+  if (!said) return null;
+  keepAs(DRAFT, text);
+  return make("a", { class: "btn small", href: "/ask" }, word(said));
 }
 
 // Asking
@@ -187,7 +200,8 @@ async function answer(mine) {
       busy(false);
       writer.finish();
       history.pop();
-      return refuse(turn, error);
+      refuse(turn, error, notes);
+      return follow.on();
     }
   }
   busy(false);
@@ -240,11 +254,13 @@ function busy(is) {
 
 // What stays: in this tab, until it is closed or the person signs out
 
-function keep() {
+const keep = () => keepAs(KEY, JSON.stringify(history));
+
+function keepAs(name, text) {
   try {
-    sessionStorage.setItem(KEY, JSON.stringify(history));
+    sessionStorage.setItem(name, text);
   } catch {
-    // Full: the conversation is still on the page.
+    // Full: it is still on the page.
   }
 }
 
@@ -306,4 +322,5 @@ if (data.purposes.some((one) => one.id === "docs") && data.documents) purpose.va
 showModels();
 recall();
 const asked = new URL(location).searchParams.get("q");
-if (asked && !history.length) question.value = asked;
+question.value = sessionStorage.getItem(DRAFT) ?? (history.length ? "" : asked ?? "");
+sessionStorage.removeItem(DRAFT);

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
 from selat.console import names
+from selat.console.explain import explained
 from selat.console.page import At, Page
 from selat.console.pages.ask_words import WORDS
 from selat.console.pages.documents import library_of
@@ -105,7 +107,7 @@ async def stream(view: View) -> Response:
     if asked.label:
         label = label.join(parse_label(asked.label))
     ask = read_ask(APIS[CHAT], view.caller, msgspec.json.encode(document), asked.purpose, label)
-    return told(await view.house.door.answer(ask))
+    return told(await view.house.door.answer(ask), partial(explained, view))
 
 
 async def passage(view: View) -> Response:
