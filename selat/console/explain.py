@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from selat.console import names
 from selat.console.words import N_, _, speaking
-from selat.core.errors import BadRequest, Forbidden, Misused, SelatError, TooMany
+from selat.core.errors import BadRequest, Forbidden, Misused, SelatError, TooLarge, TooMany
 
 if TYPE_CHECKING:
     from selat.console.view import View
@@ -53,6 +53,13 @@ def explained(view: View, error: SelatError) -> str:
         again = datetime.now(UTC) + timedelta(seconds=error.retry_after_s)
         return _(
             "Had penggunaan telah dicapai. Had diset semula pada %(when)s.", when=speaking.get().moment(again)
+        )
+    if isinstance(error, TooLarge) and error.limit_bytes:
+        limit = speaking.get().size(error.limit_bytes)
+        return _(
+            "Ini melebihi had %(limit)s. Pecahkan kepada bahagian yang lebih kecil, atau minta pengendali"
+            " menaikkan hadnya.",
+            limit=limit,
         )
     if isinstance(error, BadRequest | Misused) and (field := _field(_param(error))):
         return _(

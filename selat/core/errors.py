@@ -99,8 +99,14 @@ class TooMany(CallerError):
 
 
 class TooLarge(CallerError):
+    """Over a stated limit: `limit_bytes`, 0 where it is not of bytes."""
+
     status = 413
     code = "too_large"
+
+    def __init__(self, message: str, *, limit_bytes: int = 0) -> None:
+        super().__init__(message)
+        self.limit_bytes = limit_bytes
 
 
 class Misused(CallerError):

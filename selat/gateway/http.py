@@ -46,6 +46,11 @@ class HeadTooLarge(CallerError):
     code = "head_too_large"
 
 
+def _too_large(limit_bytes: int, setting: str) -> TooLarge:
+    said = f"the body is over the limit of {limit_bytes} bytes (setting {setting})"
+    return TooLarge(said, limit_bytes=limit_bytes)
+
+
 class Request:
     """One request: method, path and headers at once, the body when it is asked for; and its one response.
 
@@ -115,7 +120,7 @@ class Request:
                     "the body did not arrive in time; send it faster or raise body_timeout_s"
                 ) from None
         if self._size_bytes > limit_bytes:
-            raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting body_limit_bytes)")
+            raise _too_large(limit_bytes, "body_limit_bytes")
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
     def pieces(self, limit_bytes: int, timeout_s: float) -> Pieces:
@@ -134,7 +139,7 @@ class Request:
         self._unread_bytes = 0
         self._connection.let_go()
         if self._size_bytes > limit_bytes:
-            raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting upload_limit_bytes)")
+            raise _too_large(limit_bytes, "upload_limit_bytes")
         return taken
 
     async def more(self, deadline: float) -> None:
@@ -153,7 +158,7 @@ class Request:
         """Refuse a body that is declared too long, before it is sent; else tell the caller to send it."""
         declared = self.headers.get(b"content-length", b"0")
         if len(declared) > 18 or int(declared) > limit_bytes:
-            raise TooLarge(f"the body is over the limit of {limit_bytes} bytes (setting {setting})")
+            raise _too_large(limit_bytes, setting)
         if not self.complete and self.headers.get(b"expect", b"").lower() == b"100-continue":
             self._connection.transport.write(_CONTINUE)
 

@@ -1,5 +1,5 @@
 // Sending documents in: chosen or dropped, two at a time, each with its progress until it can be asked about.
-import { $, announce, data, get, headers, icon, make, word } from "./dom.js";
+import { $, Refused, announce, data, get, headers, icon, make, word } from "./dom.js";
 
 const TOGETHER = 2;
 const drop = $("#drop");
@@ -19,15 +19,18 @@ function add(file, folder) {
   if (!data.suffixes.includes(suffix(file.name))) {
     return fail(one, word("wrong-kind", { kinds: data.suffixes.join(" ") }));
   }
+  if (!file.size) return fail(one, word("empty"));
+  if (file.size > data.limit_bytes) return fail(one, word("too-large"));
   queue.push(one);
   next();
 }
 
-function fail(one, why) {
+function fail(one, why, detail = "") {
   one.bar.remove();
   one.state.className = "badge bad";
   one.state.textContent = word("failed-read");
-  one.row.append(make("p", { class: "why" }, why));
+  one.row.append(make("div", { class: "why" }, make("p", {}, why),
+    detail && make("details", {}, make("summary", {}, word("details")), make("p", { class: "muted" }, detail))));
   announce(`${one.file.name}: ${why}`);
 }
 
@@ -37,7 +40,7 @@ function next() {
     const one = queue.shift();
     send(one)
       .then((sent) => follow(one, sent))
-      .catch((error) => fail(one, error.message))
+      .catch((error) => fail(one, error.message, error.detail))
       .finally(() => {
         running--;
         next();
@@ -74,7 +77,7 @@ function send({ file, folder, state, bar }) {
         // Not ours: the status says enough.
       }
       if (request.status < 300) resolve(told);
-      else reject(new Error([told.error?.say, told.error?.message].filter(Boolean).join(" ") || word("failed")));
+      else reject(new Refused(request.status, told.error ?? {}));
     });
     request.send(file);
   });

@@ -12,10 +12,11 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from selat.console.adapter import SOURCE
+from selat.console.explain import explained
 from selat.console.page import At, Page
 from selat.console.view import View
 from selat.console.words import LANGUAGES, N_, _
-from selat.core.errors import CallerError, NotFound
+from selat.core.errors import CallerError, NotFound, TooLarge
 from selat.core.label import CloudClass, Official, PersonalKind, label_from
 from selat.core.passage import Passage
 from selat.flows.answer import reading
@@ -40,10 +41,16 @@ async def show(view: View) -> Response:
     turn = Turn(_spot(view, "after"), _spot(view, "before"), ON_PAGE)
     found: Leaf = await view.thread(leaf, library_of(view), view.caller, wanted, turn)
     kept = {name: value for name, value in asked.items() if value}
+    limit_bytes = view.house.door.limits.upload_bytes
     return view.show(
         "documents.html",
-        words={name: _(text) for name, text in WORDS.items()},
-        data={"suffixes": list(SUFFIXES), "steps": {name: name in ("ready", "failed") for name in STEPS}},
+        words={name: _(text) for name, text in WORDS.items()}
+        | {"too-large": explained(view, TooLarge("", limit_bytes=limit_bytes))},
+        data={
+            "suffixes": list(SUFFIXES),
+            "steps": {name: name in ("ready", "failed") for name in STEPS},
+            "limit_bytes": limit_bytes,
+        },
         total=found.total,
         wanted=found.wanted,
         shown=found.cards,
@@ -260,6 +267,8 @@ WORDS = {
     "failed": N_("Tidak menjadi. Cuba sekali lagi."),
     "failed-read": N_("Tidak dapat dibaca"),
     "wrong-kind": N_("Jenis fail ini tidak dapat dibaca. Yang boleh: %(kinds)s"),
+    "empty": N_("Fail ini kosong. Simpan semula dari aplikasi asalnya, lalu hantar sekali lagi."),
+    "details": N_("Butiran"),
     "open": N_("Buka"),
     "offline": N_("Tiada sambungan ke Selat. Semak rangkaian dan cuba lagi."),
     "all-done": N_("Semua fail telah selesai"),

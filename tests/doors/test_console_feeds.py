@@ -1,0 +1,89 @@
+"""Uploads that cannot be taken, and pages that stay open while the gateway is away, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import a_browser, engines_toml, start
+from console_kit import Console, picture
+from playwright.sync_api import Page
+
+from selat.testing import Upstream
+
+LIMIT_BYTES = 60_000_000
+
+
+@pytest.fixture(scope="module")
+def small(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A Selat that takes files up to 60 MB and may be stopped, with a browser before it."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    folder = tmp_path_factory.mktemp("small")
+    home = folder / "home"
+    home.mkdir()
+    (home / "home.toml").write_text("version = 1\n")
+    (home / "engines.toml").write_text(engines_toml(upstream))
+    (home / "selat.toml").write_text(f"upload_limit_bytes = {LIMIT_BYTES}\n")
+    with a_browser(sync_api) as browser:
+        console = Console(start(home, upstream, folder / "log"), browser)
+        yield console
+        assert console.selat.stop() == 0, console.selat.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """100 MB that take no room."""
+    path = tmp_path_factory.mktemp("huge") / "besar.pdf"
+    with path.open("wb") as file:
+        file.write(b"%PDF-1.7\n")
+        file.truncate(100_000_000)
+    return path
+
+
+def refused(page: Page, path: Path) -> str:
+    page.set_input_files("#files", path)
+    page.wait_for_selector("#uploads .badge.bad", timeout=30_000)
+    return page.locator("#uploads .why p").first.inner_text()
+
+
+@pytest.mark.parametrize(
+    ("language", "empty", "large"),
+    [
+        ("ms", "Fail ini kosong.", "Ini melebihi had 60 MB."),
+        ("en", "This file is empty.", "This is over the limit of 60 MB."),
+    ],
+)
+def test_an_empty_file_and_one_of_100_mb_are_refused_by_name_of_the_limit_before_they_are_sent(
+    small: Console, huge: Path, tmp_path: Path, language: str, empty: str, large: str
+) -> None:
+    (tmp_path / "kosong.txt").touch()
+    small.person("pembina", "builder")
+    with small.visit() as page:
+        small.enter(page, "pembina", language)
+        page.goto("/documents")
+        sent: list[str] = []
+        page.on("request", lambda one: sent.append(one.url) if "upload" in one.url else None)
+        assert refused(page, tmp_path / "kosong.txt").startswith(empty)
+        page.reload()
+        assert refused(page, huge).startswith(large)
+        picture(page, f"upload-refused-{language}")
+        assert not sent
+
+
+def test_a_file_that_the_server_refuses_by_its_size_says_the_limit_too(small: Console, huge: Path) -> None:
+    """The limit was lowered after the page was opened."""
+    small.person("pembina", "builder")
+
+    def forget(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace(str(LIMIT_BYTES), "900000000"))
+
+    with small.visit() as page:
+        small.enter(page, "pembina")
+        page.route("**/documents", forget)
+        page.goto("/documents")
+        said = refused(page, huge)
+        picture(page, "upload-refused-by-server")
+        assert said.startswith("Ini melebihi had 60 MB.")
