@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from selat.app import furnish
+from selat.app import furnish, open_platform
 from selat.home import create_home
 
 ROWS = [
@@ -25,6 +25,8 @@ ROWS = [
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = create_home(tmp_path_factory.mktemp("cli") / "home")
     furnish(made)
+    with open_platform(made.path) as platform:
+        _ = platform.guard  # compiled once, as `selat up` does: it takes 4 s of CPU, most of a first question
     rows = made.path.parent / "rows.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     done = selat(made.path, "ingest", str(rows), "--id-field", "kod", "--collection", "c", "--json")
@@ -78,6 +80,14 @@ def test_score_reads_what_search_and_ask_do(home: Path, tmp_path: Path) -> None:
         1.0,
         1.0,
     )
+
+
+def test_a_command_ends_without_looking_for_garbage(home: Path) -> None:
+    tell = "import atexit, gc, sys; atexit.register(lambda: print(gc.get_freeze_count(), len(gc.get_objects())))"
+    words = [sys.executable, "-c", f"{tell}; from selat.cli import main; main()", "index", "status", "--json"]
+    done = subprocess.run([*words, "--home", str(home)], capture_output=True, text=True, timeout=60, check=True)
+    frozen, left = map(int, done.stdout.splitlines()[-1].split())
+    assert frozen > 100 * left
 
 
 def test_an_unchanged_file_is_skipped_and_a_removed_document_is_gone(home: Path) -> None:
