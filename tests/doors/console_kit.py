@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,3 +132,18 @@ def entry(console: Console, kind: str) -> dict[str, Any]:
             return found[-1]
         time.sleep(0.2)
     raise AssertionError(f"no entry {kind}")
+
+
+def until(page: Page, holds: Callable[[], bool], within_s: float = 15.0) -> None:
+    """Wait for something by looking; the pages' policy lets no text be run as a script."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, "it never came about"
+        page.wait_for_timeout(100)
+
+
+def end_session(console: Console, page: Page) -> None:
+    """As when a session lies too long, or was ended elsewhere."""
+    with console.platform() as platform:
+        token = next(one["value"] for one in page.context.cookies() if one["name"] == "selat")
+        platform.sessions.end(token)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
-from console_kit import PASSWORD, Console, picture
+from console_kit import PASSWORD, Console, end_session, picture, until
 from playwright.sync_api import Page
 
 BROKEN = {
@@ -22,21 +19,6 @@ def ask(page: Page, question: str, model: str) -> None:
     page.select_option("#model", model)
     page.fill("#question", question)
     page.keyboard.press("Enter")
-
-
-def until(page: Page, holds: Callable[[], bool], within_s: float = 15.0) -> None:
-    """Wait for something by looking; the pages' policy lets no text be run as a script."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, "it never came about"
-        page.wait_for_timeout(100)
-
-
-def end_sessions(console: Console, page: Page) -> None:
-    """As when a session lies too long, or was ended elsewhere."""
-    with console.platform() as platform:
-        token = next(one["value"] for one in page.context.cookies() if one["name"] == "selat")
-        platform.sessions.end(token)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +44,7 @@ def test_a_session_that_ends_in_mid_answer_lets_it_finish_and_keeps_the_next_que
     with console.signed_in("tamat", "member") as page:
         ask(page, "cerita", "tells:0.05")
         page.wait_for_selector(".turn .said p")
-        end_sessions(console, page)
+        end_session(console, page)
         grown = len(page.locator(".turn .said").last.inner_text())
         until(page, lambda: len(page.locator(".turn .said").last.inner_text()) > grown + 40)
         page.click("#stop")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import a_browser, engines_toml, start
-from console_kit import Console, picture
+from console_kit import Console, end_session, picture, until
+from hub_server import HubServer, Repo
+from models_kit import safetensors
 from playwright.sync_api import Page
 
 from selat.testing import Upstream
@@ -17,7 +20,14 @@ LIMIT_BYTES = 60_000_000
 
 
 @pytest.fixture(scope="module")
-def small(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+def hub() -> Iterator[HubServer]:
+    files = {"model.safetensors": safetensors(12_000_000), "config.json": b"{}"}
+    with HubServer(asal__satu=Repo(files)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def small(upstream: Upstream, hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A Selat that takes files up to 60 MB and may be stopped, with a browser before it."""
     sync_api = pytest.importorskip("playwright.sync_api")
     folder = tmp_path_factory.mktemp("small")
@@ -25,7 +35,7 @@ def small(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
     home.mkdir()
     (home / "home.toml").write_text("version = 1\n")
     (home / "engines.toml").write_text(engines_toml(upstream))
-    (home / "selat.toml").write_text(f"upload_limit_bytes = {LIMIT_BYTES}\n")
+    (home / "selat.toml").write_text(f'upload_limit_bytes = {LIMIT_BYTES}\nmodel_hub = "{hub.url}"\n')
     with a_browser(sync_api) as browser:
         console = Console(start(home, upstream, folder / "log"), browser)
         yield console
@@ -87,3 +97,53 @@ def test_a_file_that_the_server_refuses_by_its_size_says_the_limit_too(small: Co
         said = refused(page, huge)
         picture(page, "upload-refused-by-server")
         assert said.startswith("Ini melebihi had 60 MB.")
+
+
+@contextmanager
+def away(console: Console) -> Iterator[None]:
+    """The whole Selat is stopped for a while, then stands at its address again."""
+    old = console.selat
+    assert old.stop() == 0, old.log.read_text()
+    yield
+    console.selat = start(old.home, old.upstream, old.log, "--port", str(old.port))
+    console.selat.said["key"] = old.key  # told at the first start alone
+
+
+def test_the_feed_of_the_ledger_says_when_selat_is_away_and_goes_on_when_it_is_back(small: Console) -> None:
+    with small.signed_in("juru", "auditor", "member") as page:
+        page.goto("/ledger")
+        page.wait_for_selector("#feed")
+        with away(small):
+            page.wait_for_selector("#feed-away")
+            assert not page.locator("#feed").is_visible()
+            picture(page, "ledger-away")
+        page.wait_for_selector("#feed")
+        asked = small.selat.client().chat.completions.create(
+            model="echo", messages=[{"role": "user", "content": "hai"}], extra_headers={"selat-purpose": "chat"}
+        )
+        assert asked.choices
+        page.wait_for_selector("#rows tr.fresh:has-text('echo')")
+        page.wait_for_timeout(2500)
+        assert page.locator("#rows tr:has-text('echo')").count() == 1, "no row comes twice"
+        end_session(small, page)
+        page.wait_for_url("**/sign-in**")
+        assert page.url.endswith("next=/ledger")
+
+
+def test_the_progress_of_a_pull_goes_on_when_selat_was_away(small: Console, hub: HubServer) -> None:
+    hub.faults["model.safetensors"] = "slow:8"
+    with small.signed_in("tuan", "operator", "builder") as page:
+        page.goto("/models")
+        page.fill("#source", "asal/satu")
+        page.click("text=Lihat tawarannya")
+        page.click("main button.primary")
+        page.wait_for_selector("[data-pull] progress")
+        with away(small):
+            page.wait_for_timeout(1500)
+        until(page, lambda: "Sedang diambil" not in page.locator("[data-part=state]").first.inner_text())
+        picture(page, "pull-away")
+        hub.faults.clear()
+        said = page.locator("[data-part=state]").first.inner_text()
+        if said == "Terputus":
+            page.click("text=Sambung")
+        page.wait_for_selector("#shelf a:has-text('asal/satu')", timeout=30_000)

@@ -32,13 +32,30 @@ function remember() {
   for (const one of $$("[data-pull]")) states.set(one.dataset.pull, one.dataset.state);
 }
 
-if ($("#pulls[data-live]")) {
-  remember();
-  const source = new EventSource("/models/pulls/events");
+const AGAIN_MS = 3000;
+let source = null;
+
+/** The browser comes again by itself when the line breaks, but not when a proxy or a gone session answers. */
+function watch() {
+  source = new EventSource("/models/pulls/events");
   source.addEventListener("message", (event) => {
     const same = JSON.parse(event.data).map(show);
     if (same.includes(false)) renew().catch(() => {});
   });
   source.addEventListener("over", () => source.close());
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => again().catch(watch), AGAIN_MS);
+  });
+}
+
+async function again() {
+  const response = await fetch(location.href, { redirect: "manual" });
+  if (response.type === "opaqueredirect") location.reload(); // to sign in, and back here
+  else watch();
+}
+
+if ($("#pulls[data-live]")) {
+  remember();
+  watch();
   addEventListener("pagehide", () => source.close());
 }

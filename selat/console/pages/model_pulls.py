@@ -67,7 +67,7 @@ def _row(one: Pull, far: Progress) -> Row:
     if one.state == DONE:
         said = speaking.get().size(one.size_bytes)
     if one.interrupted:
-        said = _("Selat dimulakan semula. %(far)s", far=said)
+        said = _("Selat dimulakan semula. %(far)s", far=said if one.size_bytes else "").strip()
     if one.state == FAILED:
         said = names.error(one.code)
     share = far.done_bytes / one.size_bytes if one.size_bytes else None
