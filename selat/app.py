@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,8 @@ from selat.core.errors import HomeBroken
 from selat.core.label import HIGHEST
 from selat.engines import (
     Detected,
+    DrillFile,
+    Drilling,
     Engine,
     EngineFile,
     ExtractiveEngine,
@@ -46,6 +48,7 @@ from selat.engines import (
 )
 from selat.flows.changes import Changes
 from selat.flows.chat import Desk
+from selat.flows.drill import Drills, maker_of
 from selat.flows.duties import Duties
 from selat.flows.entail import Checker
 from selat.flows.helpers import Helpers, engine_of, judging, searching
@@ -92,7 +95,6 @@ LOCAL_KEY = "local"
 """The key id that entries carry for whoever works at the machine itself, through the CLI."""
 _UUID_MARKS = 0x7 << 76 | 0x2 << 62
 _UUID_CHANCE = ~(0xF << 76 | 0x3 << 62)
-_BRIEF = timedelta(minutes=10)
 
 
 @lru_cache(maxsize=2)
@@ -277,7 +279,12 @@ class Platform:
     def shelf(self) -> Shelf:
         settings = self.settings
         site = Site(settings.site_jurisdiction, settings.site_operator, hardware=settings.site_hardware)
-        return load_engines(self.home.engines, makers(quote, self.leases), (ExtractiveEngine(quote, site),))
+        own, drilling = ExtractiveEngine(quote, site), Drilling(self.home.drill, maker_of)
+        return load_engines(self.home.engines, makers(quote, self.leases), (own,), drilling)
+
+    @property
+    def drills(self) -> Drills:
+        return Drills(DrillFile(self.home.drill), self.record, partial(datetime.now, UTC))
 
     @cached_property
     def models(self) -> ModelStore:
@@ -475,21 +482,5 @@ def furnish(home: Home) -> str | None:
             return None
         highest = platform.keys.tenant(DEFAULT_TENANT).highest_label
         return platform.create_key(KeyWish("first", frozenset({"operator", "builder"}), highest)).secret
-    finally:
-        platform.close()
-
-
-@contextmanager
-def brief_key(home: Home) -> Iterator[str]:
-    """An API key for the first question, revoked at the end; its secret. It expires by itself after a crash."""
-    platform = Platform(home, "up")
-    try:
-        clearance = platform.keys.tenant(DEFAULT_TENANT).highest_label
-        expires = datetime.now(UTC) + _BRIEF
-        made = platform.create_key(KeyWish("selat up", frozenset({"builder"}), clearance, expires=expires))
-        try:
-            yield made.secret
-        finally:
-            platform.revoke_key(made.record.id)
     finally:
         platform.close()

@@ -48,6 +48,11 @@ class Home:
         return self.path / "engines.toml"
 
     @property
+    def drill(self) -> Path:
+        """Says which drill runs; absent while none does."""
+        return self.path / "drill.json"
+
+    @property
     def knowledge(self) -> Path:
         return self.path / "knowledge"
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "key": "API keys: create, list, revoke.",
     "person": "People at the console: add, list, link, close.",
     "engine": "Engines: add, list, detect, remove.",
+    "drill": "Lose a vendor, a country or hardware, on paper or live: what still answers.",
     "ingest": "Turn documents into labelled, searchable passages.",
     "label": "Labels of documents: show, raise, lower.",
     "search": "Find passages that the caller may see.",

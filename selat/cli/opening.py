@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from selat.app import DEFAULT_TENANT, brief_key, furnish, open_platform
+from selat.app import DEFAULT_TENANT, Platform, furnish, open_platform
 from selat.cli.frame import show_json
 from selat.cli.welcome import first_question, peer, wait_until_ready, what_next, where_to_look
 from selat.core.errors import Unavailable
 from selat.core.proof import verify
 from selat.home import Home
+from selat.identity import KeyWish
 from selat.kits import guides
 from selat.ledger import Book
+
+_BRIEF = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[in
     wait_until_ready(gateway, lambda: None, stopping)
     reached()
     _ingest_samples(opening.at)
-    with brief_key(opening.at) as key:
+    with _brief_key(opening.at) as key:
         trust = Book(opening.at.ledger).trust()
         answer = first_question(gateway, key, home / "receipts", lambda proof: _checked(proof, trust))
     link = _first_link(home)
@@ -79,3 +84,19 @@ def _ingest_samples(home: Home) -> None:
     if done.returncode != 0:
         raise Unavailable("the sample documents could not be ingested; the lines above say why")
     told.write_text(version, "utf-8")
+
+
+@contextmanager
+def _brief_key(home: Home) -> Iterator[str]:
+    """An API key for the first question, revoked at the end; its secret. It expires by itself after a crash."""
+    platform = Platform(home, "up")
+    try:
+        clearance = platform.keys.tenant(DEFAULT_TENANT).highest_label
+        expires = datetime.now(UTC) + _BRIEF
+        made = platform.create_key(KeyWish("selat up", frozenset({"builder"}), clearance, expires=expires))
+        try:
+            yield made.secret
+        finally:
+            platform.revoke_key(made.record.id)
+    finally:
+        platform.close()

@@ -60,6 +60,8 @@ CHANGES = {
     "quota.cleared": N_("Had dibuang"),
     "engine.added": N_("Enjin ditambah"),
     "engine.removed": N_("Enjin dibuang"),
+    "drill.started": N_("Latih tubi kehilangan bermula"),
+    "drill.ended": N_("Latih tubi kehilangan tamat"),
     "document.received": N_("Dokumen diterima"),
     "document.ingested": N_("Dokumen dibaca"),
     "document.failed": N_("Dokumen gagal dibaca"),

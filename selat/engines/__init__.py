@@ -2,6 +2,7 @@
 
 from selat.engines.config import EngineFile
 from selat.engines.detect import Detected, detect
+from selat.engines.drill import DrillFile, Drilling
 from selat.engines.engine import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, Answer, Call, Engine, Health, Ready, Sink
 from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngine
 from selat.engines.limits import Capacity, Timeouts
@@ -32,6 +33,8 @@ __all__ = [
     "Call",
     "Capacity",
     "Detected",
+    "DrillFile",
+    "Drilling",
     "Engine",
     "EngineFile",
     "EngineSpec",

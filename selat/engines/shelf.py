@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from selat.core.errors import HomeBroken, Misused
+from selat.core.errors import HomeBroken, Misused, Unavailable
 from selat.engines.config import read_specs
+from selat.engines.drill import Drilling
+from selat.engines.drill import fingerprint as _fingerprint
 from selat.engines.engine import Engine
 from selat.engines.extractive import EXTRACTIVE, ExtractiveEngine, Quote
 from selat.engines.llama.engine import LlamaEngine
@@ -44,27 +46,41 @@ class Shelf:
 
     The file is looked at no more than once a second. A file with a mistake never replaces a good shelf: it
     is logged once, and the engines stay as they were. Engines whose entry did not change are kept, with
-    their connections; those gone take no new calls and finish the ones they have.
+    their connections; those gone take no new calls and finish the ones they have. So it is with engines
+    that a drill takes away, but for `engines`, which still names them; Selat's own extractive ones stay.
     """
 
-    def __init__(self, path: Path, makers: Mapping[str, Maker], builtin: tuple[Engine, ...] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        makers: Mapping[str, Maker],
+        builtin: tuple[Engine, ...] = (),
+        drilling: Drilling | None = None,
+    ) -> None:
         """Raises: HomeBroken, when the file is wrong at the start."""
         self._path = path
         self._makers = makers
         self._builtin = builtin
+        self._drilling = drilling
         self._made: dict[EngineSpec, Engine] = {}
         self._seen = _fingerprint(path)
         self._next_look = time.monotonic() + _LOOK_EVERY_S
         self._closing: set[asyncio.Task[None]] = set()
+        if drilling is not None:
+            drilling.changed()
         self._renew()
 
     def lookup(self, model: str) -> tuple[Engine, ...]:
-        """Engines that serve `model` by its public name; empty for an unknown one."""
+        """Engines that serve `model` by its public name; empty for an unknown one.
+
+        Raises: Unavailable, while a drill takes all of them away.
+        """
         self._look()
-        return self._by_model.get(model, ())
+        found = self._by_model.get(model)
+        return self._none(model) if found is None else found
 
     def models(self) -> tuple[str, ...]:
-        """All public names, sorted."""
+        """All public names that an engine serves now, sorted."""
         self._look()
         return self._models
 
@@ -93,6 +109,9 @@ class Shelf:
         if now < self._next_look:
             return
         self._next_look = now + _LOOK_EVERY_S
+        if self._drilling is not None and self._drilling.changed():
+            _log.info("drill: %s", f"without {self._drilling.drill.loss}" if self._drilling.drill else "over")
+            self._sort()
         seen = _fingerprint(self._path)
         if seen == self._seen:
             return
@@ -120,14 +139,32 @@ class Shelf:
         # A stable sort: entries of one weight keep the file's order.
         configured = sorted(made, key=lambda spec: -spec.weight)
         self._engines: tuple[Engine, ...] = (*(made[spec] for spec in configured), *self._builtin)
-        found: dict[str, list[Engine]] = {}
-        for engine in self._engines:
-            for model in engine.models:
-                found.setdefault(model, []).append(engine)
-        self._by_model = {model: tuple(engines) for model, engines in found.items()}
-        self._models = tuple(sorted(found))
+        self._sort()
         for engine in gone:
             self._retire(engine)
+
+    def _sort(self) -> None:
+        """Put the engines under the models they serve now: a drill is applied here, so no call pays for it."""
+        own = {spec.name for spec in self._made if spec.kind == EXTRACTIVE} | {one.name for one in self._builtin}
+        found: dict[str, list[Engine]] = {}
+        away: set[str] = set()
+        for engine in self._engines:
+            for model in engine.models:
+                if self._drilling is not None and engine.name not in own and self._drilling.takes(engine, model):
+                    away.add(model)
+                else:
+                    found.setdefault(model, []).append(engine)
+        self._by_model = {model: tuple(engines) for model, engines in found.items()}
+        self._models = tuple(sorted(found))
+        self._away = away - found.keys()
+
+    def _none(self, model: str) -> tuple[Engine, ...]:
+        if model in self._away and self._drilling is not None and (drill := self._drilling.drill):
+            raise Unavailable(
+                f"a drill without {drill.loss} runs until {drill.until:%Y-%m-%dT%H:%M:%SZ}, and no other engine"
+                " serves this model; end it earlier: selat drill stop"
+            )
+        return ()
 
     def _retire(self, engine: Engine) -> None:
         try:
@@ -138,17 +175,14 @@ class Shelf:
         task.add_done_callback(self._closing.discard)
 
 
-def load_engines(path: Path, makers: Mapping[str, Maker] = MAKERS, builtin: tuple[Engine, ...] = ()) -> Shelf:
+def load_engines(
+    path: Path,
+    makers: Mapping[str, Maker] = MAKERS,
+    builtin: tuple[Engine, ...] = (),
+    drilling: Drilling | None = None,
+) -> Shelf:
     """The Shelf of a file (none is an empty one), with the engines that are always there.
 
     Raises: HomeBroken, naming file, entry, field and what is known.
     """
-    return Shelf(path, makers, builtin)
-
-
-def _fingerprint(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_ino, stat.st_size
+    return Shelf(path, makers, builtin, drilling)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,8 +32,11 @@ from selat.gateway.server import serve
 if TYPE_CHECKING:
     from selat.gateway.spans import Spans
 
+_log = logging.getLogger("selat.gateway")
+
 SAVE_EVERY_S = 1.0
 POLICY_EVERY_S = 1.0
+DRILL_EVERY_S = 1.0
 
 
 async def work(platform: Platform, listening: socket.socket, pages: Callable[[Door], Pages] | None = None) -> None:
@@ -48,6 +52,7 @@ async def work(platform: Platform, listening: socket.socket, pages: Callable[[Do
     chores = [
         loop.create_task(_save(platform, metrics, lag)),
         loop.create_task(_watch_policies(platform)),
+        loop.create_task(_watch_drill(platform)),
         loop.create_task(platform.watch_engines()),
         loop.create_task(reading.watch()),
     ]
@@ -169,6 +174,20 @@ async def _watch_policies(platform: Platform) -> None:
         await asyncio.sleep(POLICY_EVERY_S)
         if await asyncio.to_thread(reload.check) or not told:
             told = await asyncio.to_thread(_book_policies, platform)
+
+
+async def _watch_drill(platform: Platform) -> None:
+    """Book the end of a drill whose time is over; the first worker to see it does."""
+    told = ""
+    while True:
+        await asyncio.sleep(DRILL_EVERY_S)
+        if platform.home.drill.exists():
+            try:
+                await asyncio.to_thread(platform.drills.settle)
+            except (HomeBroken, LedgerUnavailable) as error:
+                if str(error) != told:  # tried again every second, said once
+                    told = str(error)
+                    _log.warning("the end of a drill is not booked yet: %s", error)
 
 
 def _book_policies(platform: Platform) -> bool:

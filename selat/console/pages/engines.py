@@ -27,6 +27,7 @@ async def show(view: View) -> Response:
         "engines.html",
         engines=[(one, loads.get(one.name, idle)) for one in engines],
         states=STATES,
+        drill=await view.thread(view.house.platform.drills.running),
         home=view.house.platform.settings.site_jurisdiction,
         operator=view.may(*OPERATOR),
         asked=view.query("remove"),
