@@ -65,7 +65,7 @@ def signs_of(library: Library, row: dict[str, Any], left_out: frozenset[str]) ->
         for one, score in found.items()
         if family(stored[one].passage.source.document) not in left_out
     ]
-    texts = library.store.stems({one.doc for one, _ in kept})
+    texts = library.store.stems({one.doc for one, _ in kept}, question.stems)
     ranked = rank(question, Found(kept[:60], wholes, texts), index)
     if not ranked:
         return None

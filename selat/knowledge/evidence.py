@@ -135,7 +135,7 @@ def _known(concept: Concept, rarity: Frequencies) -> bool:
 
 def _fits(title: str, question: Question, rarity: Frequencies) -> tuple[float, float]:
     """The share of a title that was asked for: of all its words, and of its subject; its better half counts."""
-    asked = frozenset(stem for concept in question.concepts for stem in concept.stems)
+    asked = question.stems
     best = (0.0, 0.0)
     for half in title.split(" / "):
         inside = frozenset(stems(words(half)))

@@ -318,7 +318,7 @@ class Library:
             and stored[identity].passage.label.within(query.clearance)
             and admits(stored[identity].readers, query.groups)
         ]
-        texts = self.store.stems({one.doc for one, _ in kept})
+        texts = self.store.stems({one.doc for one, _ in kept}, question.stems)
         ranked = self.near.fused(rank(question, Found(kept, wholes, texts), index), near)
         return question, self.near.reranked(query.text, ranked)
 

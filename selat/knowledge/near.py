@@ -276,5 +276,5 @@ def fuse(ranked: Sequence[Candidate], near: Mapping[int, float], weight: float) 
     low, high = min(near.values()), max(near.values())
     reach = high - low
     added = {one: weight * ((cosine - low) / reach if reach else 1.0) for one, cosine in near.items()}
-    fused = [replace(one, score=one.score + added.get(one.id, 0.0)) for one in ranked]
+    fused = [replace(one, score=one.score + added[one.id]) if one.id in added else one for one in ranked]
     return sorted(fused, key=lambda one: -one.score)

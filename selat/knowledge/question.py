@@ -61,11 +61,15 @@ class Vocabulary(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`text` is the question in lower case with short forms written in full."""
+    """`text` is the question in lower case with short forms written in full; `stems` are of all its wordings."""
 
     language: str
     concepts: tuple[Concept, ...]
     text: str = ""
+    stems: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stems", frozenset(stem for one in self.concepts for stem in one.stems))
 
     @property
     def clauses(self) -> list[Clause]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import mul
 
 from selat.core.passage import Passage
 from selat.knowledge.evidence import ANSWERS, Frequencies, Looked, evidence, read_signs
@@ -49,7 +50,9 @@ class _Document:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the index found: passages and documents with text scores, and the stems of these documents."""
+    """What the index found: passages and documents with text scores; and which stems of the question these
+    documents hold.
+    """
 
     passages: Sequence[tuple[Stored, float]]
     wholes: Mapping[int, float]
@@ -71,6 +74,7 @@ def rank(question: Question, found: Found, rarity: Frequencies) -> list[Candidat
     telling = sum(concept.part >= 1 for concept in concepts)
     top = max(score for _, score in found.passages) or 1.0
     top_whole = max(found.wholes.values(), default=top) or 1.0
+    asked = question.stems
     documents: dict[int, _Document] = {}
     candidates = []
     for stored, score in found.passages:
@@ -79,10 +83,8 @@ def rank(question: Question, found: Found, rarity: Frequencies) -> list[Candidat
         if document is None:
             document = _document(passage.source.title, found.texts.get(stored.doc, frozenset()), question, rarity)
             documents[stored.doc] = document
-        heading = _stems(passage.heading)
-        named = [max(holds(one, heading), held) for one, held in zip(concepts, document.title, strict=True)]
-        body = frozenset(stored.stems.split())
-        held = [max(holds(one, body), held) for one, held in zip(concepts, named, strict=True)]
+        named = _held(concepts, _stems(passage.heading), document.title)
+        held = _held(concepts, asked.intersection(stored.stems.split()), named)
         whole = _share([max(pair) for pair in zip(document.held, named, strict=True)], weights, total)
         in_title = _share(document.title, weights, total)
         share = _share(held, weights, total)
@@ -99,9 +101,15 @@ def rank(question: Question, found: Found, rarity: Frequencies) -> list[Candidat
 
 
 def _document(title: str, text: frozenset[str], question: Question, rarity: Frequencies) -> _Document:
-    in_title, fit = _title(title, question.concepts, rarity)
-    held = [max(holds(one, text), named) for one, named in zip(question.concepts, in_title, strict=True)]
-    return _Document(held, in_title, fit)
+    in_title, fit = _title(title, question, rarity)
+    return _Document(_held(question.concepts, text, in_title), in_title, fit)
+
+
+def _held(concepts: Sequence[Concept], inside: frozenset[str], before: list[float]) -> list[float]:
+    """How fully each concept is held by a text, or before it by what stands over it."""
+    if not inside:
+        return before
+    return [max(holds(one, inside), held) for one, held in zip(concepts, before, strict=True)]
 
 
 def answering(
@@ -117,19 +125,22 @@ def answering(
 
 
 def _share(held: Sequence[float], weights: Sequence[float], total: float) -> float:
-    return sum(part * weight for part, weight in zip(held, weights, strict=True)) / total
+    told: float = sum(map(mul, held, weights))
+    return told / total
 
 
-def _title(title: str, concepts: Sequence[Concept], rarity: Frequencies) -> tuple[list[float], float]:
+def _title(title: str, question: Question, rarity: Frequencies) -> tuple[list[float], float]:
     """How fully a title holds each concept, and the share of the title's own words that were asked for.
 
     A bilingual title (`Deaths / Kematian`) is judged by its better half.
     """
-    asked = frozenset(stem for concept in concepts for stem in concept.stems)
-    best: tuple[list[float], float] = ([0.0] * len(concepts), 0.0)
+    asked = question.stems
+    best: tuple[list[float], float] = ([0.0] * len(question.concepts), 0.0)
     for half in _halves(title):
         inside = frozenset(half)
-        held = [holds(concept, inside) for concept in concepts]
+        if asked.isdisjoint(inside):
+            continue
+        held = [holds(concept, inside) for concept in question.concepts]
         rare = {stem: math.log(1 + (rarity.size + 1) / (1 + rarity.frequency(stem))) for stem in inside}
         fit = sum(worth for stem, worth in rare.items() if stem in asked) / (sum(rare.values()) or 1.0)
         if sum(held) + fit > sum(best[0]) + best[1]:

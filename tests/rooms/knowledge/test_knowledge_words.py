@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from selat.knowledge import detect, is_indonesian
 from selat.knowledge.question import understand
 from selat.knowledge.sentences import sentence_spans, sentences
+from selat.knowledge.store import FEW, stems_among
 from selat.knowledge.terms import shared
 from selat.knowledge.words import stem, stems, words
 
@@ -127,3 +128,13 @@ def test_indonesian_is_told_from_malay() -> None:
 def test_a_question_is_read_as_it_is_meant(asked: str, meant: str) -> None:
     concepts = understand(asked, shared()).concepts
     assert any(meant in concept.stems for concept in concepts)
+
+
+@given(st.lists(ANY, max_size=4), st.lists(ANY, max_size=4))
+@settings(max_examples=50, deadline=None)
+def test_stems_asked_for_are_found_as_in_the_whole_line(texts: list[str], questions: list[str]) -> None:
+    held = stems(word for text in texts for word in words(text))
+    other = stems(word for text in questions for word in words(text))
+    few = frozenset([*held[::3], *other][:FEW])
+    for asked in (few, few | frozenset(f"x{number}" for number in range(FEW + 1))):
+        assert stems_among(asked, " ".join(held)) == asked.intersection(held)
