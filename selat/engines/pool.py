@@ -203,11 +203,12 @@ class Pool:
         """A fresh connection in a place already counted. Raises: EngineUnreachable, EngineTimeout."""
         loop, where, limit_s = self._running, self._address, self.timeouts.connect_s
         made: Callable[[], Connection] = lambda: Connection(self, loop)  # noqa: E731
-        connection: Connection | None = None
+        usable = False
         since = time.monotonic()
         try:
             async with asyncio.timeout(limit_s):
                 _, connection = await loop.create_connection(made, where.host, where.port, ssl=where.tls)
+            usable = not connection.gone
         except TimeoutError as error:
             raise EngineTimeout(
                 f"engine '{self.engine}': no connection within {limit_s:g} s (timeout 'connect' in engines.toml)"
@@ -224,9 +225,9 @@ class Pool:
         finally:
             if call.timing is not None:
                 call.timing.connect_s += time.monotonic() - since
-            if connection is None or connection.gone:
+            if not usable:
                 self._give_place()
-        if connection.gone:
+        if not usable:
             raise EngineUnreachable(f"engine '{self.engine}': closed the connection as soon as it was made")
         connection.adopted = True
         return connection
