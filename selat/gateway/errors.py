@@ -34,6 +34,16 @@ class MethodNotAllowed(CallerError):
         super().__init__(f"this endpoint takes {self.allowed}")
 
 
+class BodyTimeout(CallerError):
+    status = 408
+    code = "body_timeout"
+
+
+class HeadTooLarge(CallerError):
+    status = 431
+    code = "head_too_large"
+
+
 def error_object(error: SelatError) -> dict[str, object]:
     """OpenAI's error object. An error without a place in the tree says nothing but that we failed."""
     body: dict[str, object] = {

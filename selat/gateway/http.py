@@ -16,8 +16,8 @@ from urllib.parse import unquote
 import httptools
 import msgspec
 
-from selat.core.errors import BadRequest, CallerError, SelatError, TooLarge
-from selat.gateway.errors import error_body
+from selat.core.errors import BadRequest, SelatError, TooLarge
+from selat.gateway.errors import BodyTimeout, HeadTooLarge, error_body
 from selat.gateway.logs import CURRENT
 from selat.wire import Ask
 
@@ -34,16 +34,6 @@ _STATUS = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.en
 _PROCESS = secrets.token_hex(4)
 _numbers = itertools.count(1)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class BodyTimeout(CallerError):
-    status = 408
-    code = "body_timeout"
-
-
-class HeadTooLarge(CallerError):
-    status = 431
-    code = "head_too_large"
 
 
 def _too_large(limit_bytes: int, setting: str) -> TooLarge:
