@@ -63,7 +63,7 @@ def console_selat(
     home = folder / "home"
     home.mkdir()
     (home / "home.toml").write_text("version = 1\n")
-    models = '"tells:0.05" = "tells:0.05"\n"tells:0.005" = "tells:0.005"\n'
+    models = '"tells:0.05" = "tells:0.05"\n"tells:0.005" = "tells:0.005"\n"tells:0.0005" = "tells:0.0005"\n'
     teller = f'[[engine]]\nname = "pencerita"\nkind = "openai"\nurl = "{upstream.url}"\n'
     teller += f'site = {{ jurisdiction = "MY" }}\n[engine.models]\n{models}'
     (home / "engines.toml").write_text(engines_toml(upstream) + teller)

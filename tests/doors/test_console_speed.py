@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import engines_toml, start
-from console_kit import HIGH, Console
+from console_kit import HIGH, Console, busy
 from doors_kit import Running
 from playwright.sync_api import Page
 
@@ -40,14 +39,6 @@ def seen_after_ms(page: Page, path: str) -> float:
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
     page.goto(path)
     return float(page.evaluate(PAINTED))
-
-
-def busy() -> float:
-    """How many times longer than by itself a piece of work takes now, because the machine is shared."""
-    wall, own = time.perf_counter(), time.process_time()
-    while time.process_time() - own < 0.05:
-        sum(range(1000))
-    return max(1.0, (time.perf_counter() - wall) / (time.process_time() - own))
 
 
 def best(measure: Callable[[], float]) -> tuple[float, float]:

@@ -243,11 +243,13 @@ async function retry(turn) {
   places.slice(places.indexOf(turn.place)).forEach((one) => one.remove());
   const at = history.indexOf(turn.mine);
   history = at >= 0 ? history.slice(0, at + 1) : [...history, turn.mine];
+  question.focus({ preventScroll: true }); // the button that had the focus is gone
   await answer(turn.mine);
 }
 
 function busy(is) {
   if (!is) running = null;
+  if (!is && document.activeElement === $("#stop")) question.focus({ preventScroll: true });
   $("#send").hidden = is;
   $("#stop").hidden = !is;
 }

@@ -91,12 +91,13 @@ export class Writer {
     if (blocks.length > settled) this.place.append(block(blocks[settled], this.cite));
   }
 
-  /** All of it anew, as when citations arrive after the text. */
+  /** The rest, and anew the blocks with markers, since citations arrive after the text: all at once would stutter. */
   finish() {
     cancelAnimationFrame(this.waiting);
-    this.waiting = 0;
-    this.kept = 0;
-    this.place.replaceChildren();
     this.draw();
+    const drawn = [...this.place.children];
+    split(this.source).forEach((text, n) => {
+      if (/\[\d{1,3}\]/.test(text)) drawn[n].replaceWith(block(text, this.cite));
+    });
   }
 }

@@ -2,6 +2,15 @@
 import { $, $$, icon } from "./dom.js";
 
 const here = new URL(location);
+const others = new BroadcastChannel("selat");
+if (here.searchParams.get("said") === "signed-out") others.postMessage("out");
+// Who signs out in one tab has signed out in all of them: nothing of theirs stays to be read.
+if ($("#person-sheet")) {
+  others.addEventListener("message", () => {
+    sessionStorage.clear();
+    location.reload();
+  });
+}
 if (here.searchParams.has("said")) {
   here.searchParams.delete("said");
   history.replaceState(null, "", here);
