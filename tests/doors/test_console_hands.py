@@ -80,7 +80,9 @@ def printed(page: Page, name: str) -> str:
     """The words on paper; the file is kept for a person to look at."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     pdf = page.pdf(path=PICTURES / f"{name}.pdf", format="A4", print_background=False)
-    return "\n".join(one.extract_text() for one in PdfReader(io.BytesIO(pdf)).pages)
+    pages = [one.extract_text() for one in PdfReader(io.BytesIO(pdf)).pages]
+    assert all(one.strip() for one in pages), "no empty sheet"
+    return "\n".join(pages)
 
 
 def test_an_answer_and_an_entry_are_whole_on_paper(console: Console) -> None:
@@ -95,6 +97,7 @@ def test_an_answer_and_an_entry_are_whole_on_paper(console: Console) -> None:
         assert QUESTION in " ".join(on_paper.split())
         assert "72 jam" in on_paper
         assert "Tulis soalan" not in on_paper
+        assert page.locator(".meta .print-only").text_content() in on_paper, "the receipt can be looked up"
         page.goto("/ledger")
         page.locator("#rows a").first.click()
         page.wait_for_selector("#verdict .notice.ok")

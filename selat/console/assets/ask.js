@@ -112,6 +112,7 @@ function meta(turn, notes, text) {
     notes.label ? labelBadge(notes.label) : null,
     notes.decision === "redact" ? make("span", { class: "badge redact", title: word("redacted") }, word("redact")) : null,
     notes.receipt ? receiptBadge(notes.receipt) : null,
+    notes.receipt ? make("span", { class: "small mono print-only" }, notes.receipt) : null,
     make("span", { class: "actions no-print" }, copy, again, ...(notes.receipt ? feedback(notes.receipt) : [])));
 }
 
