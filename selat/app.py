@@ -51,7 +51,7 @@ from selat.flows.chat import Desk
 from selat.flows.drill import Drills, maker_of
 from selat.flows.duties import Duties
 from selat.flows.entail import Checker
-from selat.flows.helpers import Helpers, engine_of, judging, searching
+from selat.flows.helpers import Helpers, engine_of, judging, ranking, searching
 from selat.flows.meter import metering, read_prices
 from selat.flows.mirror import Mirror, upstream_of
 from selat.flows.shelf import models_of, signatures_of
@@ -247,7 +247,7 @@ class Platform:
         said = self.settings
         judge = judging(said.check_model, self)
         checker = Checker(judge, said.check_unsupported == "drop", said.check_timeout_s)
-        return Helpers(engine_of(said.embed_model), said.rewrite_model, said.suppose_model, checker)
+        return Helpers(engine_of(said.embed_model), said.rewrite_model, said.suppose_model, checker, ranking(said))
 
     @cached_property
     def leases(self) -> Leases:

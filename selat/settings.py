@@ -80,7 +80,12 @@ class Settings:
     embed_weight: float = _setting(
         0.3, "What the nearest passage by meaning adds to its score by words (0 to about 3); 1 for a strong model."
     )  # type: ignore[assignment]
-    rerank_model: str = _setting("", "Folder of a cross-encoder, as ONNX, that orders the best passages anew.")  # type: ignore[assignment]
+    rerank_model: str = _setting(
+        "", "Model that orders the best passages anew: a folder of a cross-encoder (ONNX), or `engine:MODEL`."
+    )  # type: ignore[assignment]
+    rerank_timeout_s: float = _setting(
+        5.0, "Longest wait for an engine that ranks, a search; then passages stay in the order of their scores."
+    )  # type: ignore[assignment]
     rewrite_model: str = _setting("", "Model that writes follow-up questions out before a search; empty: none.")  # type: ignore[assignment]
     suppose_model: str = _setting(
         "", "Model that supposes an answer whose nearness counts in a search (HyDE); empty: none."

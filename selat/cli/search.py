@@ -16,7 +16,7 @@ from selat.core.caller import EVERY_GROUP
 from selat.core.errors import Misused
 from selat.core.label import HIGHEST, parse_label
 from selat.core.passage import Hit
-from selat.knowledge import Library, Query, documents_of
+from selat.knowledge import RERANK_FALLBACK, Library, Query, documents_of
 
 app = typer.Typer(add_completion=False)
 
@@ -44,9 +44,9 @@ def run(
         if queries and out:
             _many(library, queries, out, Query(tenant, collection, "", cleared, k, groups))
             return
-        hits = library.search(Query(tenant, collection, text, cleared, k, groups))
+        hits, order = library.find(Query(tenant, collection, text, cleared, k, groups))
     if json_:
-        show_json({"hits": [hit_json(hit) for hit in hits]})
+        show_json({"hits": [hit_json(hit) for hit in hits], "order": order})
         return
     for hit in hits:
         passage = hit.passage
@@ -55,6 +55,8 @@ def run(
         show("    " + " ".join(passage.text.split())[:300])
     if not hits:
         say("nothing found")
+    if order == RERANK_FALLBACK:
+        say("the model of rerank_model gave no order: these stand by their scores")
 
 
 def hit_json(hit: Hit) -> dict[str, object]:

@@ -71,7 +71,8 @@ class Inquiry:
 class Grounded:
     """What goes to the model: `system`, its sources, the join of their labels, and the answer's language.
 
-    `passages` is empty when nothing in the library answers; the model is then told to abstain.
+    `passages` is empty when nothing in the library answers; the model is then told to abstain. `order` says how
+    they are ordered.
     """
 
     question: str
@@ -79,6 +80,7 @@ class Grounded:
     passages: tuple[Passage, ...]
     label: Label
     system: str
+    order: str = ""
 
     @property
     def cautions(self) -> tuple[int, ...]:
@@ -98,7 +100,7 @@ class Answered:
     """An answer whose citations were checked. An abstention has none.
 
     `dropped` counts unsupported markers, `unsupported` the sentences left without one; `checked` says how.
-    `cautions` are the markers of sources that give orders to a model.
+    `cautions` are the markers of sources that give orders to a model; `order` says how sources were ordered.
     """
 
     text: str
@@ -110,6 +112,7 @@ class Answered:
     unsupported: int = 0
     checked: str = LEXICAL
     cautions: tuple[int, ...] = ()
+    order: str = ""
 
 
 Chat = Callable[[Grounded], Awaitable[str]]
@@ -130,14 +133,15 @@ def ground(library: Library, inquiry: Inquiry) -> Grounded:
     if inquiry.earlier and not helped.question and library.is_fragment(asked):
         asked = f"{inquiry.earlier}\n{asked}"
     wish = reading(caller, inquiry.collection, asked)
-    hits = library.evidence(replace(wish, vector=helped.vector, meaning=helped.meaning))
+    wish = replace(wish, vector=helped.vector, meaning=helped.meaning, reranker=helped.reranker)
+    hits, order = library.evidence(wish)
     passages = tuple(hit.passage for hit in hits)
     label = LOWEST
     for passage in passages:
         label = label.join(passage.label)
     rules = _RULES.get(language, _RULES["ms"]).format(abstention=abstention(language))
     system = f"{rules}\n\n{write_sources(Sources(language, passages))}"
-    return Grounded(inquiry.question, language, passages, label, system)
+    return Grounded(inquiry.question, language, passages, label, system, order)
 
 
 def reading(caller: Caller, collection: str = "", text: str = "") -> Query:
@@ -168,6 +172,7 @@ def conclude(grounded: Grounded, text: str, verdicts: Verdicts = UNJUDGED, drop:
         unsupported=checked.unsupported,
         checked=verdicts.how,
         cautions=grounded.cautions,
+        order=grounded.order,
     )
 
 

@@ -112,6 +112,7 @@ def shaped_body(document: dict[str, object], answered: Answered) -> dict[str, ob
         "abstained": answered.abstained,
         "language": answered.language,
         "label": str(answered.label),
+        "order": answered.order,
         "checked": answered.checked,
         "unsupported": answered.unsupported,
         "cautions": list(answered.cautions),

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import threading
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from selat.core.caller import Caller
 from selat.core.errors import EngineGarbage, Forbidden
 from selat.core.label import Label
+from selat.flows.aside import Aside
 from selat.flows.chat import Desk, Whole, chat
 from selat.wire import APIS, read_ask
 
 TOGETHER = 32
 PURPOSE = "chat"
-T = TypeVar("T")
 
 
 async def embed(
@@ -57,14 +54,10 @@ def _vectors(reply: object, count: int) -> list[list[float]]:
 
 
 class EngineEmbedder:
-    """An engine's model as the library's embedder. `desk` is made once, in the thread that its requests use."""
+    """An engine's model as the library's embedder."""
 
     def __init__(self, desk: Callable[[], Desk], caller: Callable[[str], Caller], model: str) -> None:
-        self._make_desk, self._caller, self._model = desk, caller, model
-        self._thread = ThreadPoolExecutor(1, "selat-embed")
-        self._runner: asyncio.Runner | None = None
-        self._desk: Desk | None = None
-        self._lock = threading.Lock()
+        self._aside, self._caller, self._model = Aside(desk, "selat-embed"), caller, model
 
     @property
     def digest(self) -> str:
@@ -73,24 +66,13 @@ class EngineEmbedder:
 
     def passages(self, texts: Sequence[str], tenant: str, label: Label) -> list[list[float]] | None:
         caller = self._caller(tenant)
-        return self._run(lambda desk: embed(desk, caller, self._model, texts, label))
+        return self._aside.run(lambda desk: embed(desk, caller, self._model, texts, label))
 
     def query(self, text: str, tenant: str) -> list[float] | None:
         caller = self._caller(tenant)
-        found = self._run(lambda desk: embed(desk, caller, self._model, [text], caller.prompt_label))
+        found = self._aside.run(lambda desk: embed(desk, caller, self._model, [text], caller.prompt_label))
         return found[0] if found else None
 
     def close(self) -> None:
         """Let go of the thread and its connections."""
-        if self._runner is not None:
-            self._thread.submit(self._runner.close).result()
-        self._thread.shutdown()
-
-    def _run(self, work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:
-        with self._lock:
-            return self._thread.submit(self._in_thread, work).result()
-
-    def _in_thread(self, work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:
-        if self._runner is None or self._desk is None:
-            self._runner, self._desk = asyncio.Runner(), self._make_desk()
-        return self._runner.run(work(self._desk))
+        self._aside.close()

@@ -13,6 +13,7 @@ from selat.core.errors import EngineError, Forbidden, HomeBroken, NotFound
 from selat.flows.chat import Desk, Whole, chat
 from selat.flows.embed import EngineEmbedder, embed
 from selat.flows.entail import WORDING, Checker, EngineJudge, Judge, ModelJudge
+from selat.flows.rerank import NO_RANKER, CallersReranker, EngineReranker, Ranker
 from selat.knowledge import Embedder, Models, Reranker, onnx_embedder, onnx_entailer, onnx_reranker
 from selat.models import ModelStore
 from selat.wire import Ask, read_answer
@@ -33,21 +34,24 @@ _SUPPOSE = (
 class Helpers:
     """Names of models, empty for none: `embed` makes the question's vector, `rewrite` writes follow-ups out,
     `suppose` writes an answer as it might be, whose nearness then counts (HyDE; Gao et al., ACL 2023).
-    `checker` holds answers against their sources."""
+    `checker` holds answers against their sources, `ranker` orders the passages found anew."""
 
     embed: str = ""
     rewrite: str = ""
     suppose: str = ""
     checker: Checker = WORDING
+    ranker: Ranker = NO_RANKER
 
 
 @dataclass(frozen=True, slots=True)
 class Helped:
-    """What to search for. `question` is empty where it stays as asked; `vector` None where nobody made one."""
+    """What to search for. `question` is empty where it stays as asked; `vector` None where nobody made one;
+    `reranker` None where the library's own ranks."""
 
     question: str = ""
     meaning: str = ""
     vector: tuple[float, ...] | None = None
+    reranker: Reranker | None = None
 
 
 NOT_HELPED = Helped()
@@ -83,6 +87,8 @@ class Searching(Protocol):
     @property
     def rerank_model(self) -> str: ...
     @property
+    def rerank_timeout_s(self) -> float: ...
+    @property
     def embed_weight(self) -> float: ...
 
 
@@ -95,9 +101,16 @@ def searching(said: Searching, house: House) -> Models:
         return onnx_embedder(folder_of(said.embed_model, house)) if said.embed_model else None
 
     def reranker() -> Reranker | None:
+        if (ranker := ranking(said)).model:
+            return EngineReranker(house.desk, house.local_caller, ranker)
         return onnx_reranker(folder_of(said.rerank_model, house)) if said.rerank_model else None
 
     return Models(embedder, reranker, said.embed_weight)
+
+
+def ranking(said: Searching) -> Ranker:
+    """The engine's model that ranks, where the setting names one."""
+    return Ranker(engine_of(said.rerank_model), said.rerank_timeout_s)
 
 
 def folder_of(said: str, house: House) -> Path:
@@ -133,7 +146,8 @@ async def help_search(desk: Desk, ask: Ask, helpers: Helpers, asked: list[str]) 
     vector: tuple[float, ...] | None = None
     if helpers.embed:
         vector = await _vector(desk, ask, helpers.embed, meaning or question or asked[-1])
-    return Helped(question, meaning, vector)
+    reranker = CallersReranker(desk, ask, helpers.ranker) if helpers.ranker.model else None
+    return Helped(question, meaning, vector, reranker)
 
 
 async def _vector(desk: Desk, ask: Ask, model: str, text: str) -> tuple[float, ...]:

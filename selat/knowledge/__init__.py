@@ -5,7 +5,8 @@ from selat.knowledge.embed import Embedder, Entailer, Reranker, onnx_embedder, o
 from selat.knowledge.folders import Folder, is_below
 from selat.knowledge.inbox import Inbox, Parcel, Progress
 from selat.knowledge.language import detect, is_indonesian
-from selat.knowledge.library import Document, Library, Query, Shelf, State, admits, documents_of
+from selat.knowledge.library import Document, Findings, Library, Query, Shelf, State, admits, documents_of
+from selat.knowledge.near import FALLBACK as RERANK_FALLBACK
 from selat.knowledge.near import Models
 from selat.knowledge.orders import gives_orders
 from selat.knowledge.parse import SUFFIXES, Child, ParsedText
@@ -20,6 +21,7 @@ from selat.knowledge.store import Record, label_of
 __all__ = [
     "MARK",
     "PARSE_VERSION",
+    "RERANK_FALLBACK",
     "SUFFIXES",
     "Checked",
     "Child",
@@ -28,6 +30,7 @@ __all__ = [
     "Embedder",
     "Entailer",
     "FilePlace",
+    "Findings",
     "Folder",
     "Inbox",
     "Judged",

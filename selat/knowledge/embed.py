@@ -32,7 +32,11 @@ class Embedder(Protocol):
 class Reranker(Protocol):
     """Says how well each text answers a question: higher is better, comparable within one call."""
 
-    def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]: ...
+    def scores(self, question: str, texts: Sequence[str], label: Label, tenant: str) -> Sequence[float] | None:
+        """A score each, or None where none came in time or these texts, of `label` together, may not go to it."""
+
+    def close(self) -> None:
+        """Let go of whatever is held."""
 
 
 class Entailer(Protocol):

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from selat.core.caller import EVERY_GROUP
 from selat.core.errors import NotFound, Unavailable
 from selat.core.label import HIGHEST, LOWEST, Label
 from selat.core.passage import Hit, Passage, Source
+from selat.knowledge.embed import Reranker
 from selat.knowledge.folders import Folder, Folders, is_below
 from selat.knowledge.inbox import Inbox
 from selat.knowledge.language import detect
@@ -42,7 +44,8 @@ class Query:
     """A search: whose, where (`collection` empty for all), what, by whom (`clearance`, `groups`), and how many.
 
     `vector` is the question's, where someone made it before; empty: go by full text alone. `meaning` is the text
-    whose nearness counts, where that is another than `text`.
+    whose nearness counts, where that is another than `text`. `reranker` ranks for this search alone, in place of
+    the library's.
     """
 
     tenant: str
@@ -53,6 +56,16 @@ class Query:
     groups: frozenset[str] = frozenset()
     vector: tuple[float, ...] | None = None
     meaning: str = ""
+    reranker: Reranker | None = None
+
+
+class Findings(NamedTuple):
+    """Passages, best first, and how they are ordered: by `score`, `reranked` by a model, or as `rerank_fallback`
+    by score because that gave no order.
+    """
+
+    hits: list[Hit]
+    order: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +171,17 @@ class Library:
         self.near.refold(self)
 
     def search(self, query: Query) -> list[Hit]:
-        """Passages that answer best, only ones within the clearance, best first, at most `k`."""
-        return [Hit(candidate.passage, candidate.score) for candidate in self._ranked(query)[1][: query.k]]
+        """The passages of `find`."""
+        return self.find(query).hits
 
-    def evidence(self, query: Query) -> list[Hit]:
-        """As `search`, without what holds too little of the question to answer it, at most 3 of one document."""
-        question, ranked = self._ranked(query)
+    def find(self, query: Query) -> Findings:
+        """Passages that answer best, only ones within the clearance, best first, at most `k`."""
+        _, ranked, order = self._ranked(query)
+        return Findings([Hit(candidate.passage, candidate.score) for candidate in ranked[: query.k]], order)
+
+    def evidence(self, query: Query) -> Findings:
+        """As `find`, without what holds too little of the question to answer it, at most 3 of one document."""
+        question, ranked, order = self._ranked(query)
         found = answering(question, ranked, self._live(), FUSED if self.near.in_use else 1)
         taken: Counter[str] = Counter()
         hits: list[Hit] = []
@@ -171,7 +189,7 @@ class Library:
             taken[one.passage.source.document] += 1
             if taken[one.passage.source.document] <= OF_ONE:
                 hits.append(Hit(one.passage, one.score))
-        return hits[: query.k]
+        return Findings(hits[: query.k], order)
 
     def understand(self, text: str) -> Question:
         return understand(text, shared())
@@ -300,7 +318,7 @@ class Library:
         self.near.close()
         self.place.close()
 
-    def _ranked(self, query: Query) -> tuple[Question, list[Candidate]]:
+    def _ranked(self, query: Query) -> tuple[Question, list[Candidate], str]:
         index = self._live()
         index.renew()
         question = understand(query.text, shared(), index)
@@ -320,7 +338,7 @@ class Library:
         ]
         texts = self.store.stems({one.doc for one, _ in kept}, question.stems)
         ranked = self.near.fused(rank(question, Found(kept, wholes, texts), index), near)
-        return question, self.near.reranked(query.text, ranked)
+        return question, *self.near.reranked(query, ranked)
 
     def _groups(self, query: Query) -> frozenset[str]:
         return self.store.groups(query.tenant) if EVERY_GROUP in query.groups else query.groups

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, Protocol
 
 from selat.core.label import Label
@@ -23,6 +23,8 @@ VECTORS = "vectors"
 TOGETHER = 64  # documents that are embedded before they are written
 NEARNESS = 0.3  # what the nearest passage gains; a score by words alone is 0 to about 3 (dev splits, MiniLM)
 RERANKED = 20
+BY_SCORE, BY_MODEL, FALLBACK = "score", "reranked", "rerank_fallback"
+"""How passages were ordered: by score, anew by a reranker, or by score because that had nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Asked(Protocol):
     def meaning(self) -> str: ...
     @property
     def vector(self) -> tuple[float, ...] | None: ...
+    @property
+    def reranker(self) -> Reranker | None: ...
 
 
 class Writes(Protocol):
@@ -103,14 +107,18 @@ class Near:
         """Candidates with their nearness counted in."""
         return fuse(ranked, near, self._models.nearness)
 
-    def reranked(self, question: str, ranked: list[Candidate]) -> list[Candidate]:
-        """The first of the candidates in the order of the reranker, where there is one."""
+    def reranked(self, asked: Asked, ranked: list[Candidate]) -> tuple[list[Candidate], str]:
+        """The first of the candidates in the order of the reranker, where there is one; and how they stand."""
         head = ranked[:RERANKED]
-        if self.reranker is None or len(head) < 2:
-            return ranked
-        told = self.reranker.scores(question, [written(one.passage) for one in head])
+        reranker = asked.reranker or self.reranker
+        if reranker is None or len(head) < 2:
+            return ranked, BY_SCORE
+        label = reduce(Label.join, (one.passage.label for one in head))
+        told = reranker.scores(asked.text, [written(one.passage) for one in head], label, asked.tenant)
+        if told is None:
+            return ranked, FALLBACK
         order = sorted(range(len(head)), key=lambda place: -told[place])
-        return [*(head[place] for place in order), *ranked[RERANKED:]]
+        return [*(head[place] for place in order), *ranked[RERANKED:]], BY_MODEL
 
     def told(self) -> str:
         """Which vectors take part, in words."""
@@ -172,9 +180,10 @@ class Near:
             live.add([], docs)
 
     def close(self) -> None:
-        """Let go of the model, where one was used."""
-        if (embedder := self.__dict__.pop("embedder", None)) is not None:
-            embedder.close()
+        """Let go of the models, where they were used."""
+        for name in ("embedder", "reranker"):
+            if (model := self.__dict__.pop(name, None)) is not None:
+                model.close()
 
     def _fill(self, library: Writes, name: str, embedder: Embedder | None) -> None:
         vectors = self._place.vectors(name)

@@ -129,13 +129,17 @@ class OnnxReranker:
     def __init__(self, folder: Path) -> None:
         self._model = _Model(folder, "rerank_model")
 
-    def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+    def scores(self, question: str, texts: Sequence[str], label: Label, tenant: str) -> list[float]:
+        """A score each; nothing leaves this process, so every label may come."""
         out: list[float] = []
         for at in range(0, len(texts), TOGETHER):
             told, _ = self._model.run([(question, text) for text in texts[at : at + TOGETHER]])
             told = told.reshape(len(told), -1)
             out.extend(float(row[-1] - row[0]) if len(row) > 1 else float(row[0]) for row in told)
         return out
+
+    def close(self) -> None:
+        """Nothing is held that does not go by itself."""
 
 
 class OnnxEntailer:

@@ -28,7 +28,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 
 def answers(library: Library, question: str) -> bool:
-    return bool(library.evidence(Query("t", "guides", question, LOWEST, 6)))
+    return bool(library.evidence(Query("t", "guides", question, LOWEST, 6)).hits)
 
 
 @pytest.mark.parametrize("name", ["share", "fit", "subject", "dense", "telling"])
