@@ -64,7 +64,10 @@ def stand(options: Mapping[str, str]) -> None:
 
 
 def stop_on_signal() -> list[int]:
-    """A list that a first SIGINT or SIGTERM fills, one held back until now too; a second one ends the process."""
+    """A list that a first SIGINT or SIGTERM fills, one held back until now too; a second one ends the process.
+
+    Also where the parent left SIGINT ignored, as a shell does to what a script starts in the background.
+    """
     received: list[int] = []
 
     def note(number: int, _frame: object) -> None:
@@ -74,8 +77,7 @@ def stop_on_signal() -> list[int]:
         signal.signal(number, note)
 
     for number in STOPPING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, note)
+        signal.signal(number, note)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     return received
 
