@@ -62,6 +62,20 @@ def parse_specs(text: str, path: Path, kinds: Sequence[str] = KINDS) -> tuple[En
     return tuple(specs)
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Only one process at a time changes the file at `path`: a lock beside it. Raises: HomeBroken."""
+    try:
+        descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HomeBroken(f"cannot write beside {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 class EngineFile:
     """Adds to and takes from `engines.toml`. Two at once take turns; what would not load is not written."""
 
@@ -77,7 +91,7 @@ class EngineFile:
 
         Raises: Misused, when a field is wrong or the name is taken; HomeBroken, when the file already was.
         """
-        with self._locked():
+        with locked(self.path):
             name = str(fields.get("name", ""))
             if any(spec.name == name for spec in self.read()):
                 raise Misused(
@@ -99,7 +113,7 @@ class EngineFile:
 
     def remove(self, name: str) -> None:
         """Take an engine out. Raises: NotFound, naming those there are; HomeBroken."""
-        with self._locked():
+        with locked(self.path):
             names = [spec.name for spec in self.read()]
             if name not in names:
                 raise NotFound(f"no engine of that name in {self.path}; there: {', '.join(names) or 'none'}")
@@ -118,18 +132,6 @@ class EngineFile:
             return tomlkit.parse(self.path.read_text("utf-8"))
         except FileNotFoundError:
             return tomlkit.parse(_OPENING)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            descriptor = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise HomeBroken(f"cannot write beside {self.path}: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def _write(self, text: str) -> None:
         """Replace the file in one step: a crash leaves the old one or the new one, whole."""

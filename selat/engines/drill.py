@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ import msgspec
 from selat.core.drill import Drill, Maker
 from selat.core.errors import HomeBroken
 from selat.durable import replace, sync
+from selat.engines.config import locked
 from selat.engines.engine import Engine
 
 _log = logging.getLogger("selat.engines")
@@ -60,15 +59,8 @@ class DrillFile:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Only one process at a time starts, stops or ends a drill. Raises: HomeBroken."""
-        try:
-            descriptor = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise HomeBroken(f"cannot write beside {self.path}: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(self.path):
             yield
-        finally:
-            os.close(descriptor)
 
 
 class Drilling:
