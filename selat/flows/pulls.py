@@ -29,6 +29,8 @@ AT_ONCE = 3
 TELL_EVERY_S = 0.5
 RATE_OVER_S = 8.0
 STOP_GRACE_S = 2.0
+LEAVING_S = 20.0
+"""A pull says how it ended before its process is gone; so long may that take when it is begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +92,16 @@ class Pulling:
         self._leave_room()
         made = Pull(id=self.fresh_id(), wish=checked(wish), shown=shown, by=by, began=shelving.now())
         shelving.record("pull.begun", {"pull": made.id, "source": wish.source, "licence_accepted": wish.accepted})
-        self.pulls.save(made)
-        self.pulls.forget_old()
         self._start(made)
+        self.pulls.forget_old()
         return made
 
     def resume(self, pull_id: str, by: str) -> Pull:
         """Go on with a pull that is not running. Raises: NotFound, Misused, LedgerUnavailable."""
-        found = self.pulls.find(pull_id)
-        if found.state == DONE:
-            raise Misused("this pull is done; its model is on the shelf")
+        found = self._left(pull_id)
         self._leave_room()
-        if self.pulls.at_work(pull_id):
-            raise Misused("this pull is running already")
         self.shelving(by).record("pull.resumed", {"pull": found.id, "source": found.wish.source})
         again = msgspec.structs.replace(found, state=RUNNING, ended="", code="", reason="", interrupted=False)
-        self.pulls.save(again)
         self._start(again)
         return again
 
@@ -143,6 +139,19 @@ class Pulling:
             process.communicate()
         self._started = []
 
+    def _left(self, pull_id: str) -> Pull:
+        """A pull that no process is at any more. Raises: NotFound, Misused."""
+        deadline = time.monotonic() + LEAVING_S
+        while True:
+            found = self.pulls.find(pull_id)
+            if found.state == DONE:
+                raise Misused("this pull is done; its model is on the shelf")
+            if not self.pulls.at_work(pull_id):
+                return found
+            if found.state == RUNNING or time.monotonic() > deadline:
+                raise Misused("this pull is running already")
+            time.sleep(0.05)
+
     def _start(self, made: Pull) -> None:
         for over in [one for one in self._started if one.poll() is not None]:
             over.communicate()
@@ -150,6 +159,7 @@ class Pulling:
         with self.pulls.locked(made.id) as lock:
             if lock is None:
                 raise Misused("this pull is running already")
+            self.pulls.save(made)  # under its lock, or whoever looks now would call it interrupted
             self._started.append(self.launch(made.id, lock))
 
     def _running(self) -> list[Pull]:

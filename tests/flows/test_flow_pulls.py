@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -48,7 +50,7 @@ def begun(platform: Platform, wish: Wish) -> Pull:
 
 
 def until(platform: Platform, pull: Pull, *states: str) -> Pull:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = platform.pulling.pulls.find(pull.id)
         if (found.state in states and not platform.pulling.pulls.at_work(pull.id)) or found.interrupted:
@@ -58,7 +60,7 @@ def until(platform: Platform, pull: Pull, *states: str) -> Pull:
 
 
 def some_bytes(platform: Platform, pull: Pull) -> int:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if done := platform.pulling.pulls.progress(pull.id).done_bytes:
             return done
@@ -129,6 +131,28 @@ def test_a_pull_whose_gateway_is_gone_is_interrupted_and_can_be_resumed(
     assert (found.state, found.interrupted) == (RUNNING, True)
     hub.faults.clear()
     platform.pulling.resume(pull.id, BY)
+    assert until(platform, pull, DONE).state == DONE
+
+
+def test_a_pull_that_said_how_it_ended_is_begun_again_also_while_its_process_still_leaves(
+    platform: Platform, hub: HubServer
+) -> None:
+    hub.faults["model.safetensors"] = "lies"
+    pull = begun(platform, Wish(source="a/m"))
+    until(platform, pull, FAILED)
+    hub.faults.clear()
+    leaving, gone = threading.Event(), threading.Event()
+
+    def leave_late() -> None:
+        with platform.pulling.pulls.locked(pull.id):
+            leaving.set()
+            gone.wait(0.5)
+
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(leave_late)
+        assert leaving.wait(60)
+        assert platform.pulling.resume(pull.id, BY).state == RUNNING
+        late.result()
     assert until(platform, pull, DONE).state == DONE
 
 

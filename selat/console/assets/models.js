@@ -11,9 +11,9 @@ function show(row) {
 }
 
 /** Take the parts anew that ended pulls changed, as the server draws them. */
-async function renew() {
+async function take() {
   const response = await fetch(location.href, { redirect: "error" });
-  if (!response.ok) return;
+  if (!response.ok) throw new Error(response.statusText);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const id of ["pulls", "shelf"]) {
     const [old, made] = [$(`#${id}`), fresh.getElementById(id)];
@@ -33,14 +33,36 @@ function remember() {
 }
 
 const AGAIN_MS = 3000;
+const TRIES = 5;
 let source = null;
+let wanted = false;
+let taking = false;
+
+/** One after another, or an older page could come last; and again when it does not come: nothing else asks for it. */
+async function renew() {
+  wanted = true;
+  if (taking) return;
+  taking = true;
+  for (let failed = 0; wanted && failed < TRIES; ) {
+    wanted = false;
+    try {
+      await take();
+      failed = 0;
+    } catch {
+      failed += 1;
+      wanted = true;
+      await new Promise((over) => setTimeout(over, AGAIN_MS));
+    }
+  }
+  taking = false;
+}
 
 /** The browser comes again by itself when the line breaks, but not when a proxy or a gone session answers. */
 function watch() {
   source = new EventSource("/models/pulls/events");
   source.addEventListener("message", (event) => {
     const same = JSON.parse(event.data).map(show);
-    if (same.includes(false)) renew().catch(() => {});
+    if (same.includes(false)) renew();
   });
   source.addEventListener("over", () => source.close());
   source.addEventListener("error", () => {
