@@ -1,4 +1,4 @@
-"""Dense vectors beside the full text: int8 scanned exactly, the best rescored in float; HNSW for very many.
+"""Dense vectors beside the full text: int8 says which may be nearest, float32 which are; HNSW for very many.
 
 A folder of segments that are only ever added to, and a manifest that is replaced in one step: many processes
 read while one writes. Tenant, collection, groups and the three axes of the label are columns beside the vectors,
@@ -11,10 +11,10 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,18 @@ from selat.knowledge.scope import Scope
 
 VERSION = 1
 SCAN_LIMIT = 300_000  # vectors that are scanned exactly; when a filter leaves more, HNSW looks for them
-RESCORED = 100  # least candidates that are scored again in float
+RESCORED = 100  # least candidates that the graph is asked for
 MERGE_AT = 8  # segments, above which they become one
 _BLOCK = 4096
 _SPARSE = 0.3  # a filter that leaves a smaller share is applied before the scan, not after it
 _AXES = ("official", "cloud", "personal")
 _FRESH_S = 0.05
 
+_ROUNDED = 1e-5  # what the float sums themselves may be off
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +60,20 @@ class _Segment:
     axes: NDArray[np.uint8]
     scales: Floats
     small: NDArray[np.int8]
-    whole: NDArray[np.float16]
+    whole: Floats  # float16 where an earlier Selat wrote it
     alive: NDArray[np.bool_]
     graph: Any = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+class _Bounded(NamedTuple):
+    """Rows of a segment with the least and the most that the cosine of each may be."""
+
+    rows: Rows
+    least: Floats
+    most: Floats
 
 
 @dataclass(slots=True)
@@ -99,30 +110,19 @@ class Vectors:
     def search(self, asked: Floats, scope: Scope, k: int, exact: bool = False) -> list[tuple[int, float]]:
         """Row ids of the `k` nearest passages in scope, by cosine, nearest first.
 
-        Exact where the filter leaves `scan_limit` vectors or fewer, or where `exact` says so.
+        What the int8 products leave possible is scored in float, so they are the true `k` nearest where the filter
+        leaves `scan_limit` vectors or fewer. `exact` scores all in float, to measure by.
         """
         view = self._now()
         if not view.segments or len(asked) != view.dimension:
             return []
         asked = _unit(asked)
         allowed = [number for number, one in enumerate(view.scopes) if _in_scope(one, scope)]
-        small = _small(asked[None])[0][0]
-        found = []
-        for place, segment in enumerate(view.segments):
+        met = []
+        for segment in view.segments:
             mask = _mask(segment, allowed, len(view.scopes), scope)
-            rows, told = self._nearest(segment, (asked, small), mask, k, exact)
-            found.append((np.full(len(rows), place), rows, told))
-        places, rows, told = (np.concatenate(column) for column in zip(*found, strict=True))
-        most = min(max(RESCORED, 4 * k), len(rows))
-        best = np.argpartition(-told, most - 1)[:most] if most else np.zeros(0, np.intp)
-        scored: list[tuple[float, int]] = []
-        for place, segment in enumerate(view.segments):
-            mine = rows[best[places[best] == place]]
-            if len(mine):
-                floats = segment.whole[mine].astype(np.float32) @ asked
-                scored += zip(floats.tolist(), segment.ids[mine].tolist(), strict=True)
-        scored.sort(key=lambda one: (-one[0], one[1]))
-        return [(identity, score) for score, identity in scored[:k]]
+            met.append((segment, _all(mask) if exact else self._bounded(segment, asked, mask, k)))
+        return _nearest(asked, met, k)
 
     def known(self, ids: Sequence[int]) -> dict[int, Floats]:
         """The vectors that are held for these passages, so that a change of label embeds nothing anew."""
@@ -130,7 +130,7 @@ class Vectors:
         found: dict[int, Floats] = {}
         for segment in self._now().segments:
             for row in np.flatnonzero(np.isin(segment.ids, wanted) & segment.alive):
-                found[int(segment.ids[row])] = segment.whole[row].astype(np.float32)
+                found[int(segment.ids[row])] = np.array(segment.whole[row], np.float32)
         return found
 
     def add(self, vectors: Sequence[Vector], replaced: Sequence[int]) -> None:
@@ -146,7 +146,8 @@ class Vectors:
                 scopes.append(vector.scope)
         name = f"s{told['next']:06d}"
         if vectors:
-            self._write(name, _columns(vectors, [*scopes]))
+            for column, values in _columns(vectors, [*scopes]).items():
+                self._write(name, column, len(vectors), [values])
             told["dimension"] = len(vectors[0].values)
         told["segments"].append([name, len(vectors), [int(doc) for doc in replaced]])
         self._publish({**told, "scopes": scopes, "next": told["next"] + 1})
@@ -162,13 +163,10 @@ class Vectors:
         count = sum(len(rows) for _, rows in parts)
         name = f"s{told['next']:06d}"
         if count:
-            columns = {
-                column: np.concatenate([np.asarray(getattr(segment, column)[rows]) for segment, rows in parts])
-                for column in _COLUMNS
-            }
-            self._write(name, columns)
+            for column in _COLUMNS:
+                self._write(name, column, count, _pieces(column, parts))
             if count > self.scan_limit:
-                self._build_graph(name, columns["whole"])
+                self._build_graph(name)
         segments = [[name, count, []]] if count else []
         self._publish({**told, "segments": segments, "next": told["next"] + 1})
         for gone in old:
@@ -184,33 +182,27 @@ class Vectors:
             sought += len(exact)
         return found / sought if sought else 1.0
 
-    def _nearest(
-        self,
-        segment: _Segment,
-        both: tuple[Floats, NDArray[np.int8]],
-        mask: NDArray[np.bool_],
-        k: int,
-        exact: bool,
-    ) -> tuple[NDArray[np.intp], Floats]:
-        """Rows that may be scored in float, with their int8 products: the best, or those the graph leads to."""
-        asked, small = both
-        left = int(mask.sum())
-        most = min(max(RESCORED, 4 * k), left)
-        if not most:
-            return np.zeros(0, np.intp), np.zeros(0, np.float32)
-        if segment.graph is not None and left > self.scan_limit and not exact:
-            reach = min(len(segment), int(2 * most * len(segment) / left))
-            rows = np.asarray(segment.graph.search(asked, reach, exact=False).keys, np.intp)
-            rows = rows[mask[rows]]
-            return rows, _products(np.ascontiguousarray(segment.small[rows]), small) * segment.scales[rows]
-        if left < _SPARSE * len(segment):
-            rows = np.flatnonzero(mask)
-            told = _products(np.ascontiguousarray(segment.small[rows]), small) * segment.scales[rows]
+    def _bounded(self, segment: _Segment, asked: Floats, mask: NDArray[np.bool_], k: int) -> _Bounded:
+        """Rows that may be among the nearest, with what their int8 products leave possible of their cosines."""
+        (small,), (step,) = _small(asked[None])
+        rows = np.flatnonzero(mask)
+        if segment.graph is not None and len(rows) > self.scan_limit:
+            most = min(max(RESCORED, 4 * k), len(rows))
+            reach = min(len(segment), int(2 * most * len(segment) / len(rows)))
+            led_to = np.asarray(segment.graph.search(asked, reach, exact=False).keys, np.intp)
+            rows = led_to[mask[led_to]]
+        if not len(rows):
+            return _all(np.zeros(len(segment), np.bool_))
+        if len(rows) < _SPARSE * len(segment):
+            products = _products(np.ascontiguousarray(segment.small[rows]), small)
         else:
-            rows = np.arange(len(segment))
-            told = np.where(mask, _products(segment.small, small) * segment.scales, -np.inf)
-        best = np.argpartition(-told, most - 1)[:most]
-        return rows[best], told[best]
+            products = _products(segment.small, small)[rows]
+        scales = segment.scales[rows]
+        told = products * scales * step
+        # Cauchy-Schwarz: a row is off by at most half a step in each place, the question by what it lost.
+        lost = float(np.linalg.norm(asked - small * step))
+        off = (0.5 * len(asked) ** 0.5 * (1 + lost)) * scales + (lost + _ROUNDED)
+        return _Bounded(rows, told - off, told + off)
 
     def _now(self) -> _View:
         """The view of the last manifest; a new one by another process is noticed by its file."""
@@ -258,15 +250,22 @@ class Vectors:
             graph=_graph_of(graph) if graph.exists() else None,
         )
 
-    def _write(self, name: str, columns: dict[str, NDArray[Any]]) -> None:
-        for column, values in columns.items():
-            np.save(self.folder / f"{name}.{column}.npy", values)
+    def _write(self, name: str, column: str, count: int, pieces: Iterable[NDArray[Any]]) -> None:
+        """A column's file, piece by piece: all of it at once would be twice in memory."""
+        pieces = iter(pieces)
+        piece = next(pieces)
+        header = {"descr": piece.dtype.str, "fortran_order": False, "shape": (count, *piece.shape[1:])}
+        with (self.folder / f"{name}.{column}.npy").open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for one in (piece, *pieces):
+                file.write(np.ascontiguousarray(one).data)
 
-    def _build_graph(self, name: str, whole: NDArray[np.float16]) -> None:
+    def _build_graph(self, name: str) -> None:
         from usearch.index import Index
 
+        whole = np.load(self.folder / f"{name}.whole.npy", mmap_mode="r")
         graph = Index(ndim=whole.shape[1], metric="ip", dtype="i8")
-        graph.add(np.arange(len(whole)), whole.astype(np.float32))
+        graph.add(np.arange(len(whole)), whole)
         graph.save(str(self.folder / f"{name}.usearch"))
 
     def _read_manifest(self) -> dict[str, Any]:
@@ -298,8 +297,40 @@ def _columns(vectors: Sequence[Vector], scopes: list[tuple[str, ...]]) -> dict[s
         "axes": np.array([[int(getattr(one.label, axis)) for axis in _AXES] for one in vectors], np.uint8),
         "scales": scales,
         "small": small,
-        "whole": whole.astype(np.float16),
+        "whole": whole,
     }
+
+
+def _pieces(column: str, parts: Sequence[tuple[_Segment, Rows]]) -> Iterator[NDArray[Any]]:
+    """A column of these rows of these segments, in blocks."""
+    for segment, rows in parts:
+        values = getattr(segment, column)
+        for at in range(0, len(rows), _BLOCK):
+            piece = np.asarray(values[rows[at : at + _BLOCK]])
+            yield piece.astype(np.float32) if column == "whole" else piece
+
+
+def _all(mask: NDArray[np.bool_]) -> _Bounded:
+    """Rows of which nothing is known."""
+    rows = np.flatnonzero(mask)
+    ends = np.ones(len(rows), np.float32)
+    return _Bounded(rows, -ends, ends)
+
+
+def _nearest(asked: Floats, met: Sequence[tuple[_Segment, _Bounded]], k: int) -> list[tuple[int, float]]:
+    """The nearest in float of those whose greatest possible cosine reaches the least possible of `k` others."""
+    least = np.concatenate([bounded.least for _, bounded in met])
+    bar = np.partition(least, -k)[-k] if len(least) > k else -np.inf
+    scores, ids = [np.zeros(0, np.float32)], [np.zeros(0, np.int64)]
+    for segment, bounded in met:
+        rows = bounded.rows[bounded.most >= bar]
+        for at in range(0, len(rows), _BLOCK):
+            some = rows[at : at + _BLOCK]
+            scores.append(segment.whole[some].astype(np.float32, copy=False) @ asked)
+            ids.append(segment.ids[some])
+    told, named = np.concatenate(scores), np.concatenate(ids)
+    best = np.lexsort((named, -told))[:k]
+    return list(zip(named[best].tolist(), told[best].tolist(), strict=True))
 
 
 def _in_scope(one: tuple[str, str, str], scope: Scope) -> bool:
