@@ -22,6 +22,8 @@ _PREFIXES: tuple[tuple[str, tuple[str, ...]], ...] = (
 _CIRCUMFIXES = (("ke", "an"), ("peng", "an"), ("pem", "an"), ("pen", "an"), ("per", "an"), ("di", "kan"),
                 ("meng", "kan"), ("mem", "kan"), ("men", "kan"))  # fmt: skip
 _SHORTEST = 3
+# Of two roots that a melted letter leaves open, the one that is meant: `pengurusan` is to manage, seldom to slim.
+_RATHER = {"kurus": "urus"}
 
 
 @cache
@@ -44,7 +46,7 @@ def malay_root(word: str) -> str:
         for candidate in _heads(tail):
             if len(candidate) > len(best) and candidate in known:
                 best = candidate
-    return best
+    return _RATHER.get(best, best) if best not in word else best
 
 
 def strip_circumfix(word: str) -> str:

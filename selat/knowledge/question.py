@@ -24,13 +24,17 @@ WEAK = 0.5  # weight of everyday words: seldom what a question is about
 WEAK_PART = 0.35
 PART = 0.6
 LATIN = ("ms", "en")
+_BREAKS = ("mengikut", "menurut", "by")  # `doctors of the government by state` asks for no state government
+_YEAR_WORDS = ("tahun", "year")
 LEFTOVER = 0.35  # weight of a Chinese pair or Tamil word that no glossary entry explains
 _PIECE = re.compile(rf"[a-z]{{0,3}}[0-9]+(?:[.,][0-9]+)+|[a-z0-9]+|[{HAN}]+|[{TAMIL}]+|[^\W_]+")
+_YEAR = re.compile(r"(?:19|20)[0-9][0-9]")
 _TWICE = re.compile(r"^([a-z]{3,})2$")
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 
 _WEAK_WORDS = (
     "data statistik statistics maklumat information jumlah bilangan number kadar rate senarai list purata"
+    " peratus peratusan percent percentage proportion nisbah ratio share history sejarah angka figures count total"
 )
 _WEAK = frozenset(stem(word) for word in _WEAK_WORDS.split())
 
@@ -105,6 +109,11 @@ def understand(text: str, glossary: Glossary, vocabulary: Vocabulary | None = No
     return Question(detect(written), tuple(unique.values())[:MOST], written)
 
 
+def is_year(asked: Stems) -> bool:
+    """Whether a concept is a year: few documents name each one that they speak of."""
+    return len(asked) == 1 and _YEAR.fullmatch(asked[0]) is not None
+
+
 def _spelled_out(word: str, vocabulary: Vocabulary | None) -> Iterator[str]:
     """A word as written in full: short forms, `kedai2`, `mahalll`.
 
@@ -122,7 +131,16 @@ def _spelled_out(word: str, vocabulary: Vocabulary | None) -> Iterator[str]:
 
 
 def _latin(found: list[str], glossary: Glossary, vocabulary: Vocabulary | None) -> Iterator[Concept]:
-    kept = [stem(word) for word in found if word not in stopwords()]
+    """Concepts between the words that part what is asked for from what it is broken down by."""
+    begin = 0
+    for at, word in enumerate([*found, _BREAKS[0]]):
+        if word in _BREAKS:
+            yield from _run(found[begin:at], glossary, vocabulary)
+            begin = at + 1
+
+
+def _run(found: list[str], glossary: Glossary, vocabulary: Vocabulary | None) -> Iterator[Concept]:
+    kept = [stem(word) for word in _without_year_words(found) if word not in stopwords()]
     at = 0
     while at < len(kept):
         for size in range(min(glossary.longest, len(kept) - at), 0, -1):
@@ -132,6 +150,13 @@ def _latin(found: list[str], glossary: Glossary, vocabulary: Vocabulary | None) 
                 break
         yield _concept(asked, equals, glossary, vocabulary)
         at += size
+
+
+def _without_year_words(found: list[str]) -> Iterator[str]:
+    """`tahun 1995` asks for 1995, and for nothing called a year."""
+    for word, after in zip(found, [*found[1:], ""], strict=True):
+        if word not in _YEAR_WORDS or not _YEAR.fullmatch(after):
+            yield word
 
 
 def _concept(
@@ -145,7 +170,7 @@ def _concept(
     if vocabulary and len(asked) == 1 and not equals and not vocabulary.frequency(asked[0]):
         for near in vocabulary.near(asked[0]):
             ways.setdefault((near,), CORRECTED)
-    weak = len(asked) == 1 and (asked[0] in _WEAK or terms.is_everyday(asked))
+    weak = len(asked) == 1 and (asked[0] in _WEAK or terms.is_everyday(asked) or is_year(asked))
     return Concept(asked, Clause(tuple(ways.items()), WEAK if weak else 1.0), WEAK_PART if weak else 1.0)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from selat.core.label import Label
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)

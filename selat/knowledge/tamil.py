@@ -12,12 +12,15 @@ _WRITTEN = (
 )
 _ENDINGS = tuple(sorted(_WRITTEN.split(), key=len, reverse=True))
 _SHORTEST = 3
+_AFTER_N = ("டில்", "டின்")  # part of the noun after ண்: `ஆண்டில்` is in a year (`ஆண்டு`), not of males (`ஆண்`)
 _SIGNS = "ாிீுூெேைொோௌ்"
 
 
 def tamil_stem(word: str) -> str:
     """The word without its ending and without a trailing vowel sign or pulli; at least 3 code points stay."""
     for ending in _ENDINGS:
+        if ending in _AFTER_N and word.endswith(f"ண்{ending}"):
+            continue
         if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST:
             word = word[: -len(ending)]
             break

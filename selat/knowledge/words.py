@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from selat.knowledge.english import english_stem
-from selat.knowledge.malay import malay_root, strip_circumfix
+from selat.knowledge.malay import malay_root, roots, strip_circumfix
 from selat.knowledge.tamil import tamil_stem
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -20,6 +20,12 @@ _DECIMALS = re.compile(r"\.[0-9]"), re.compile(",[0-9]")  # a fixed first letter
 # ASCII to lower-case letters and digits, all else to spaces: five times faster than the pattern.
 _LETTERS = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
 _MAX_CACHE = 300_000
+# Words whose ends only look like affixes, under the stem they keep: an `orange` is no person, a baby no pig.
+_FAMILIES = (
+    "orange oranges", "baby babies", "base bases based", "partial partially", "united", "peanut peanuts", "goods",
+    "fare fares", "lived", "family families", "supply supplies supplied supplying", "assembly assemblies",
+)  # fmt: skip
+_KEPT = {form: forms.split()[0] for forms in _FAMILIES for form in forms.split()}
 
 
 def _bare_letters() -> dict[int, str]:
@@ -81,9 +87,11 @@ def _stem(word: str) -> str:
         return tamil_stem(word)
     if not word.isascii() or not word.isalpha() or len(word) < 4:
         return word
-    root = malay_root(word)
-    if root:
-        return root
+    kept = _KEPT.get(word) or malay_root(word)
+    if kept:
+        return kept
+    if word[-1] == "s" and word[:-1] in roots():
+        return word[:-1]  # `hospitals`: a root that both languages have
     bare = strip_circumfix(word)
     return bare if bare != word else english_stem(word)
 

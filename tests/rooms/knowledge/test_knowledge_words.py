@@ -29,6 +29,7 @@ cemar pencemaran tercemar | hutan kehutanan perhutanan | ikan perikanan | tumpan
 daftar pendaftaran berdaftar mendaftar | guna pengguna penggunaan menggunakan | niaga perniagaan peniaga berniaga
 nyata penyata kenyataan menyatakan | putus keputusan memutuskan | ukur pengukuran | kerap kekerapan
 serta penyertaan menyertai | pilih pemilihan pilihan memilih | kuat kekuatan memperkuat | baharu diperbaharui
+urus pengurusan menguruskan | peruntuk peruntukan memperuntukkan diperuntukkan | sekutu persekutuan
 kenal pengenalan memperkenalkan | adil keadilan ketidakadilan | undang perundangan | undi pengundi mengundi
 """
 
@@ -50,6 +51,10 @@ def test_the_malay_stemmer_is_right_on_its_list() -> None:
         ("births", "birth"),
         ("மாநிலங்களின்", "மாநிலங்கள்"),
         ("வேலையின்மை", "வேலையின்மையின்"),
+        ("ஆண்டு", "ஆண்டில்"),
+        ("family", "families"),
+        ("supply", "supplies"),
+        ("hospital", "hospitals"),
     ],
 )
 def test_forms_of_a_word_meet(one: str, other: str) -> None:
@@ -58,6 +63,33 @@ def test_forms_of_a_word_meet(one: str, other: str) -> None:
 
 def test_english_words_are_not_taken_apart_as_malay() -> None:
     assert [stem(word) for word in ("person", "perform")] == ["person", "perform"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("orange", "orang"),
+        ("baby", "babi"),
+        ("based", "bas"),
+        ("goods", "good"),
+        ("fares", "far"),
+        ("peruntukan", "untuk"),
+        ("ஆண்டில்", "ஆண்"),
+    ],
+)
+def test_words_that_only_look_alike_stay_apart(one: str, other: str) -> None:
+    assert stem(one) != stem(other)
+
+
+def test_what_a_question_is_broken_down_by_joins_nothing_before_it() -> None:
+    asked = [concept.asked for concept in understand("doktor gigi kerajaan mengikut negeri", shared()).concepts]
+    assert {("kerajaan",), ("negeri",)} <= set(asked)
+
+
+def test_a_year_stands_for_itself_and_says_little() -> None:
+    (year,) = [one for one in understand("penduduk pada tahun 1985", shared()).concepts if one.asked == ("1985",)]
+    assert year.part < 1
+    assert not any(one.asked == ("tahun",) for one in understand("pada tahun 1985", shared()).concepts)
     assert stem("kereta") == "kereta"
 
 
