@@ -1,12 +1,18 @@
-"""Writing files so that after a crash each is whole or absent, and its folder knows it."""
+"""Writing files so that after a crash each is whole or absent, and its folder knows it; a full disk in words."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
+
+from selat.core.errors import Unavailable
 
 data_sync = getattr(os, "fdatasync", os.fsync)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -35,6 +41,23 @@ def fill(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True) ->
         os.close(descriptor)
 
 
+def create(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file that must not be there yet, durable with its name. Raises: FileExistsError, OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync([path.parent])
+
+
+def settle(file: IO[bytes] | IO[str]) -> None:
+    """Make what was written to an open file so far durable. Raises: OSError."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """Write every byte; a short write (a disk nearly full) goes on until it is done or fails. Raises: OSError."""
     view = memoryview(data)
@@ -57,3 +80,14 @@ def make_folder(path: Path) -> None:
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     sync(folder.parent for folder in reversed(missing))
+
+
+@contextlib.contextmanager
+def told_if_full(folder: Path, then: str) -> Iterator[None]:
+    """Says in words that a disk is full and what to do `then`. Raises: Unavailable; other errors stay."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise Unavailable(f"the disk of {folder} is full, or takes no file so large: {then}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
@@ -12,13 +11,14 @@ from pathlib import Path
 
 from selat.bundles.manifest import Item
 from selat.bundles.opened import Opened
-from selat.core.errors import HomeBusy, Unavailable
-from selat.durable import replace
+from selat.core.errors import HomeBusy
+from selat.durable import replace, settle, told_if_full
 
 NOTED_BYTES = 1 << 20
 """Files from this size on are made durable and noted one by one, so that they are not read twice; the small ones
 are read again."""
 _NOTES = "verified"
+_AGAIN = "make room and import again; it goes on from here"
 
 
 class Stage:
@@ -88,7 +88,7 @@ class Stage:
             elif path is None or item.sha256 in written:
                 opened.check(item, lambda piece: told(len(piece)))
             else:
-                with _told_if_full(self.folder):
+                with told_if_full(self.folder, _AGAIN):
                     self._write(opened, item, path, told)
                 written.add(item.sha256)
             if item.size_bytes >= NOTED_BYTES and item.sha256 not in self._noted:
@@ -105,7 +105,7 @@ class Stage:
 
             opened.check(item, sink)
             if item.size_bytes >= NOTED_BYTES:
-                os.fsync(file.fileno())
+                settle(file)
         fresh.chmod(0o600)
         fresh.rename(path)
 
@@ -118,8 +118,7 @@ class Stage:
         self._noted[digest] = seen
         with (self.folder / _NOTES).open("a", encoding="ascii") as file:
             file.write(" ".join([digest, *map(str, seen), "."]) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            settle(file)
 
     def _read(self) -> Iterator[tuple[str, list[int]]]:
         """A line that a crash cut off lacks its full stop and counts for nothing."""
@@ -139,15 +138,3 @@ def _seen(path: Path) -> list[int]:
     except FileNotFoundError:
         return [-1]
     return [stat.st_ctime_ns, stat.st_ino, stat.st_size]
-
-
-@contextlib.contextmanager
-def _told_if_full(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise Unavailable(
-            f"the disk of {folder} is full: make room and import again; it goes on from here"
-        ) from error

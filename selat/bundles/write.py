@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import os
@@ -17,7 +16,7 @@ from selat.bundles.cover import COVER
 from selat.bundles.manifest import MANIFEST, Item, Manifest
 from selat.bundles.opened import BLOCK, PIECE_BYTES, TAIL, padded, tar_head
 from selat.core.errors import BundleBroken, Misused, Unavailable
-from selat.durable import sync, write_all
+from selat.durable import settle, sync, told_if_full, write_all
 
 SPARE_BYTES = 16 << 20
 
@@ -60,7 +59,7 @@ def write_bundle(
     fresh = out.with_name(f".{out.name}.{os.getpid()}.new")
     writer: _Tar | _Folder = _Tar(fresh) if out.suffix == ".tar" else _Folder(fresh)
     try:
-        with _told_if_full(out.parent):
+        with _told(out.parent):
             with writer as whole:
                 whole.put(COVER, note)
                 whole.put(MANIFEST, manifest.to_bytes())
@@ -85,7 +84,7 @@ class _Tar:
         try:
             if kind is None:
                 write_all(self._file.fileno(), TAIL)
-                os.fsync(self._file.fileno())
+                settle(self._file)
         finally:
             self._file.close()
 
@@ -123,7 +122,7 @@ class _Folder:
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb", buffering=0) as file:
             yield file
-            os.fsync(file.fileno())
+            settle(file)
 
 
 def _pour(piece: Piece, writer: _Tar | _Folder, told: Callable[[int], object]) -> None:
@@ -143,10 +142,9 @@ def _pour(piece: Piece, writer: _Tar | _Folder, told: Callable[[int], object]) -
 
 
 @contextlib.contextmanager
-def _told_if_full(folder: Path) -> Iterator[None]:
+def _told(folder: Path) -> Iterator[None]:
     try:
-        yield
+        with told_if_full(folder, "make room, or choose another place"):
+            yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise Unavailable(f"{folder} is full or takes no file so large; choose another place") from error
         raise Misused(f"{folder}: {error.strerror}; choose another place") from error

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from selat import durable
 from selat.core.errors import Misused, NotFound
 from selat.knowledge.store import Store
 
@@ -105,7 +106,7 @@ class Inbox:
         """
         with draft.open("rb") as file:
             name = hashlib.file_digest(file, "sha256").hexdigest() + Path(parcel.name).suffix.lower()
-            os.fsync(file.fileno())
+            durable.settle(file)
         kept = replace(parcel, original=name, step=WAITING, reason="", tries=0, history=(Step(WAITING, _now()),))
         old = self.find(*parcel.place)
         with self._store.connection() as connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import replace
 from pathlib import Path
@@ -37,15 +36,9 @@ def save_signer(path: Path, signer: Signer) -> None:
     """
     durable.make_folder(path.parent)
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        durable.create(path, signer.secret_text().encode())
     except FileExistsError:
         raise LedgerBroken(f"{path} exists: a key is never overwritten; move it away first") from None
-    try:
-        durable.write_all(fd, signer.secret_text().encode())
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    durable.sync([path.parent])
 
 
 def load_signer(path: Path) -> Signer:

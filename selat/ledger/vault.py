@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -67,13 +66,7 @@ class Vault:
                     "then gone, every entry and receipt stays valid"
                 )
             durable.make_folder(self._key_file.parent)
-            fd = os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                durable.write_all(fd, secrets.token_bytes(KEY_BYTES))
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            durable.sync([self._key_file.parent])
+            durable.create(self._key_file, secrets.token_bytes(KEY_BYTES))
         self._make_tables()
         self._settle_form()
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
-from selat.core.errors import HomeBusy, Unavailable
+from selat import durable
+from selat.core.errors import HomeBusy
 
 
 @contextlib.contextmanager
@@ -27,17 +28,9 @@ def held(path: Path, *, alone: bool, wait: bool = True) -> Iterator[None]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def told_if_full(folder: Path) -> Iterator[None]:
-    """Says what a full disk means in words. Raises: Unavailable."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise Unavailable(
-            f"the disk of {folder} is full: make room (selat model gc) and try again; what is whole is kept"
-        ) from error
+def told_if_full(folder: Path) -> AbstractContextManager[None]:
+    """Says what a full disk means for the shelf. Raises: Unavailable."""
+    return durable.told_if_full(folder, "make room (selat model gc) and try again; what is whole is kept")
 
 
 @contextlib.contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from selat import durable
 from selat.bundles import Item, read_item
 from selat.core.errors import PolicyBroken
 from selat.flows.bundles.parts import Arrival, Gathered, House, Planned
@@ -108,10 +108,7 @@ def _lay(folder: Path, files: Mapping[str, bytes]) -> None:
     for path, data in files.items():
         target = folder / path.removeprefix("policy/")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        durable.fill(target, data)
     if not (folder / SCHEMA).exists():
         raise PolicyBroken(f"the bundle's policies have no {SCHEMA}; export them again")
 
