@@ -44,6 +44,33 @@ def open_engine(where: Path | str) -> sa.Engine:
     return engine
 
 
+def key(name: str, length: int = 64) -> sa.Column[str]:
+    """A column of the primary key: an id, as all rooms bound theirs."""
+    return sa.Column(name, sa.String(length), primary_key=True)
+
+
+def text(name: str, length: int = 200, **options: Any) -> sa.Column[str]:
+    """A text that is always there; at most `length` characters, which only PostgreSQL enforces."""
+    return sa.Column(name, sa.String(length), nullable=False, **options)
+
+
+def number(name: str, kind: type[sa.Integer], **options: Any) -> sa.Column[int]:
+    """A whole number that is always there."""
+    return sa.Column(name, kind, nullable=False, **options)
+
+
+def moment(name: str, *, nullable: bool = True) -> sa.Column[str]:
+    """When something happened (UTC, ISO 8601); null while it has not."""
+    return sa.Column(name, sa.String(32), nullable=nullable)
+
+
+def state(name: str, metadata: sa.MetaData, *more: sa.Column[Any]) -> sa.Table:
+    """The table of one row that holds a room's schema version, and what else it counts there."""
+    return sa.Table(
+        name, metadata, sa.Column("id", sa.Integer, primary_key=True), number("schema_version", sa.Integer), *more
+    )
+
+
 class Step(NamedTuple):
     """A change of one table, in SQL that both databases speak; left out where that table is only now made."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from selat.tables import Step, Tables
+from selat.tables import Step, Tables, key, moment, number, state, text
 
 GROUPS_LENGTH = 2000
 metadata = sa.MetaData()
@@ -12,109 +12,102 @@ metadata = sa.MetaData()
 tenants = sa.Table(
     "tenants",
     metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("highest_label", sa.String(200), nullable=False),
-    sa.Column("prompt_label", sa.String(200), nullable=False),
-    sa.Column("profile", sa.String(32), nullable=False),
-    sa.Column("content_days", sa.Integer, nullable=False),
-    sa.Column("created", sa.String(32), nullable=False),
+    key("id"),
+    text("highest_label"),
+    text("prompt_label"),
+    text("profile", 32),
+    number("content_days", sa.Integer),
+    moment("created", nullable=False),
 )
 
 purposes = sa.Table(
     "purposes",
     metadata,
     sa.Column("tenant", sa.ForeignKey("tenants.id"), primary_key=True),
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("name_ms", sa.String(200), nullable=False),
-    sa.Column("name_en", sa.String(200), nullable=False),
+    key("id"),
+    text("name_ms"),
+    text("name_en"),
     sa.Column("needs_passport", sa.Boolean, nullable=False),
-    sa.Column("created", sa.String(32), nullable=False),
+    moment("created", nullable=False),
 )
 
 keys = sa.Table(
     "keys",
     metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
+    key("id"),
     sa.Column("tenant", sa.ForeignKey("tenants.id"), nullable=False, index=True),
-    sa.Column("name", sa.String(200), nullable=False),
+    text("name"),
     sa.Column("hash", sa.LargeBinary(32), nullable=False, unique=True),
-    sa.Column("roles", sa.String(200), nullable=False),
-    sa.Column("scopes", sa.String(200), nullable=False),
-    sa.Column("clearance", sa.String(200), nullable=False),
-    sa.Column("created", sa.String(32), nullable=False),
-    sa.Column("expires", sa.String(32), nullable=True),
-    sa.Column("revoked", sa.String(32), nullable=True),
-    sa.Column("last_used", sa.String(32), nullable=True),
+    text("roles"),
+    text("scopes"),
+    text("clearance"),
+    moment("created", nullable=False),
+    moment("expires"),
+    moment("revoked"),
+    moment("last_used"),
     sa.Column("rotated_from", sa.String(64), nullable=True),
-    sa.Column("groups", sa.String(GROUPS_LENGTH), nullable=False, server_default=""),
+    text("groups", GROUPS_LENGTH, server_default=""),
 )
 
 people = sa.Table(
     "people",
     metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
+    key("id"),
     sa.Column("tenant", sa.ForeignKey("tenants.id"), nullable=False),
-    sa.Column("login", sa.String(100), nullable=False),
-    sa.Column("name", sa.String(200), nullable=False),
-    sa.Column("roles", sa.String(200), nullable=False),
-    sa.Column("clearance", sa.String(200), nullable=False),
-    sa.Column("groups", sa.String(GROUPS_LENGTH), nullable=False),
+    text("login", 100),
+    text("name"),
+    text("roles"),
+    text("clearance"),
+    text("groups", GROUPS_LENGTH),
     sa.Column("password", sa.String(200), nullable=True),
     sa.Column("totp", sa.String(200), nullable=True),
-    sa.Column("totp_step", sa.BigInteger, nullable=False),
-    sa.Column("created", sa.String(32), nullable=False),
-    sa.Column("disabled", sa.String(32), nullable=True),
-    sa.Column("last_seen", sa.String(32), nullable=True),
+    number("totp_step", sa.BigInteger),
+    moment("created", nullable=False),
+    moment("disabled"),
+    moment("last_seen"),
     sa.UniqueConstraint("tenant", "login"),
 )
 
 sessions = sa.Table(
     "sessions",
     metadata,
-    sa.Column("hash", sa.String(64), primary_key=True),
+    key("hash"),
     sa.Column("tenant", sa.ForeignKey("tenants.id"), nullable=False),
-    sa.Column("holder", sa.String(64), nullable=False, index=True),
-    sa.Column("name", sa.String(200), nullable=False),
-    sa.Column("roles", sa.String(200), nullable=False),
-    sa.Column("clearance", sa.String(200), nullable=False),
-    sa.Column("groups", sa.String(GROUPS_LENGTH), nullable=False),
-    sa.Column("begun", sa.BigInteger, nullable=False),
-    sa.Column("seen", sa.BigInteger, nullable=False),
+    text("holder", 64, index=True),
+    text("name"),
+    text("roles"),
+    text("clearance"),
+    text("groups", GROUPS_LENGTH),
+    number("begun", sa.BigInteger),
+    number("seen", sa.BigInteger),
 )
 
 links = sa.Table(
     "links",
     metadata,
-    sa.Column("hash", sa.String(64), primary_key=True),
+    key("hash"),
     sa.Column("tenant", sa.ForeignKey("tenants.id"), nullable=False),
-    sa.Column("person", sa.String(64), nullable=False),
-    sa.Column("expires", sa.BigInteger, nullable=False),
+    text("person", 64),
+    number("expires", sa.BigInteger),
 )
 
 attempts = sa.Table(
     "attempts",
     metadata,
-    sa.Column("bucket", sa.String(64), primary_key=True),
-    sa.Column("tries", sa.Integer, nullable=False),
-    sa.Column("since", sa.BigInteger, nullable=False),
+    key("bucket"),
+    number("tries", sa.Integer),
+    number("since", sa.BigInteger),
 )
 
 preferences = sa.Table(
     "preferences",
     metadata,
-    sa.Column("holder", sa.String(64), primary_key=True),
-    sa.Column("language", sa.String(8), nullable=False),
-    sa.Column("theme", sa.String(8), nullable=False),
+    key("holder"),
+    text("language", 8),
+    text("theme", 8),
 )
 
-identity_state = sa.Table(
-    "identity_state",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("schema_version", sa.Integer, nullable=False),
-    sa.Column("changes", sa.BigInteger, nullable=False, default=0),
-)
-
+identity_state = state("identity_state", metadata, number("changes", sa.BigInteger, default=0))
 
 # A step leads from schema N to N + 1; tables that are new need none.
 TABLES = Tables(

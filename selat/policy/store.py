@@ -4,87 +4,82 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from selat.tables import Tables
+from selat.tables import Tables, key, moment, number, state, text
 
 metadata = sa.MetaData()
 
 instruments = sa.Table(
     "instruments",
     metadata,
-    sa.Column("tenant", sa.String(64), primary_key=True),
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("kind", sa.String(32), nullable=False),
-    sa.Column("title", sa.String(200), nullable=False),
-    sa.Column("hash", sa.String(64), nullable=False),
-    sa.Column("ground", sa.String(16), nullable=False),
-    sa.Column("destinations", sa.String(200), nullable=False),
-    sa.Column("starts", sa.String(10), nullable=False),
+    key("tenant"),
+    key("id"),
+    text("kind", 32),
+    text("title"),
+    text("hash", 64),
+    text("ground", 16),
+    text("destinations"),
+    text("starts", 10),
     sa.Column("ends", sa.String(10), nullable=True),
-    sa.Column("withdrawn", sa.String(32), nullable=True),
+    moment("withdrawn"),
 )
 
 incidents = sa.Table(
     "incidents",
     metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("tenant", sa.String(64), nullable=False, index=True),
-    sa.Column("title", sa.String(200), nullable=False),
-    sa.Column("kinds", sa.String(64), nullable=False),
-    sa.Column("noticed", sa.String(32), nullable=False),
+    key("id"),
+    text("tenant", 64, index=True),
+    text("title"),
+    text("kinds", 64),
+    moment("noticed", nullable=False),
     sa.Column("affected", sa.BigInteger, nullable=True),
-    sa.Column("closed", sa.String(32), nullable=True),
+    moment("closed"),
 )
 
 incident_steps = sa.Table(
     "incident_steps",
     metadata,
     sa.Column("incident", sa.ForeignKey("incidents.id"), primary_key=True),
-    sa.Column("rule", sa.String(64), primary_key=True),
-    sa.Column("done", sa.String(32), nullable=False),
-    sa.Column("reference", sa.String(200), nullable=False),
-    sa.Column("late_reason", sa.String(500), nullable=False),
+    key("rule"),
+    moment("done", nullable=False),
+    text("reference"),
+    text("late_reason", 500),
 )
 
 quota_limits = sa.Table(
     "quota_limits",
     metadata,
-    sa.Column("tenant", sa.String(64), primary_key=True),
-    sa.Column("scope", sa.String(128), primary_key=True),
-    sa.Column("period", sa.String(8), primary_key=True),
-    sa.Column("unit", sa.String(16), primary_key=True),
-    sa.Column("amount", sa.BigInteger, nullable=False),
+    key("tenant"),
+    key("scope", 128),
+    key("period", 8),
+    key("unit", 16),
+    number("amount", sa.BigInteger),
 )
 
 quota_used = sa.Table(
     "quota_used",
     metadata,
-    sa.Column("tenant", sa.String(64), primary_key=True),
-    sa.Column("scope", sa.String(128), primary_key=True),
-    sa.Column("period", sa.String(8), primary_key=True),
-    sa.Column("unit", sa.String(16), primary_key=True),
+    key("tenant"),
+    key("scope", 128),
+    key("period", 8),
+    key("unit", 16),
     sa.Column("window_start", sa.BigInteger, primary_key=True),
-    sa.Column("used", sa.BigInteger, nullable=False),
+    number("used", sa.BigInteger),
 )
 
 quota_state = sa.Table(
     "quota_state",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("changes", sa.BigInteger, nullable=False),
+    number("changes", sa.BigInteger),
 )
 
-policy_state = sa.Table(
-    "policy_state",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("schema_version", sa.Integer, nullable=False),
-)
+policy_state = state("policy_state", metadata)
 
 answer_labels = sa.Table(
     "answer_labels",
     metadata,
     sa.Column("digest", sa.LargeBinary(16), primary_key=True),
-    sa.Column("label", sa.String(200), nullable=False),
+    text("label"),
     sa.Column("day", sa.Integer, nullable=False, index=True),
 )
 
