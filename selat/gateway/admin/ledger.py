@@ -11,6 +11,7 @@ from msgspec import Meta
 from selat.core.errors import Unavailable
 from selat.gateway.admin.route import ANYONE, OVERSEERS, PREFIX, Route, Visit
 from selat.gateway.admin.words import Asked, Text, Told
+from selat.ledger import Asked as AskedRequest
 from selat.ledger import Question, check, query
 
 MOST_CHECKED = 250_000
@@ -56,29 +57,6 @@ class LedgerQuery(Asked):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
-class AskedCard(Told):
-    """One request: its opening or refusal, and how it ended (`closed_leaf` is -1 while it is open)."""
-
-    receipt: str
-    leaf: int
-    closed_leaf: int
-    time: str
-    tenant: str
-    caller: str
-    purpose: str
-    api: str
-    model: str
-    engine: str
-    label: str
-    decision: str
-    rules: str
-    outcome: str
-    status: int
-    prompt_tokens: int
-    completion_tokens: int
-    duration_ms: int
-
-
 def check_(visit: Visit) -> object:
     """One at a time: it reads the whole log."""
     size = visit.platform.book.size
@@ -113,7 +91,7 @@ def query_(visit: Visit) -> object:
         open_only=asked.open,
         limit=asked.limit,
     )
-    return [asdict(one) for one in query(visit.platform.home.ledger, question)]
+    return list(query(visit.platform.home.ledger, question))
 
 
 ROUTES: tuple[Route, ...] = (
@@ -124,7 +102,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         *("GET", f"{PREFIX}/ledger/requests", ANYONE, "Requests: who asked what, and what was decided."),
-        *(query_, list[AskedCard]),
+        *(query_, list[AskedRequest]),
         query=LedgerQuery,
     ),
 )
