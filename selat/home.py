@@ -57,6 +57,11 @@ class Home:
         return self.path / "knowledge"
 
     @property
+    def exams(self) -> Path:
+        """The database of evals: what was sat, and how it came out."""
+        return self.path / "evals" / "evals.db"
+
+    @property
     def cache(self) -> Path:
         return self.path / "cache"
 

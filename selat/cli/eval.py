@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -73,7 +72,7 @@ def list_(
 ) -> None:
     """The packs that can be sat; with --runs, the runs so far, the newest first."""
     if runs:
-        with open_platform(home) as platform, _store(platform) as store:
+        with open_platform(home) as platform, closing(Store(platform.home.exams)) as store:
             found = store.runs()
         if json_:
             show_json([_run_json(run) for run in found])
@@ -158,7 +157,7 @@ def resume(
 ) -> None:
     """Go on with a run that was killed or stopped: only what has no answer yet is asked."""
     with open_platform(home) as platform:
-        with _store(platform) as store:
+        with closing(Store(platform.home.exams)) as store:
             budget = Budget(at_once, 0, max_tokens, minutes * 60)
             plan = resumed(store.run(run_id), store, now, budget)
         was = plan.run.subject
@@ -175,7 +174,7 @@ def show_(
     json_: JsonOption = False,
 ) -> None:
     """A run's scores with their intervals, and what stood beside them."""
-    with open_platform(home) as platform, _store(platform) as store:
+    with open_platform(home) as platform, closing(Store(platform.home.exams)) as store:
         found = store.run(run_id)
         summaries = [summary for _, summary in results_of(store, found)]
     _show(found, summaries, json_)
@@ -196,7 +195,7 @@ def report(
     """Write a run as a page: plots, tables, every item with what was asked and answered."""
     if language not in LANGUAGES or out.suffix not in (".html", ".md"):
         raise Misused("--language is ms or en, and --out ends in .html or .md")
-    with open_platform(home) as platform, _store(platform) as store:
+    with open_platform(home) as platform, closing(Store(platform.home.exams)) as store:
         found = store.run(run_id)
         scored = tuple(store.scored(found.id))
         packs, summaries = zip(*results_of(store, found), strict=True)
@@ -226,7 +225,7 @@ def compare_(
     json_: JsonOption = False,
 ) -> None:
     """Two runs on the same samples: the difference with its interval, or that there are not enough to tell."""
-    with open_platform(home) as platform, _store(platform) as store:
+    with open_platform(home) as platform, closing(Store(platform.home.exams)) as store:
         a, b = store.run(first), store.run(second)
         if a.scoring != b.scoring:
             raise Misused(f"one run was scored by {a.scoring}, the other by {b.scoring}: these are not compared")
@@ -262,15 +261,6 @@ def new(
         show(str(path))
 
 
-@contextmanager
-def _store(platform: Platform) -> Iterator[Store]:
-    store = Store(platform.home.path / "evals" / "evals.db")
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 def _sit(platform: Platform, plan: Plan, pool_name: str, json_: bool) -> None:
     pool, subject = choose_pool(pool_name or platform.settings.jobs_pool), plan.run.subject
     opening: Open[Sample, Reply] = partial(examiner, platform.home.path, subject)
@@ -278,7 +268,7 @@ def _sit(platform: Platform, plan: Plan, pool_name: str, json_: bool) -> None:
         opening = opened(putting(platform.desk(), platform.local_caller(), subject))
     packs = ", ".join(pack.name for pack in plan.packs)
     say(f"run {plan.run.id}: {plan.run.subject.model} @ {plan.run.subject.engine} sits {packs}")
-    with _store(platform) as store, progress(packs, None) as bar:
+    with closing(Store(platform.home.exams)) as store, progress(packs, None) as bar:
         told_s = 0.0
 
         def tell(at: Progress) -> None:

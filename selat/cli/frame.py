@@ -6,10 +6,10 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol, TypeVar
 
 import typer
 from rich.console import Console
@@ -57,6 +57,35 @@ def show(text: str) -> None:
 def show_json(value: object) -> None:
     """Print a result as one JSON document on stdout."""
     show(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a result to a file that must not be there yet. Raises: Misused."""
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        raise Misused(f"cannot write {path}: {error.strerror}") from error
+
+
+class Row(Protocol):
+    """Something that a list shows."""
+
+    def to_json(self) -> object: ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+def show_rows(rows: Sequence[R], line: Callable[[R], str], nothing: str, *, json_: bool) -> None:
+    """Print a list: as one JSON document, or a line each; where there is none, say what to do."""
+    if json_:
+        show_json([row.to_json() for row in rows])
+        return
+    for row in rows:
+        show(line(row))
+    if not rows:
+        say(nothing)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from selat.app import fresh_id, open_platform
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, show_rows
 from selat.core.errors import Misused
 from selat.policy.incidents import Duty, Incident, Step, stamp
 
@@ -44,14 +44,7 @@ def list_(home: HomeOption = None, tenant: TenantOption = "default", json_: Json
     """The tenant's incidents, oldest first."""
     with open_platform(home) as platform:
         found = platform.duties.incidents.all(tenant)
-    if json_:
-        show_json([one.to_json() for one in found])
-        return
-    for one in found:
-        state = f"closed {stamp(one.closed)}" if one.closed else "open"
-        show(f"{one.id}  noticed {stamp(one.noticed)}  {','.join(sorted(one.kinds))}  {state}  {one.title}")
-    if not found:
-        say("no incidents")
+    show_rows(found, _line, "no incidents", json_=json_)
 
 
 @app.command("show")
@@ -135,3 +128,8 @@ def _instant(text: str) -> datetime:
     if moment.tzinfo is None:
         raise Misused(f"'{text}' has no zone; write it as 2026-11-22T09:30+08:00")
     return moment
+
+
+def _line(one: Incident) -> str:
+    state = f"closed {stamp(one.closed)}" if one.closed else "open"
+    return f"{one.id}  noticed {stamp(one.noticed)}  {','.join(sorted(one.kinds))}  {state}  {one.title}"

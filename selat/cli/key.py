@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from selat.app import open_platform
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, show_rows
 from selat.core.label import parse_label
 from selat.identity import KeyRecord, KeyWish, NewKey
 
@@ -57,13 +57,7 @@ def list_(home: HomeOption = None, tenant: TenantOption = "default", json_: Json
     with open_platform(home) as platform:
         platform.keys.tenant(tenant)
         records = platform.keys.list(tenant)
-    if json_:
-        show_json([record.to_json() for record in records])
-        return
-    for record in records:
-        show(_line(record))
-    if not records:
-        say("no keys yet; make one: selat key create")
+    show_rows(records, _line, "no keys yet; make one: selat key create", json_=json_)
 
 
 @app.command()

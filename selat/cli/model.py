@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +51,7 @@ def promote(
         files = weigh(weights or own_weights(chosen)), weigh(chat_template)
         subject = subject_of(chosen, name, files[0].digest, files[1].digest)
         bars = read_bars(platform.home.path / "promotion.toml", purpose)
-        with _store(platform) as store:
+        with closing(Store(platform.home.exams)) as store:
             passport = _passport(platform, subject, store)
         wish = Wish(subject, purpose, bars, *files)
         judged = promote_flow(wish, passport, registry_of(platform), platform.record)
@@ -156,12 +155,3 @@ def _verified(row: Row) -> str:
 def registry_of(platform: Platform) -> Registry:
     """The passports and promotions of a home."""
     return Registry(platform.home.path / "passports", platform.home.keys / "passport.key")
-
-
-@contextmanager
-def _store(platform: Platform) -> Iterator[Store]:
-    store = Store(platform.home.path / "evals" / "evals.db")
-    try:
-        yield store
-    finally:
-        store.close()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from selat.app import DEFAULT_TENANT, Platform, open_platform
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, show_rows
 from selat.core.errors import Misused
 from selat.core.label import parse_label
 from selat.identity.people import Person, PersonWish, Rights, by_login
@@ -80,13 +80,7 @@ def list_(home: HomeOption = None, tenant: TenantOption = "default", json_: Json
     with open_platform(home) as platform:
         platform.keys.tenant(tenant)
         found = platform.people.list(tenant)
-    if json_:
-        show_json([one.to_json() for one in found])
-        return
-    for one in found:
-        show(_line(one))
-    if not found:
-        say("nobody yet; add someone: selat person add LOGIN")
+    show_rows(found, _line, "nobody yet; add someone: selat person add LOGIN", json_=json_)
 
 
 @app.command()

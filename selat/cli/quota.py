@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from selat.app import open_platform
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, show_rows
 from selat.core.errors import Misused
 from selat.policy.quota import Limit, Usage
 
@@ -56,13 +56,7 @@ def list_(home: HomeOption = None, tenant: TenantOption = "default", json_: Json
     with open_platform(home) as platform:
         platform.keys.tenant(tenant)
         found = platform.quota.usage(tenant)
-    if json_:
-        show_json([one.to_json() for one in found])
-        return
-    for one in found:
-        show(_line(one))
-    if not found:
-        say("no limits; set one: selat quota set --per day --requests 1000")
+    show_rows(found, _line, "no limits; set one: selat quota set --per day --requests 1000", json_=json_)
 
 
 @app.command()

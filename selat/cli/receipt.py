@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from selat.cli.frame import HomeOption, JsonOption, say, show_json
+from selat.cli.frame import HomeOption, JsonOption, say, show_json, write_new
 from selat.cli.place import ledger_at
-from selat.core.errors import Misused, NotFound
+from selat.core.errors import NotFound
 from selat.flows.receipt import of_tenant
 from selat.ledger import Book, export
 from selat.policy import digest, load_packs
@@ -40,11 +40,7 @@ def export_(
     shelf = load_packs()
     packs = {digest(hashes): hashes for hashes in map(shelf.hashes, shelf.profiles)}
     data = export(book, receipt, disclose=not withhold, packs=packs)
-    try:
-        with output.open("xb") as file:
-            file.write(data)
-    except OSError as error:
-        raise Misused(f"cannot write {output}: {error.strerror}") from error
+    write_new(output, data)
     if json_:
         show_json({"receipt": receipt, "file": str(output), "bytes": len(data)})
     else:

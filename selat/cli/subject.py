@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, write_new
 from selat.cli.place import ledger_at
 from selat.core.errors import Misused, NotFound
 from selat.ledger import Book, Subject, erase, expire, export, find
@@ -65,11 +65,7 @@ def export_(
     if not held:
         raise NotFound("subject: nothing is held of them under this tenant")
     data = export(Book(place), *(one.receipt for one in held))
-    try:
-        with output.open("xb") as file:
-            file.write(data)
-    except OSError as error:
-        raise Misused(f"cannot write {output}: {error.strerror}") from error
+    write_new(output, data)
     if json_:
         show_json({"bundle": str(output), "requests": len(held), "bytes": len(data)})
     else:

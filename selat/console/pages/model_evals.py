@@ -99,7 +99,7 @@ async def show(view: View) -> Response:
 
 
 def _path(view: View) -> Path:
-    found: Path = view.house.platform.home.path / "evals" / "evals.db"
+    found: Path = view.house.platform.home.exams
     return found
 
 

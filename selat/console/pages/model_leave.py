@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,13 +50,10 @@ def registry_of(view: View) -> Registry:
 def bench_of(view: View) -> Iterator[Bench]:
     """What standings are made from. Its database belongs to the thread that opens it."""
     platform, registry = view.house.platform, registry_of(view)
-    store = Store(platform.home.path / "evals" / "evals.db")
-    try:
+    with closing(Store(platform.home.exams)) as store:
         claims = Claims(registry.folder)
         bars = platform.home.path / "promotion.toml"
         yield Bench(store, platform.models, registry, bars, lambda: (fresh_id(), now()), claims.of)
-    finally:
-        store.close()
 
 
 async def show(view: View) -> Response:

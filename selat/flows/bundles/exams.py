@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -33,15 +34,11 @@ class Sitting(msgspec.Struct, frozen=True):
 
 def gather(house: House, into: Gathered) -> None:
     """Every complete run, and each pack as it was when it was sat."""
-    path = _folder(house) / "evals.db"
-    if path.exists():
-        store = Store(path)
-        try:
+    if house.home.exams.exists():
+        with closing(Store(house.home.exams)) as store:
             for run in store.runs():
                 if run.state == COMPLETE:
                     _gather_one(store, run, into)
-        finally:
-            store.close()
     into.counts["runs"] = sum(piece.item.kind == "run" for piece in into.pieces.values())
 
 
