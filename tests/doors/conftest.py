@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doors_kit import Running, engines_toml, start
+from doors_kit import Running, a_home, engines_toml, start
 
 from selat.testing import Upstream
 
@@ -23,11 +23,7 @@ def upstream() -> Iterator[Upstream]:
 def selat(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One Selat for all door tests that do not break it."""
     folder = tmp_path_factory.mktemp("selat")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
-    (home / "selat.toml").write_text("head_timeout_s = 2.0\nbody_timeout_s = 2.0\n")
+    home = a_home(folder, upstream, "head_timeout_s = 2.0\nbody_timeout_s = 2.0\n")
     running = start(home, upstream, folder / "log")
     yield running
     assert running.stop() == 0, running.log.read_text()
@@ -60,13 +56,10 @@ def console_selat(
 ) -> Iterator[tuple[Running, dict[str, str]]]:
     """A Selat of the console tests' own, and the people that they made in it."""
     folder = tmp_path_factory.mktemp("console")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
     models = '"tells:0.05" = "tells:0.05"\n"tells:0.005" = "tells:0.005"\n"tells:0.0005" = "tells:0.0005"\n'
     teller = f'[[engine]]\nname = "pencerita"\nkind = "openai"\nurl = "{upstream.url}"\n'
     teller += f'site = {{ jurisdiction = "MY" }}\n[engine.models]\n{models}'
-    (home / "engines.toml").write_text(engines_toml(upstream) + teller)
+    home = a_home(folder, upstream, engines=teller)
     running = start(home, upstream, folder / "log")
     yield running, {}
     assert running.stop() == 0, running.log.read_text()

@@ -116,6 +116,17 @@ site = {{ jurisdiction = "MY" }}
 """
 
 
+def a_home(folder: Path, upstream: Upstream, settings: str = "", engines: str = "") -> Path:
+    """A home in the folder with the upstream's engines and these settings; nothing runs yet."""
+    home = folder / "home"
+    home.mkdir(parents=True)
+    (home / "home.toml").write_text("version = 1\n")
+    (home / "engines.toml").write_text(engines_toml(upstream) + engines)
+    if settings:
+        (home / "selat.toml").write_text(settings)
+    return home
+
+
 def start(home: Path, upstream: Upstream, log: Path, *options: str) -> Running:
     """Start `selat up` on a home and wait for its first answer."""
     command = [sys.executable, "-m", "selat", "up", "--home", str(home), "--port", "0", "--json", *options]

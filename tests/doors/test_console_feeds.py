@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import a_browser, engines_toml, start
+from conftest import a_browser
 from console_kit import Console, end_session, picture, until
+from doors_kit import a_home, start
 from hub_server import HubServer, Repo
 from models_kit import safetensors
 from playwright.sync_api import Page
@@ -31,11 +32,7 @@ def small(upstream: Upstream, hub: HubServer, tmp_path_factory: pytest.TempPathF
     """A Selat that takes files up to 60 MB and may be stopped, with a browser before it."""
     sync_api = pytest.importorskip("playwright.sync_api")
     folder = tmp_path_factory.mktemp("small")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
-    (home / "selat.toml").write_text(f'upload_limit_bytes = {LIMIT_BYTES}\nmodel_hub = "{hub.url}"\n')
+    home = a_home(folder, upstream, f'upload_limit_bytes = {LIMIT_BYTES}\nmodel_hub = "{hub.url}"\n')
     with a_browser(sync_api) as browser:
         console = Console(start(home, upstream, folder / "log"), browser)
         yield console

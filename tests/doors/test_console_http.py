@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Running, engines_toml, start
+from doors_kit import Running, a_home, start
 
 from selat.app import Platform
 from selat.console import PLACES, is_for_people
@@ -76,10 +76,7 @@ class Visitor:
 @pytest.fixture(scope="module")
 def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("site")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
+    home = a_home(folder, upstream)
     running = start(home, upstream, folder / "log")
     platform = Platform(Home(home), "test")
     platform.changes().create_tenant(Tenant("lain"))

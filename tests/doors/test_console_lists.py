@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import a_browser, start
+from conftest import a_browser
 from console_kit import HIGH, Console
-from doors_kit import children
+from doors_kit import children, start
 from playwright.sync_api import Page
 
 from selat.app import Platform, fresh_id, furnish, now

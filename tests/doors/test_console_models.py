@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import a_browser, engines_toml, start
+from conftest import a_browser
 from console_kit import HIGH, Console, entry, picture
+from doors_kit import a_home, start
 from hub_server import HubServer, Repo
 from models_kit import README, safetensors
 from playwright.sync_api import Page
@@ -51,11 +52,7 @@ def shelf(upstream: Upstream, hub: HubServer, tmp_path_factory: pytest.TempPathF
     """A Selat whose hub is ours, with a browser before it."""
     sync_api = pytest.importorskip("playwright.sync_api")
     folder = tmp_path_factory.mktemp("shelf")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
-    (home / "selat.toml").write_text(f'model_hub = "{hub.url}"\n')
+    home = a_home(folder, upstream, f'model_hub = "{hub.url}"\n')
     with a_browser(sync_api) as browser:
         running = start(home, upstream, folder / "log")
         yield Console(running, browser)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from console_kit import Console
-from doors_kit import engines_toml, start
+from doors_kit import a_home, start
 from oidc_server import CLIENT, SECRET, OpenIDProvider
 from oidc_server import running as openid
 
@@ -31,10 +31,7 @@ def console_selat(
 ) -> Iterator[tuple[Any, dict[str, str]]]:
     """A Selat whose people come through the provider."""
     folder = tmp_path_factory.mktemp("oidc")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
+    home = a_home(folder, upstream)
     (home / "oidc.toml").write_text(
         f'[[provider]]\nissuer = "{provider.issuer}"\naudience = "selat"\ntenant = "default"\n'
         f'client_id = "{CLIENT}"\nclient_secret_env = "TEST_OIDC_SECRET"\nclearance = "terhad"\n'

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import engines_toml, start
 from console_kit import HIGH, Console, busy
-from doors_kit import Running
+from doors_kit import Running, a_home, start
 from playwright.sync_api import Page
 
 from selat.testing import Upstream
@@ -27,10 +26,7 @@ PAINTED = """() => new Promise((done) => {
 
 
 def begun(folder: Path, upstream: Upstream) -> Running:
-    home = folder / "home"
-    home.mkdir(parents=True)
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
+    home = a_home(folder, upstream)
     return start(home, upstream, folder / "log")
 
 

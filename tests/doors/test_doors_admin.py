@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from conftest import Running, engines_toml, start
+from doors_kit import Running, a_home, start
 
 from selat.app import Platform
 from selat.core.caller import ROLES
@@ -53,10 +53,7 @@ class Admin:
 @pytest.fixture(scope="module")
 def admin(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     folder = tmp_path_factory.mktemp("admin")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
+    home = a_home(folder, upstream)
     running = start(home, upstream, folder / "log")
     platform = Platform(Home(home), "test")
     keys, secrets = {}, {}

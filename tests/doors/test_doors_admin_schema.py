@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from conftest import Running, engines_toml, start
+from doors_kit import Running, a_home, start
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -31,10 +31,7 @@ api = schemathesis.openapi.from_dict(document(ROUTES), config=config)
 def admin(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Address and the key of one who holds every role: nothing is kept from the tests by a 403."""
     folder = tmp_path_factory.mktemp("schema")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
+    home = a_home(folder, upstream)
     running: Running = start(home, upstream, folder / "log")
     platform = Platform(Home(home), "test")
     secret = platform.create_key(KeyWish("all", frozenset(ROLES), HIGHEST)).secret

@@ -11,7 +11,7 @@ from typing import Any
 
 import openai
 import pytest
-from conftest import Running, engines_toml, start
+from doors_kit import Running, a_home, start
 from oidc_server import OpenIDProvider
 from oidc_server import running as openid
 from typer.testing import CliRunner
@@ -35,10 +35,7 @@ def governed(
     upstream: Upstream, provider: OpenIDProvider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("governed")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
+    home = a_home(folder, upstream)
     (home / "oidc.toml").write_text(
         f'[[provider]]\nissuer = "{provider.issuer}"\naudience = "selat"\ntenant = "default"\n'
         'roles = { "selat-officer" = "officer" }\n'

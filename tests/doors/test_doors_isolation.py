@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import typer.main
-from conftest import Running, engines_toml, start
+from doors_kit import Running, a_home, start
 from typer.testing import CliRunner
 
 from selat.app import Platform
@@ -266,10 +266,7 @@ class Ours:
 @pytest.fixture(scope="module")
 def ours(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ours]:
     folder = tmp_path_factory.mktemp("isolation")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
+    home = a_home(folder, upstream)
     running = start(home, upstream, folder / "log")
     platform = Platform(Home(home), "test")
     platform.keys.ensure_tenant(Tenant(NEIGHBOUR))

@@ -13,7 +13,7 @@ from typing import Any
 
 import openai
 import pytest
-from doors_kit import Running, engines_toml
+from doors_kit import Running, a_home
 
 from selat.core.errors import EngineUnreachable
 from selat.gateway.http import Request
@@ -41,11 +41,7 @@ def logged() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def chatty(upstream: Upstream, tmp_path: Path, fresh: Callable[..., Running]) -> Running:
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
-    (home / "selat.toml").write_text("log_requests = 1.0\n")
+    a_home(tmp_path, upstream, "log_requests = 1.0\n")
     return fresh()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from conftest import Running, engines_toml, start
+from doors_kit import Running, a_home, start
 
 from selat.app import Platform
 from selat.core.label import HIGHEST, parse_label
@@ -53,11 +53,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("upload")
-    home = folder / "home"
-    home.mkdir()
-    (home / "home.toml").write_text("version = 1\n")
-    (home / "engines.toml").write_text(engines_toml(upstream))
-    (home / "selat.toml").write_text("upload_limit_bytes = 300000\nupload_timeout_s = 1.5\n")
+    home = a_home(folder, upstream, "upload_limit_bytes = 300000\nupload_timeout_s = 1.5\n")
     running = start(home, upstream, folder / "log", "--workers", "2")
     platform = Platform(Home(home), "test")
     wishes = {

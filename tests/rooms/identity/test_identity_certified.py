@@ -17,15 +17,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from oidc_kit import eventually, provider_at, tokens_of
 
-from selat.core.caller import Caller
 from selat.core.errors import Unauthenticated, Unavailable
 from selat.core.label import parse_label
 from selat.identity import Tenant
 from selat.identity import oidc as oidc_module
 from selat.identity.keys import NOT_ACCEPTED
 from selat.identity.login import Login
-from selat.identity.oidc import Provider, Tokens
+from selat.identity.oidc import Tokens
 
 ROOT = Path(__file__).parents[3]
 MODULES = ROOT / ".make" / "oidc"
@@ -80,34 +80,9 @@ def certified() -> Iterator[Certified]:
         process.wait(10)
 
 
-def settings(certified: Certified, **changes: Any) -> Provider:
-    one = Provider(
-        certified.issuer,
-        "selat",
-        "default",
-        roles={"selat-officer": "officer", "selat-builder": "builder"},
-        clearance=parse_label("terhad"),
-        client_id="selat-console",
-        client_secret="console-secret",
-    )
-    return replace(one, **changes)
-
-
 @pytest.fixture
 def tokens(certified: Certified) -> Tokens:
-    tokens = Tokens([settings(certified)], lambda name: Tenant(name), b"k" * 32)
-    tokens.refresh(certified.issuer)
-    return tokens
-
-
-def eventually(tokens: Tokens, token: str) -> Caller:
-    deadline = time.monotonic() + 5
-    while True:
-        try:
-            return tokens.identify(token)
-        except Unavailable:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+    return tokens_of(provider_at(certified.issuer))
 
 
 def refused(tokens: Tokens, token: str) -> None:
@@ -126,7 +101,7 @@ def test_its_access_tokens_identify_a_caller(certified: Certified, tokens: Token
 def test_another_audience_or_issuer_is_refused(certified: Certified, tokens: Tokens) -> None:
     refused(tokens, certified.token("elsewhere"))
     assert tokens.identify(certified.token())
-    other = Tokens([settings(certified, issuer="http://127.0.0.1:1")], lambda name: Tenant(name), b"k" * 32)
+    other = Tokens([provider_at("http://127.0.0.1:1")], lambda name: Tenant(name), b"k" * 32)
     refused(other, certified.token())
 
 
@@ -137,7 +112,7 @@ def test_a_minute_of_skew_is_allowed_and_no_more(
     token = certified.token()
     now = time.time()
     for offset_s, good in ((-50, True), (-90, False), (300 + 50, True), (300 + 90, False)):
-        fresh = Tokens([settings(certified)], lambda name: Tenant(name), b"k" * 32)
+        fresh = Tokens([provider_at(certified.issuer)], lambda name: Tenant(name), b"k" * 32)
         fresh.refresh(certified.issuer)
         with monkeypatch.context() as patched:
             patched.setattr(oidc_module.time, "time", lambda offset_s=offset_s: now + offset_s)

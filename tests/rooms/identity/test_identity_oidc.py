@@ -17,15 +17,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from joserfc.jwk import RSAKey
-from oidc_server import CLIENT, REDIRECT, SECRET, OpenIDProvider, running
+from oidc_kit import eventually, provider_at, tokens_of
+from oidc_server import REDIRECT, OpenIDProvider, running
 
-from selat.core.caller import Caller
 from selat.core.errors import HomeBroken, Unauthenticated, Unavailable
 from selat.core.label import parse_label
 from selat.identity import Tenant
 from selat.identity.keys import NOT_ACCEPTED
 from selat.identity.login import Login, Pending
-from selat.identity.oidc import Provider, Tokens
+from selat.identity.oidc import Tokens
 from selat.identity.providers import read_providers
 
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # the provider's own rule: http, on loopback here
@@ -37,34 +37,9 @@ def provider() -> Iterator[OpenIDProvider]:
         yield provider
 
 
-def settings(provider: OpenIDProvider, **changes: Any) -> Provider:
-    one = Provider(
-        provider.issuer,
-        "selat",
-        "default",
-        roles={"selat-officer": "officer", "selat-builder": "builder"},
-        clearance=parse_label("terhad"),
-        client_id=CLIENT,
-        client_secret=SECRET,
-    )
-    return replace(one, **changes)
-
-
 @pytest.fixture
 def tokens(provider: OpenIDProvider) -> Tokens:
-    tokens = Tokens([settings(provider)], lambda name: Tenant(name), b"k" * 32)
-    tokens.refresh(provider.issuer)
-    return tokens
-
-
-def eventually(tokens: Tokens, token: str) -> Caller:
-    deadline = time.monotonic() + 5
-    while True:
-        try:
-            return tokens.identify(token)
-        except Unavailable:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+    return tokens_of(provider_at(provider.issuer))
 
 
 def test_a_token_identifies_its_caller_without_naming_the_person(provider: OpenIDProvider, tokens: Tokens) -> None:
@@ -76,7 +51,7 @@ def test_a_token_identifies_its_caller_without_naming_the_person(provider: OpenI
     assert "aminah" not in repr(caller)
     assert tokens.identify(provider.sign(sub="other@example.my")).key != caller.key
     assert tokens.identify(provider.sign(jti="2")).key == caller.key
-    other = Tokens([settings(provider)], lambda name: Tenant(name), b"j" * 32)
+    other = Tokens([provider_at(provider.issuer)], lambda name: Tenant(name), b"j" * 32)
     other.refresh(provider.issuer)
     assert other.identify(provider.sign()).key != caller.key
 
@@ -164,7 +139,7 @@ def test_a_provider_that_is_down_keeps_known_keys_working(provider: OpenIDProvid
     provider.down = True
     tokens.refresh(provider.issuer)
     assert tokens.identify(provider.sign())
-    fresh = Tokens([settings(provider)], lambda name: Tenant(name), b"k" * 32)
+    fresh = Tokens([provider_at(provider.issuer)], lambda name: Tenant(name), b"k" * 32)
     with pytest.raises(Unavailable):
         fresh.identify(provider.sign())
     with pytest.raises(Unavailable, match="cannot be reached"):
