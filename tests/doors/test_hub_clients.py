@@ -9,15 +9,13 @@ import hashlib
 import json
 import os
 import re
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cutting import Cutting
 from doors_kit import Running
 from models_kit import put, safetensors
 
@@ -38,54 +36,6 @@ def usable() -> bool:
 
 
 pytestmark = pytest.mark.skipif(not usable(), reason="needs torch and transformers in .make/torch")
-
-
-class Cutting:
-    """A proxy that passes bytes on, and cuts the first answers that get longer than `most` bytes."""
-
-    def __init__(self, port: int, most: int, cuts: int) -> None:
-        self.heads: list[str] = []
-        self._port, self._most, self._cuts = port, most, cuts
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self) -> None:
-        self._listening.close()
-
-    def _serve(self) -> None:
-        try:
-            while True:
-                near, _ = self._listening.accept()
-                far = socket.create_connection(("127.0.0.1", self._port))
-                threading.Thread(target=self._up, args=(near, far), daemon=True).start()
-                threading.Thread(target=self._down, args=(far, near), daemon=True).start()
-        except OSError:
-            return
-
-    def _up(self, near: socket.socket, far: socket.socket) -> None:
-        try:
-            while data := near.recv(65536):
-                self.heads.append(data.decode("latin-1"))
-                far.sendall(data)
-            far.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def _down(self, far: socket.socket, near: socket.socket) -> None:
-        passed = 0
-        with closing(far), closing(near):
-            try:
-                while data := far.recv(65536):
-                    passed += len(data)
-                    if passed > self._most and self._cuts:
-                        self._cuts -= 1
-                        break
-                    near.sendall(data)
-                # Closing alone says nothing while the other thread still reads.
-                near.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return
 
 
 def run(*words: str, port: int = 0, key: str = "", home: Path | None = None) -> Any:
