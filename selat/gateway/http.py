@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import secrets
 import time
 from collections import deque
@@ -182,6 +183,23 @@ class Request:
         chunked = self.chunks_known and not self.sized
         connection.transport.write(b"%x\r\n%b\r\n" % (len(body), body) if chunked else body)
         return connection.writable
+
+    async def vacate(self) -> int | None:
+        """A descriptor of the caller's socket once all that was written has left us, to send what follows by.
+
+        None where bytes do not go out as they are (TLS of our own). Whoever takes it closes it.
+        Raises: ConnectionResetError.
+        """
+        connection, transport = self._connection, self._connection.transport
+        if self.secure:
+            return None
+        transport.set_write_buffer_limits(high=0)
+        if connection.writable is not None:
+            await connection.writable
+        transport.set_write_buffer_limits()
+        if transport.is_closing():
+            raise ConnectionResetError("the caller is gone")
+        return os.dup(transport.get_extra_info("socket").fileno())
 
     async def respond(self, status: int, body: bytes, content_type: bytes = JSON, extra: Extra = ()) -> None:
         """A whole response; to HEAD without its body."""

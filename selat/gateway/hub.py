@@ -22,9 +22,10 @@ from selat.gateway.completions import caller_of
 from selat.gateway.door import Door
 from selat.gateway.errors import MethodNotAllowed
 from selat.gateway.http import JSON, Request
+from selat.gateway.straight import send_straight
 from selat.identity import KEY_PREFIX
 from selat.models import Model, ModelFile
-from selat.models.reading import Reading
+from selat.models.reading import FileReading, Reading
 
 R = TypeVar("R")
 PREFIX = "/hf/"
@@ -226,14 +227,16 @@ def span(wanted: str, unless: str, file: ModelFile) -> tuple[int, int]:
 async def _send(
     request: Request, reading: Reading, left: int, head: tuple[int, list[tuple[bytes, bytes]]]
 ) -> None:
-    """`left` bytes in pieces, so memory stays at two of them, whatever the file.
+    """`left` bytes: from this machine's disk by the kernel, else in pieces, two of them in memory at most.
 
-    What the kernel has in memory is read at once; the rest in a thread, one piece ahead of what goes out.
+    Of those, what the kernel has in memory is read at once; the rest in a thread, one ahead of what goes out.
     """
     status, extra = head
     ahead: Future[bytes] | None = None
     try:
         await request.start(status, BINARY, extra, size_bytes=left)
+        if isinstance(reading, FileReading) and left > AT_HAND_BYTES:
+            left = await send_straight(request, reading, left, _reader, STALL_S)
         while left:
             piece = b"" if ahead is not None else reading.at_hand(AT_HAND_BYTES)
             if piece:

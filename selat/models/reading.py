@@ -51,6 +51,16 @@ class FileReading:
         self._offset += len(data)
         return data
 
+    def send(self, descriptor: int, size_bytes: int) -> int:
+        """Have the kernel send the next at most so many bytes to a socket that does not block.
+
+        0 only where the file ends early; it may wait for the disk. Raises: BlockingIOError, while the socket takes
+        nothing; OSError.
+        """
+        sent = os.sendfile(descriptor, self._descriptor, self._offset, min(size_bytes, self._end - self._offset))
+        self._offset += sent
+        return sent
+
     def close(self) -> None:
         os.close(self._descriptor)
 

@@ -69,7 +69,7 @@ class Console:
         page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
         page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
         page.on("request", lambda sent: wrong.append(f"outside: {sent.url}") if self._outside(sent.url) else None)
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(45_000)
         try:
             yield page
         finally:
