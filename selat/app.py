@@ -84,6 +84,7 @@ from selat.wire import Ask
 if TYPE_CHECKING:
     from selat.evals import Reply, Sample
     from selat.evals.run import Subject
+    from selat.flows.checks import Checking
     from selat.flows.promote import Gate
     from selat.flows.pulls import Pulling
     from selat.identity.oidc import Tokens
@@ -310,6 +311,13 @@ class Platform:
 
         token = os.environ.get("HF_TOKEN", "")
         return pulling(self.home.path, self.shelving, (self.settings.model_hub, token), fresh_id)
+
+    @cached_property
+    def checking(self) -> Checking:
+        """Models read again by themselves: loaded where somebody asks for it."""
+        from selat.flows.checks import checking
+
+        return checking(self.home.path, self.shelving, fresh_id)
 
     @cached_property
     def tls(self) -> ssl.SSLContext | None:

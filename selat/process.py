@@ -1,4 +1,4 @@
-"""`python -m selat.process`: what `selat up` becomes, a worker, the sequencer, a pull; without the command line.
+"""`python -m selat.process`: what `selat up` becomes, a worker, the sequencer, a pull, a check; no command line.
 
 Each imports what it works with and nothing else, since it stays in memory for good.
 """
@@ -141,22 +141,22 @@ def sequence(home: Path | None) -> None:
     sequence(ledger, place.keys / KEY, settings.ledger_origin, settings.ledger_seal_every_ms / 1000)
 
 
-def pull(home: Path, pull_id: str) -> None:
-    """Do one pull that somebody began, until its end, until it is told to stop, or until the gateway is gone."""
+def task(home: Path, verb: str, task_id: str) -> None:
+    """Do one pull or check that somebody began: to its end, or until told to stop, or the gateway is gone."""
     import threading
 
     from selat.app import open_platform
-    from selat.flows.pulls import end_when_told
+    from selat.flows.tasks import end_when_told
 
     def gone() -> bool:
         return bool(select.select([sys.stdin], [], [], 0)[0]) and not os.read(sys.stdin.fileno(), 1)
 
-    with open_platform(home, "pull") as platform:
+    with open_platform(home, verb) as platform:
         begin(platform.settings)
-        desk = platform.pulling
-        watch = (desk.pulls, pull_id, gone, lambda: os._exit(0))
+        desk = platform.pulling if verb == "pull" else platform.checking
+        watch = (desk.runner.tasks, task_id, gone, lambda: os._exit(0))
         threading.Thread(target=end_when_told, args=watch, name="end", daemon=True).start()
-        desk.carry_out(pull_id)
+        desk.carry_out(task_id)
 
 
 def ledger_of(home: Home) -> Place:
@@ -171,7 +171,7 @@ def ledger_of(home: Home) -> Place:
 
 
 def main(arguments: list[str]) -> int:
-    """`up`, `serve`, `sequence` or `pull`, with `--home DIR` and its options; the exit code, as the commands'."""
+    """`up`, `serve`, `sequence`, `pull` or `check`, with its options; the exit code, as the commands'."""
     options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
     home = Path(options["--home"])
     try:
@@ -179,8 +179,8 @@ def main(arguments: list[str]) -> int:
             stand(options)
         elif arguments[0] == "serve":
             serve(home, int(options["--fd"]), options["--worker"])
-        elif arguments[0] == "pull":
-            pull(home, options["--id"])
+        elif arguments[0] in ("pull", "check"):
+            task(home, arguments[0], options["--id"])
         else:
             sequence(home)
     except SelatError as error:

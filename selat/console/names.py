@@ -89,6 +89,8 @@ CHANGES = {
     "pull.begun": N_("Muat turun model bermula"),
     "pull.resumed": N_("Muat turun model disambung"),
     "pull.stopped": N_("Muat turun model dihentikan"),
+    "check.begun": N_("Pembacaan semula model bermula"),
+    "check.stopped": N_("Pembacaan semula model dihentikan"),
     "bundle.exported": N_("Bungkusan dieksport"),
     "bundle.imported": N_("Bungkusan diimport"),
     "bundle.refused": N_("Bungkusan ditolak"),

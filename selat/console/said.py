@@ -24,8 +24,8 @@ SAID = {
     "pull-begun": N_("Pengambilan telah bermula. Ia berjalan sendiri; halaman ini boleh ditutup."),
     "pull-stopped": N_("Pengambilan dihentikan. Yang sudah sampai disimpan untuk disambung."),
     "model-removed": N_("Model telah dikeluarkan dari rak, dan ini dicatat dalam lejar."),
-    "model-admitted": N_("Setiap bait dibaca semula, dan model dikeluarkan daripada kuarantin."),
-    "model-whole": N_("Setiap bait dibaca semula: semuanya seperti yang dicatat."),
+    "check-begun": N_("Pembacaan telah bermula. Ia berjalan sendiri; halaman ini boleh ditutup."),
+    "check-stopped": N_("Pembacaan dihentikan; tiada apa-apa yang berubah."),
     "model-promoted": N_("Model kini boleh melayani tujuan itu, dan ini dicatat dalam lejar."),
     "engine-removed": N_("Enjin telah dibuang; permintaan pergi kepada yang lain."),
 }

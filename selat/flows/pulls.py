@@ -1,36 +1,28 @@
-"""pulls: a pull that a person begins goes on by itself in a process of its own, and is found again."""
+"""pulls: a pull that a person begins: seen first, agreed to, then done by itself in a process of its own."""
 
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
-import threading
-import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
-from selat.core.errors import BadRequest, Misused, ModelRefused, SelatError
+from selat.core.errors import BadRequest, Misused, ModelRefused
 from selat.flows.pull import SPARE_BYTES, Terms, Watch, free_bytes, need_bytes, pull
 from selat.flows.shelve import Shelving
-from selat.models.fetch import Stopped
+from selat.flows.tasks import Runner, Teller, launching
 from selat.models.licence import Licence, licence
 from selat.models.offer import Offer, Source
-from selat.models.pulls import DONE, FAILED, RUNNING, STOPPED, Progress, Pull, Pulls, Wish
+from selat.models.pulls import Pull, Wish
 from selat.models.sources import source_of
+from selat.models.tasks import RUNNING, Tasks
 from selat.models.web import Web
 
 AT_ONCE = 3
-TELL_EVERY_S = 0.5
-RATE_OVER_S = 8.0
-STOP_GRACE_S = 2.0
-LEAVING_S = 20.0
-"""A pull says how it ended before its process is gone; so long may that take when it is begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +50,14 @@ def digest_of(offer: Offer, its: Licence) -> str:
     return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Pulling:
-    """Begins, stops and does pulls. `shelving(by)` books in a name; `launch(pull, lock)` starts a process."""
+    """Begins, stops and does pulls; `shelving(by)` books in a name."""
 
-    pulls: Pulls
+    runner: Runner[Pull]
     shelving: Callable[[str], Shelving]
     source: Callable[[Wish], Source]
-    launch: Callable[[str, int], subprocess.Popen[bytes]]
     fresh_id: Callable[[], str]
-    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def look(self, wish: Wish) -> Sight:
         """What the source offers; nothing is kept. Raises: Misused, NotFound, SourceFailed, ModelRefused."""
@@ -86,88 +76,45 @@ class Pulling:
         Raises: Misused, when it runs already or too many do; LedgerUnavailable.
         """
         shelving = self.shelving(by)
-        for one in self._running():
+        for one in self.runner.running():
             if one.wish.source == wish.source and one.wish.only == wish.only:
                 raise Misused(f"{wish.source} is being pulled already; stop that pull first")
-        self._leave_room()
+        self.runner.leave_room()
         made = Pull(id=self.fresh_id(), wish=checked(wish), shown=shown, by=by, began=shelving.now())
         shelving.record("pull.begun", {"pull": made.id, "source": wish.source, "licence_accepted": wish.accepted})
-        self._start(made)
-        self.pulls.forget_old()
+        self.runner.start(made)
+        self.runner.tasks.forget_old()
         return made
 
     def resume(self, pull_id: str, by: str) -> Pull:
         """Go on with a pull that is not running. Raises: NotFound, Misused, LedgerUnavailable."""
-        found = self._left(pull_id)
-        self._leave_room()
+        found = self.runner.left(pull_id)
+        self.runner.leave_room()
         self.shelving(by).record("pull.resumed", {"pull": found.id, "source": found.wish.source})
         again = msgspec.structs.replace(found, state=RUNNING, ended="", code="", reason="", interrupted=False)
-        self._start(again)
+        self.runner.start(again)
         return again
 
-    def stop(self, pull_id: str, by: str) -> None:
+    def stop(self, pull_id: str, by: str) -> Pull:
         """Ask a pull to stop; what came is kept to go on from. Raises: NotFound, Misused, LedgerUnavailable."""
-        found = self.pulls.find(pull_id)
-        if found.state != RUNNING or found.interrupted:
-            raise Misused("this pull is not running")
+        found = self.runner.running_one(pull_id)
         self.shelving(by).record("pull.stopped", {"pull": found.id, "source": found.wish.source})
-        self.pulls.ask_to_stop(pull_id)
+        self.runner.tasks.ask_to_stop(pull_id)
+        return found
 
     def carry_out(self, pull_id: str) -> Pull:
         """Do a pull, here and now, and write how it ended. Raises: NotFound."""
-        asked = self.pulls.find(pull_id)
-        wish, teller = asked.wish, _Teller(self.pulls, asked)
+        asked = self.runner.tasks.find(pull_id)
+        wish, teller, shelving = asked.wish, Teller(self.runner.tasks, asked), self.shelving(asked.by)
         terms = Terms(wish.accepted, wish.licence, wish.vendor, wish.country)
-        shelving = self.shelving(asked.by)
-        end = {"state": DONE, "code": "", "reason": ""}
-        try:
-            pull(shelving, self.source(wish), terms, Watch(teller.offered, teller.told))
-        except Stopped:
-            end["state"] = STOPPED
-        except SelatError as error:
-            end = {"state": FAILED, "code": error.code, "reason": str(error)}
-        except OSError as error:
-            end = {"state": FAILED, "code": "unavailable", "reason": error.strerror or type(error).__name__}
-        ended = msgspec.structs.replace(teller.pull, ended=shelving.now(), **end)
-        self.pulls.tell(pull_id, Progress(teller.done_bytes))
-        self.pulls.save(ended)
-        return ended
 
-    def end(self) -> None:
-        """Let go of the pulls that this process began; they stop, and can be resumed later."""
-        for process in self._started:
-            process.communicate()
-        self._started = []
+        def offered(offer: Offer, its: Licence) -> None:
+            if digest_of(offer, its) != asked.shown:
+                raise ModelRefused(f"{offer.name} is not what it was when it was looked at; look at it again")
+            teller.learned(model=offer.name, revision=offer.revision, size_bytes=offer.size_bytes)
 
-    def _left(self, pull_id: str) -> Pull:
-        """A pull that no process is at any more. Raises: NotFound, Misused."""
-        deadline = time.monotonic() + LEAVING_S
-        while True:
-            found = self.pulls.find(pull_id)
-            if found.state == DONE:
-                raise Misused("this pull is done; its model is on the shelf")
-            if not self.pulls.at_work(pull_id):
-                return found
-            if found.state == RUNNING or time.monotonic() > deadline:
-                raise Misused("this pull is running already")
-            time.sleep(0.05)
-
-    def _start(self, made: Pull) -> None:
-        for over in [one for one in self._started if one.poll() is not None]:
-            over.communicate()
-            self._started.remove(over)
-        with self.pulls.locked(made.id) as lock:
-            if lock is None:
-                raise Misused("this pull is running already")
-            self.pulls.save(made)  # under its lock, or whoever looks now would call it interrupted
-            self._started.append(self.launch(made.id, lock))
-
-    def _running(self) -> list[Pull]:
-        return [one for one in self.pulls.all() if one.state == RUNNING and not one.interrupted]
-
-    def _leave_room(self) -> None:
-        if len(self._running()) >= AT_ONCE:
-            raise Misused(f"{AT_ONCE} pulls run already; wait for one to end, or stop one")
+        does = partial(pull, shelving, self.source(wish), terms, Watch(offered, teller.told))
+        return teller.see_through(does, shelving.now)
 
 
 def checked(wish: Wish) -> Wish:
@@ -192,62 +139,5 @@ def pulling(
         # The hub gets its token, and nobody else.
         return source_of(wish.source, Web("" if "://" in wish.source else token), url, wish.name, wish.only)
 
-    def launch(pull_id: str, lock: int) -> subprocess.Popen[bytes]:
-        command = (sys.executable, "-m", "selat.process", "pull", "--home", str(home), "--id", pull_id)
-        # Its standard input closes when we are gone, and it then stops.
-        return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(lock,), start_new_session=True)  # noqa: S603
-
-    return Pulling(Pulls(home / "models" / "pulls"), shelving, source, launch, fresh_id)
-
-
-class _Teller:
-    """Hears of a pull's offer and bytes, in several threads, and writes them down now and then."""
-
-    def __init__(self, pulls: Pulls, pull: Pull) -> None:
-        self.pull = pull
-        self.done_bytes = 0
-        self._pulls = pulls
-        self._lock = threading.Lock()
-        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
-        self._told = 0.0
-
-    def offered(self, offer: Offer, its: Licence) -> None:
-        """Raises: ModelRefused, for another offer than the one that was agreed to."""
-        if digest_of(offer, its) != self.pull.shown:
-            raise ModelRefused(f"{offer.name} is not what it was when it was looked at; look at it again")
-        known = {"model": offer.name, "revision": offer.revision, "size_bytes": offer.size_bytes}
-        self.pull = msgspec.structs.replace(self.pull, **known)
-        self._pulls.save(self.pull)
-
-    def told(self, size_bytes: int) -> None:
-        """Raises: Stopped, once somebody asked for it."""
-        with self._lock:
-            self.done_bytes += size_bytes
-            now = time.monotonic()
-            if now - self._told < TELL_EVERY_S:
-                return
-            self._told = now
-            self._seen.append((now, self.done_bytes))
-            while now - self._seen[0][0] > RATE_OVER_S and len(self._seen) > 2:
-                self._seen.popleft()
-            since, before = self._seen[0]
-            per_s = (self.done_bytes - before) / (now - since) if now > since else 0.0
-            self._pulls.tell(self.pull.id, Progress(self.done_bytes, per_s))
-        if self._pulls.asked_to_stop(self.pull.id):
-            raise Stopped("stopped as it was asked")
-
-
-def end_when_told(pulls: Pulls, pull_id: str, gone: Callable[[], bool], leave: Callable[[], None]) -> None:
-    """Wait until a stop is asked for or `gone()`, give the pull a moment to end by itself, then `leave()`.
-
-    A source that says nothing would otherwise hold a pull until its time is up. Runs in a thread of its own.
-    """
-    while not gone():
-        if pulls.asked_to_stop(pull_id):
-            time.sleep(STOP_GRACE_S)
-            found = pulls.find(pull_id)
-            if found.state == RUNNING:
-                pulls.save(msgspec.structs.replace(found, state=STOPPED))
-            break
-        time.sleep(0.2)
-    leave()
+    tasks = Tasks(home / "models" / "pulls", Pull)
+    return Pulling(Runner(tasks, launching(home, "pull"), AT_ONCE), shelving, source, fresh_id)

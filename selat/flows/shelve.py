@@ -120,7 +120,9 @@ class Shelving:
             self.record("model.damaged", {"model": model.name, "revision": model.revision, "files": files})
         return damaged
 
-    def admit(self, name: str, revision: str = "", reason: str = "") -> Model:
+    def admit(
+        self, name: str, revision: str = "", reason: str = "", told: Callable[[int], None] = _quiet
+    ) -> Model:
         """Let a model out of quarantine, once every byte of it was read again and every file looked into.
 
         Raises: NotFound; ModelBroken, ModelRefused, and then it stays; LedgerUnavailable.
@@ -129,7 +131,7 @@ class Shelving:
         if model.state != QUARANTINED:
             return model
         with self.store.taking() as blobs:
-            if damaged := self.store.verify(model):
+            if damaged := self.store.verify(model, told):
                 raise ModelBroken(
                     f"{model.title}: '{damaged[0].path}' is {damaged[0].state}; remove it and pull again"
                 )

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,12 +94,15 @@ class Blobs:
         """The room on this machine that files of these sizes take to come, so many of them at once."""
         return sum(sizes)
 
-    def rehash(self, digest: str) -> str:
-        """`whole`, `changed` or `missing`, by reading every byte; a changed one loses its seal."""
+    def rehash(self, digest: str, told: Callable[[int], None] = lambda size_bytes: None) -> str:
+        """`whole`, `changed` or `missing`, by reading every byte; a changed one loses its seal.
+
+        `told` hears of bytes as they are read, and may end it by raising.
+        """
         path = self.path(digest)
         if _seen(path) is None:
             return "missing"
-        if digest_file(path) == digest:
+        if digest_file(path, told) == digest:
             self._seal(path)
             return "whole"
         _seal_of(path).unlink(missing_ok=True)
@@ -202,10 +205,14 @@ class Blobs:
         fresh.rename(_seal_of(path))
 
 
-def digest_file(path: Path) -> str:
-    """SHA-256 in hex. Raises: OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def digest_file(path: Path, told: Callable[[int], None] = lambda size_bytes: None) -> str:
+    """SHA-256 in hex; `told` hears of bytes as they are read. Raises: OSError."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(CHUNK_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            digest.update(buffer[:size])
+            told(size)
+    return digest.hexdigest()
 
 
 def _seal_of(path: Path) -> Path:

@@ -64,12 +64,12 @@ class BucketBlobs(Blobs):
         seen = self._client.head(_name(digest))
         return None if seen is None else seen.size_bytes
 
-    def rehash(self, digest: str) -> str:
+    def rehash(self, digest: str, told: Callable[[int], None] = lambda size_bytes: None) -> str:
         seen = self._client.head(_name(digest))
         if seen is None:
             return "missing"
         self._note_of(digest).unlink(missing_ok=True)
-        return "whole" if self._read_again(digest, seen) else "changed"
+        return "whole" if self._read_again(digest, seen, told) else "changed"
 
     def keep(self, made: Path, digest: str) -> None:
         """Put a whole file into the bucket, and keep it as a copy while there is room.
@@ -195,7 +195,7 @@ class BucketBlobs(Blobs):
                 f"the disk of {self.folder} has {decimal(free)} free, and {decimal(size_bytes)} come"
             )
 
-    def _read_again(self, digest: str, seen: Seen) -> bool:
+    def _read_again(self, digest: str, seen: Seen, told: Callable[[int], None] = lambda size_bytes: None) -> bool:
         """Read all of an object; noted where it is what its name says."""
         found = hashlib.sha256()
         reading = ObjectReading(self._client, _name(digest), seen.etag, (0, seen.size_bytes))
@@ -204,6 +204,7 @@ class BucketBlobs(Blobs):
             while left and (piece := reading.read(CHUNK_BYTES)):
                 found.update(piece)
                 left -= len(piece)
+                told(len(piece))
         except OSError as error:
             raise Unavailable(f"{self.remote}: the object store broke off: {error}") from error
         finally:

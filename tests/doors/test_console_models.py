@@ -167,11 +167,13 @@ def test_a_model_is_read_again_let_out_of_quarantine_and_removed_each_with_a_rea
         assert "Disahkan oleh kami" in page.locator("#verified").inner_text()
         assert "Didakwa oleh pembekal" in page.locator("#claimed").inner_text()
         page.click("text=Baca semula setiap bait")
-        page.wait_for_selector(".notice.ok")
+        page.wait_for_selector("[data-pull] .badge:text-is('Utuh')")
+        picture(page, "model-verified")
         page.fill("#admit-reason", "Disemak oleh jawatankuasa model.")
         page.click("text=Benarkan model ini digunakan")
-        page.wait_for_selector(".notice.ok")
+        page.wait_for_selector("[data-pull] .badge:text-is('Dibenarkan masuk')")
         assert page.locator("#admit-reason").count() == 0
+        assert page.locator(".head .badge.warn").count() == 0
         blob = platform.models.blobs.path(model.files[0].digest)
         page.click("summary:has-text('Keluarkan dari rak')")
         page.evaluate("document.querySelector('#remove-reason').removeAttribute('minlength')")

@@ -16,7 +16,8 @@ from models_kit import README, safetensors
 from selat.app import Platform, furnish
 from selat.core.errors import Misused, NotFound
 from selat.home import create_home
-from selat.models.pulls import DONE, FAILED, RUNNING, STOPPED, Pull, Wish
+from selat.models.pulls import Pull, Wish
+from selat.models.tasks import DONE, FAILED, RUNNING, STOPPED
 
 WEIGHTS = safetensors(20_000_000)
 FILES = {"model.safetensors": WEIGHTS, "config.json": b"{}", "README.md": README.encode()}
@@ -37,11 +38,11 @@ def platform(tmp_path: Path, hub: HubServer) -> Iterator[Platform]:
     furnish(home)
     made = Platform(home, "test")
     yield made
-    for one in made.pulling.pulls.all():
-        if made.pulling.pulls.at_work(one.id):
-            made.pulling.pulls.ask_to_stop(one.id)
+    for one in made.pulling.runner.tasks.all():
+        if made.pulling.runner.tasks.at_work(one.id):
+            made.pulling.runner.tasks.ask_to_stop(one.id)
             until(made, one, STOPPED, FAILED, DONE)
-    made.pulling.end()
+    made.pulling.runner.end()
     made.close()
 
 
@@ -52,17 +53,17 @@ def begun(platform: Platform, wish: Wish) -> Pull:
 def until(platform: Platform, pull: Pull, *states: str) -> Pull:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        found = platform.pulling.pulls.find(pull.id)
-        if (found.state in states and not platform.pulling.pulls.at_work(pull.id)) or found.interrupted:
+        found = platform.pulling.runner.tasks.find(pull.id)
+        if (found.state in states and not platform.pulling.runner.tasks.at_work(pull.id)) or found.interrupted:
             return found
         time.sleep(0.05)
-    raise AssertionError(platform.pulling.pulls.find(pull.id))
+    raise AssertionError(platform.pulling.runner.tasks.find(pull.id))
 
 
 def some_bytes(platform: Platform, pull: Pull) -> int:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if done := platform.pulling.pulls.progress(pull.id).done_bytes:
+        if done := platform.pulling.runner.tasks.progress(pull.id).done_bytes:
             return done
         time.sleep(0.05)
     raise AssertionError("no byte came")
@@ -73,7 +74,7 @@ def test_a_look_shows_the_licence_and_the_room_and_keeps_nothing(platform: Platf
     assert (sight.licence.title, sight.fits) == ("Apache License 2.0", True)
     assert sight.need_bytes == sum(map(len, FILES.values())) == sight.offer.size_bytes
     assert not (platform.home.models / "blobs").exists()
-    assert platform.pulling.pulls.all() == []
+    assert platform.pulling.runner.tasks.all() == []
 
 
 def test_a_pull_runs_in_a_process_of_its_own_and_its_model_is_booked_in_the_persons_name(
@@ -85,7 +86,7 @@ def test_a_pull_runs_in_a_process_of_its_own_and_its_model_is_booked_in_the_pers
     model = platform.models.model("a/m")
     assert platform.models.path_of(model, "model.safetensors").read_bytes() == WEIGHTS
     assert (model.vendor, model.country, model.revision) == ("Asal", "MY", ended.revision)
-    assert platform.pulling.pulls.progress(pull.id).done_bytes == ended.size_bytes
+    assert platform.pulling.runner.tasks.progress(pull.id).done_bytes == ended.size_bytes
 
 
 def test_a_pull_is_stopped_keeps_what_came_and_goes_on_from_there(platform: Platform, hub: HubServer) -> None:
@@ -126,7 +127,7 @@ def test_a_pull_whose_gateway_is_gone_is_interrupted_and_can_be_resumed(
     hub.faults["model.safetensors"] = "slow:6"
     pull = begun(platform, Wish(source="a/m"))
     some_bytes(platform, pull)
-    platform.pulling.end()
+    platform.pulling.runner.end()
     found = until(platform, pull, STOPPED)
     assert (found.state, found.interrupted) == (RUNNING, True)
     hub.faults.clear()
@@ -144,7 +145,7 @@ def test_a_pull_that_said_how_it_ended_is_begun_again_also_while_its_process_sti
     leaving, gone = threading.Event(), threading.Event()
 
     def leave_late() -> None:
-        with platform.pulling.pulls.locked(pull.id):
+        with platform.pulling.runner.tasks.locked(pull.id):
             leaving.set()
             gone.wait(0.5)
 
@@ -181,11 +182,11 @@ def test_a_page_pulls_from_hubs_and_the_web_and_from_nowhere_else(platform: Plat
     for does in (platform.pulling.look, lambda wish: platform.pulling.begin(wish, "", BY)):
         with pytest.raises(Exception, match=r"folder|user or password|source is"):
             does(Wish(source=source))
-    assert platform.pulling.pulls.all() == []
+    assert platform.pulling.runner.tasks.all() == []
 
 
 def test_only_so_many_run_at_once_and_records_do_not_pile_up(platform: Platform) -> None:
-    pulls = platform.pulling.pulls
+    pulls = platform.pulling.runner.tasks
     for number in range(30):
         pulls.save(Pull(id=f"{number:032x}", wish=Wish(source="a/m"), shown="", by=BY, began="", state=DONE))
     begun_ = begun(platform, Wish(source="a/m"))

@@ -1,4 +1,4 @@
-// Pulls as they come: the server tells each time that one got further; when one ends, its part of the page is new.
+// Pulls and checks as they come: the server tells each time that one got further; when one ends, its part is new.
 import { $, $$, announce } from "./dom.js";
 
 function show(row) {
@@ -15,7 +15,7 @@ async function take() {
   const response = await fetch(location.href, { redirect: "error" });
   if (!response.ok) throw new Error(response.statusText);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  for (const id of ["pulls", "shelf"]) {
+  for (const id of ["pulls", "shelf", "model-state", "model"]) {
     const [old, made] = [$(`#${id}`), fresh.getElementById(id)];
     if (old && made) old.replaceWith(document.importNode(made, true));
   }
@@ -59,7 +59,7 @@ async function renew() {
 
 /** The browser comes again by itself when the line breaks, but not when a proxy or a gone session answers. */
 function watch() {
-  source = new EventSource("/models/pulls/events");
+  source = new EventSource(live);
   source.addEventListener("message", (event) => {
     const same = JSON.parse(event.data).map(show);
     if (same.includes(false)) renew();
@@ -76,7 +76,8 @@ async function again() {
   else watch();
 }
 
-if ($("#pulls[data-live]")) {
+const live = $("#pulls")?.dataset.live;
+if (live) {
   remember();
   watch();
   addEventListener("pagehide", () => source.close());

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from selat.console import names
 from selat.console.pages.model_leave import registry_of, share
+from selat.console.pages.model_pulls import rows
 from selat.console.view import View
 from selat.console.words import _
 from selat.core.errors import BadRequest, NotFound, SelatError
@@ -18,6 +19,7 @@ from selat.evals.passport import ClaimedScore, Passport
 from selat.flows.claims import Claims
 from selat.gateway.admin.route import OFFICER, OPERATOR, OVERSEERS
 from selat.models import Model
+from selat.models.checks import ADMIT, VERIFY
 from selat.models.licence import licence
 
 REASON_LEAST, REASON_MOST = 10, 500
@@ -46,12 +48,14 @@ async def show(view: View) -> Response:
 
 async def _page(view: View, name: str, revision: str, status: int = 200, **values: object) -> Response:
     known: Known = await view.thread(_known, view, name, revision)
-    filled: dict[str, object] = {"wrong": "", "detail": "", "damaged": None, **values}
+    filled: dict[str, object] = {"wrong": "", "detail": "", **values}
     return view.show(
         "model-one.html",
         status,
         known=known,
         one=known.model,
+        pulls=await view.thread(rows, view, known.model.name, known.model.revision),
+        live=f"/models/pulls/events?{urlencode({'name': known.model.name, 'revision': known.model.revision})}",
         terms=licence(known.model.licence),
         share=share,
         operator=view.may(*OPERATOR),
@@ -102,28 +106,35 @@ def _reason(view: View) -> str:
 
 
 async def verify(view: View) -> Response:
-    """POST /models/verify: read every byte again; damage is booked."""
-    name, revision = view.field("name"), view.field("revision")
+    """POST /models/verify: read every byte again, by a process of its own; damage is booked."""
 
-    def read() -> list[Any]:
-        return view.house.platform.shelving(view.caller.key).verify(_model(view, name, revision))
+    def begin() -> Model:
+        return _begun(view, VERIFY)
 
-    damaged = await view.thread(read)
-    if damaged:
-        return await _page(view, name, revision, damaged=damaged)
-    model = await view.thread(_model, view, name, revision)
-    return view.go(href(model), "model-whole")
+    return await _done(view, begin, "check-begun")
 
 
 async def admit(view: View) -> Response:
-    """POST /models/admit: out of quarantine, by an officer who says why."""
-    name, revision = view.field("name"), view.field("revision")
+    """POST /models/admit: out of quarantine, by an officer who says why; every byte is read again before."""
 
-    def let_out() -> Model:
-        _model(view, name, revision)
-        return view.house.platform.shelving(view.caller.key).admit(name, revision, _reason(view))
+    def begin() -> Model:
+        return _begun(view, ADMIT, _reason(view))
 
-    return await _done(view, let_out, "model-admitted")
+    return await _done(view, begin, "check-begun")
+
+
+def _begun(view: View, does: str, why: str = "") -> Model:
+    model = _model(view, view.field("name"), view.field("revision"))
+    which = model.name, model.revision
+    view.house.platform.checking.begin(does, which, view.caller.key, why)
+    return model
+
+
+async def stop(view: View) -> Response:
+    """POST /models/check/stop: nothing is changed by a check that did not end."""
+    platform, key = view.house.platform, view.caller.key
+    check = await view.thread(platform.checking.stop, view.field("task"), key)
+    return view.go(href(await view.thread(_model, view, check.model, check.revision)), "check-stopped")
 
 
 async def remove(view: View) -> Response:

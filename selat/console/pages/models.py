@@ -18,6 +18,7 @@ PAGE = Page(
         At("GET", "/models/pulls/events", later("model_pulls", "events")),
         At("GET", "/models/one", later("model_one", "show")),
         At("POST", "/models/verify", later("model_one", "verify"), roles=OVERSEERS),
+        At("POST", "/models/check/stop", later("model_one", "stop"), roles=OVERSEERS),
         At("POST", "/models/admit", later("model_one", "admit"), roles=OFFICER),
         At("POST", "/models/remove", later("model_one", "remove"), roles=OPERATOR),
         At("GET", "/models/leave", later("model_leave", "show")),
