@@ -7,16 +7,16 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 
 import tantivy
 from tantivy import FieldType, Occur
 
 from selat.core.errors import HomeBroken
-from selat.core.label import HIGHEST
+from selat.core.label import HIGHEST, Label
 from selat.knowledge.scope import Clause, Scope, scope_terms
-from selat.knowledge.store import Row, Stored
+from selat.knowledge.store import Entry, Row
 from selat.knowledge.words import one_slip, stems, words
 
 _HEAP_BYTES = 64_000_000
@@ -178,6 +178,11 @@ def _title(text: str) -> str:
     return " ".join(stems(words(text)))
 
 
+@lru_cache(maxsize=1024)
+def _levels(label: Label) -> dict[str, int]:
+    return {axis: int(getattr(label, axis)) for axis in _AXES}
+
+
 def _scopes(row: Row, whole: bool) -> list[str]:
     """Under which terms a document is found: those of its groups, or of none where it is kept to none."""
     readers = row.readers.split(",") if row.readers else [""]
@@ -190,33 +195,21 @@ class Writer:
     def __init__(self, writer: tantivy.IndexWriter) -> None:
         self._writer = writer
 
-    def add(self, row: Row, passages: Sequence[Stored]) -> None:
+    def add(self, row: Row, passages: Sequence[Entry]) -> None:
         """Add the passages of one document, and the document as one text when it has several."""
         scopes = _scopes(row, False)
-        for stored in passages:
-            self._put(stored, scopes, stored.stems, f"{stored.passage.source.title} {stored.passage.heading}")
+        for one in passages:
+            self._put(row.doc, scopes, one, _title(f"{one.title} {one.heading}"))
         if len(passages) > 1:
-            first = passages[0]
-            label = first.passage.label
-            for stored in passages:
-                label = label.join(stored.passage.label)
-            whole = replace(first, id=0, passage=replace(first.passage, label=label))
-            text = " ".join(stored.stems for stored in passages)
-            self._put(whole, _scopes(row, True), text, first.passage.source.title)
+            label = reduce(Label.join, (one.label for one in passages))
+            whole = Entry(0, label, " ".join([one.stems for one in passages]), passages[0].title, "")
+            self._put(row.doc, _scopes(row, True), whole, _title(whole.title))
 
-    def _put(self, stored: Stored, scopes: list[str], text: str, title: str) -> None:
-        label = stored.passage.label
-        document = tantivy.Document(
-            id=stored.id,
-            doc=stored.doc,
-            official=int(label.official),
-            cloud=int(label.cloud),
-            personal=int(label.personal),
-            scope=scopes,
-            stems=text,
-            title=_title(title),
+    def _put(self, doc: int, scopes: list[str], entry: Entry, title: str) -> None:
+        levels = _levels(entry.label)
+        self._writer.add_document(
+            tantivy.Document(id=entry.id, doc=doc, scope=scopes, stems=entry.stems, title=title, **levels)
         )
-        self._writer.add_document(document)
 
     def remove(self, doc: int) -> None:
         self._writer.delete_documents_by_term("doc", doc)

@@ -20,12 +20,13 @@ def detect(text: str, default: str = "ms") -> str:
     A text is Chinese or Tamil when a quarter of its letters are: product names in Latin do not sway it.
     """
     text = normalise(text[:4000])
-    han, tamil, latin = (len(pattern.findall(text)) for pattern in (_HAN, _TAMIL, _LATIN))
-    if max(han * 3, tamil) * 3 > latin and max(han, tamil):
-        return "zh" if han * 2 > tamil else "ta"
+    if not text.isascii():
+        han, tamil, latin = (len(pattern.findall(text)) for pattern in (_HAN, _TAMIL, _LATIN))
+        if max(han * 3, tamil) * 3 > latin and max(han, tamil):
+            return "zh" if han * 2 > tamil else "ta"
     found = words(text)
-    malay = sum(word in _small_words("ms") for word in found)
-    english = sum(word in _small_words("en") for word in found)
+    malay = sum(map(_small_words("ms").__contains__, found))
+    english = sum(map(_small_words("en").__contains__, found))
     if malay == english:
         malay += sum(_looks_malay(word) for word in found)
         english += sum(_looks_english(word) for word in found)
@@ -59,7 +60,7 @@ def stopwords(language: str = "") -> frozenset[str]:
 
 def _looks_malay(word: str) -> bool:
     return (
-        len(word) > 5 and word.startswith(("pe", "ke", "me", "ber", "ter", "di")) and word.endswith(("an", "kan"))
+        len(word) > 5 and word.endswith(("an", "kan")) and word.startswith(("pe", "ke", "me", "ber", "ter", "di"))
     )
 
 

@@ -442,7 +442,7 @@ class Shelf:
                 self._writer.remove(doc)
             for row in added:
                 self._writer.remove(row.doc)  # a run killed between commit and settle would add it twice
-                self._writer.add(row, self._store.of_document(row.doc))
+                self._writer.add(row, self._store.entries(row.doc))
             self._writer.commit()
             self._near.forget(removed)
             self._store.settle([row.doc for row in added], removed)

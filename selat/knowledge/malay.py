@@ -18,6 +18,7 @@ _PREFIXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ber", ("",)), ("bel", ("",)), ("be", ("",)), ("per", ("",)), ("pel", ("",)),
     ("ter", ("",)), ("di", ("",)), ("ke", ("",)), ("se", ("",)), ("juru", ("",)), ("tata", ("",)),
 )  # fmt: skip
+_BY_LETTER = {letter: [one for one in _PREFIXES if one[0][0] == letter] for letter in {p[0] for p, _ in _PREFIXES}}
 # Circumfixes strong enough to strip from a word whose root is not in the list.
 _CIRCUMFIXES = (("ke", "an"), ("peng", "an"), ("pem", "an"), ("pen", "an"), ("per", "an"), ("di", "kan"),
                 ("meng", "kan"), ("mem", "kan"), ("men", "kan"))  # fmt: skip
@@ -75,7 +76,7 @@ def _heads(word: str, depth: int = 2) -> Iterator[str]:
     yield word
     if not depth:
         return
-    for prefix, melted in _PREFIXES:
+    for prefix, melted in _BY_LETTER.get(word[0], ()):
         if word.startswith(prefix) and len(word) - len(prefix) >= _SHORTEST - 1:
             rest = word[len(prefix) :]
             for letter in melted:

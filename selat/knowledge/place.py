@@ -17,7 +17,7 @@ from selat.core.errors import HomeBroken
 from selat.knowledge.scope import Clause, Scope
 
 if TYPE_CHECKING:
-    from selat.knowledge.store import Row, Stored
+    from selat.knowledge.store import Entry, Row
 
 
 class Connection(Protocol):
@@ -33,7 +33,7 @@ class Connection(Protocol):
 class Writing(Protocol):
     """Adds to an index and removes from it within one commit."""
 
-    def add(self, row: Row, passages: Sequence[Stored]) -> None: ...
+    def add(self, row: Row, passages: Sequence[Entry]) -> None: ...
     def remove(self, doc: int) -> None: ...
     def commit(self) -> None: ...
     def close(self) -> None: ...

@@ -12,6 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ import psycopg
 from psycopg import sql
 
 from selat.core.errors import HomeBroken, Unavailable
-from selat.core.label import HIGHEST, LOWEST
+from selat.core.label import HIGHEST, Label
 from selat.knowledge.place import Tables
 from selat.knowledge.scope import Clause, Scope, scope_terms
-from selat.knowledge.store import Row, Stored
+from selat.knowledge.store import Entry, Row
 from selat.knowledge.words import one_slip, stems, words
 
 SCHEMA = "selat_knowledge"
@@ -293,18 +294,14 @@ class PgWriter:
         self._index = index
         self._begun = False
 
-    def add(self, row: Row, passages: Sequence[Stored]) -> None:
+    def add(self, row: Row, passages: Sequence[Entry]) -> None:
         self._begin()
-        label = LOWEST
-        for stored in passages:
-            source = stored.passage.source
-            label = label.join(stored.passage.label)
-            self._put(
-                row, stored.id, stored.passage.label, stored.stems, f"{source.title} {stored.passage.heading}"
-            )
+        for one in passages:
+            self._put(row, one.id, one.label, one.stems, f"{one.title} {one.heading}")
         if len(passages) > 1:
-            whole = " ".join(stored.stems for stored in passages)
-            self._put(row, None, label, whole, passages[0].passage.source.title)
+            label = reduce(Label.join, (one.label for one in passages))
+            whole = " ".join(one.stems for one in passages)
+            self._put(row, None, label, whole, passages[0].title)
 
     def remove(self, doc: int) -> None:
         self._begin()

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from selat.core.label import Label, parse_label
@@ -109,6 +110,16 @@ class Row(NamedTuple):
     readers: str
 
 
+class Entry(NamedTuple):
+    """A passage as the index is told of it: its row id, label and stems in order, parted by spaces."""
+
+    id: int
+    label: Label
+    stems: str
+    title: str
+    heading: str
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A passage with its row ids, as the index refers to it, and its stems in order, parted by spaces."""
@@ -175,8 +186,8 @@ class Store:
 
     def put(self, record: Record, passages: Sequence[Passage]) -> None:
         """Replace a document and its passages within the caller's transaction."""
-        spelled = [analyse(passage) for passage in passages]
-        whole = " ".join(dict.fromkeys(" ".join(spelled).split()))
+        found = [stems(words(passage.text)) for passage in passages]
+        whole = " ".join(dict.fromkeys(chain.from_iterable(found)))
         self.drop(record.tenant, record.collection, record.document)
         connection = self.connection()
         marks = ",".join("?" * (len(_NAMES) + 1))
@@ -188,8 +199,19 @@ class Store:
             'INSERT INTO passages (doc, number, start, "end", page, heading, label, text, stems, boxes) '
             "VALUES (?,?,?,?,?,?,?,?,?,?)",
             [
-                (doc, p.number, p.start, p.end, p.page, p.heading, str(p.label), p.text, line, _box_text(p))
-                for p, line in zip(passages, spelled, strict=True)
+                (
+                    doc,
+                    p.number,
+                    p.start,
+                    p.end,
+                    p.page,
+                    p.heading,
+                    str(p.label),
+                    p.text,
+                    " ".join(own),
+                    _box_text(p),
+                )
+                for p, own in zip(passages, found, strict=True)
             ],
         )
 
@@ -245,8 +267,10 @@ class Store:
         """Spell all stems anew, after a change of the analysis."""
         with self.connection() as connection:
             for (doc,) in connection.execute("SELECT doc FROM documents").fetchall():
-                spelled = [(analyse(one.passage), one.id) for one in self.of_document(doc)]
-                whole = " ".join(dict.fromkeys(stem for line, _ in spelled for stem in line.split()))
+                texts = connection.execute("SELECT id, text FROM passages WHERE doc = ? ORDER BY number", (doc,))
+                found = [(stems(words(text)), identity) for identity, text in texts.fetchall()]
+                whole = " ".join(dict.fromkeys(chain.from_iterable(own for own, _ in found)))
+                spelled = [(" ".join(own), identity) for own, identity in found]
                 connection.executemany("UPDATE passages SET stems = ? WHERE id = ?", spelled)
                 connection.execute("UPDATE documents SET stems = ? WHERE doc = ?", (whole, doc))
 
@@ -354,6 +378,15 @@ class Store:
             _stored(row) for row in self.connection().execute(f"{_HIT} WHERE p.doc = ? ORDER BY p.number", (doc,))
         ]
 
+    def entries(self, doc: int) -> list[Entry]:
+        """A document's passages, in order, with no more of them than an index takes up."""
+        rows = self.connection().execute(
+            "SELECT p.id, p.label, p.stems, d.title, p.heading FROM passages p JOIN documents d ON d.doc = p.doc "
+            "WHERE p.doc = ? ORDER BY p.number",
+            (doc,),
+        )
+        return [Entry(identity, _label(label), *rest) for identity, label, *rest in rows]
+
     def gone(self) -> list[int]:
         """Row ids of removed documents that the index may still hold."""
         return [row[0] for row in self.connection().execute("SELECT doc FROM gone ORDER BY doc")]
@@ -394,11 +427,6 @@ def stems_among(asked: frozenset[str], line: str) -> frozenset[str]:
         return asked.intersection(line.split())
     parted = f" {line} "
     return frozenset([stem for stem in asked if f" {stem} " in parted])
-
-
-def analyse(passage: Passage) -> str:
-    """The stems of a passage in order, parted by spaces: what the index and the ranking know of it."""
-    return " ".join(stems(words(passage.text)))
 
 
 def _stored(row: Any) -> Stored:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 from heapq import nsmallest
+from itertools import accumulate, islice
 
 from selat.knowledge.store import Record, Store
 
@@ -20,12 +21,15 @@ LEAST = 12  # stems of a text that says enough to be compared
 TOGETHER = 256
 
 
-def sketch(stems: Sequence[str]) -> list[int]:
-    """The smallest hashes of a text's runs, smallest first; none for a text that says too little."""
-    if len(stems) < LEAST:
+def sketch(line: str) -> list[int]:
+    """The smallest hashes of a text's runs, as stems parted by one space; none for one that says too little."""
+    spelled = line.encode()
+    lengths = [length + 1 for length in map(len, spelled.split(b" "))]
+    if len(lengths) < LEAST:
         return []
-    runs = {" ".join(stems[at : at + RUN]) for at in range(len(stems) - RUN + 1)}
-    return nsmallest(KEPT, {zlib.crc32(run.encode()) for run in runs})
+    begins, ends = accumulate(lengths, initial=0), accumulate(lengths, initial=-1)
+    runs = map(spelled.__getitem__, map(slice, begins, islice(ends, RUN, None)))
+    return sorted(set(map(zlib.crc32, runs)))[:KEPT]
 
 
 def alike(one: Sequence[int], other: Sequence[int]) -> float:
@@ -38,10 +42,8 @@ def mark(store: Store) -> int:
     """Sketch the documents that have none yet; how many there were."""
     done = 0
     while rows := store.unsketched(TOGETHER):
-        made = []
-        for doc in rows:
-            stems = [stem for one in store.of_document(doc) for stem in one.stems.split()]
-            made.append((doc, sketch(stems)))
+        lines = [" ".join([one.stems for one in store.entries(doc) if one.stems]) for doc in rows]
+        made = list(zip(rows, map(sketch, lines), strict=True))
         store.sketched([(doc, _text(found), found[:MARKS]) for doc, found in made])
         done += len(made)
     return done
