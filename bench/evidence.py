@@ -2,9 +2,9 @@
 
     python bench/evidence.py [--corpus docs_bilingual.jsonl]
 
-Rows are the best passages for the questions of bench/knowledge that may be tuned on (`dev`, `dev2`, `near`): of
-the answerable ones; of the hopeless ones; and of the answerable ones again with the family of their right
-documents (`births`, `births_annual`, …) left out, which makes near-subject questions without an answer.
+Rows are the best passages for the questions of bench/knowledge that may be tuned on (`dev`, `dev2`, `near`,
+`edge`): of the answerable ones; of the hopeless ones; and of the answerable ones again with the family of their
+right documents (`births`, `births_annual`, …) left out, which makes near-subject questions without an answer.
 Logistic regression with a small ridge; what it would do on folds left out is printed for several thresholds.
 """
 
@@ -25,16 +25,16 @@ import selat.kits
 from selat.core.label import LOWEST
 from selat.flows.ingest import Intake, ingest
 from selat.knowledge import Library
-from selat.knowledge.evidence import Looked, Signs, read_signs
+from selat.knowledge.evidence import Signs, read_signs
 from selat.knowledge.question import understand
-from selat.knowledge.rank import Found, rank, weight
+from selat.knowledge.rank import Found, look, rank, weight
 from selat.knowledge.scope import Scope
 from selat.knowledge.terms import shared
 
 QUESTIONS = Path(__file__).parent / "knowledge" / "questions.jsonl"
 SHARED = Path(os.environ.get("SELAT_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 GUIDES = Path(selat.kits.__file__).parent / "guides"
-TUNED = ("dev", "dev2", "near")
+TUNED = ("dev", "dev2", "near", "edge")
 WORTH = {"answerable": 1.0, "hopeless": 2.0, "without": 0.6}  # many of the last are answered in part by another
 RIDGE, FOLDS = 3.0, 10
 Floats = NDArray[np.float64]
@@ -69,9 +69,8 @@ def signs_of(library: Library, row: dict[str, Any], left_out: frozenset[str]) ->
     ranked = rank(question, Found(kept[:60], wholes, texts), index)
     if not ranked:
         return None
-    best = ranked[0]
     weights = [weight(concept, index) for concept in question.concepts]
-    return read_signs(question, Looked(best.passage, best.stems, best.held), weights, index)
+    return read_signs(question, look(ranked[0], ranked), weights, index)
 
 
 def rows(library: Library) -> Iterator[Row]:

@@ -15,22 +15,17 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from selat.core.passage import Passage
+from selat.knowledge.facets import HALF, Looked, lacks
 from selat.knowledge.language import stopwords
 from selat.knowledge.question import Concept, Question
 from selat.knowledge.terms import Glossary, shared
 from selat.knowledge.words import stem, stems, words
 
-# Weights: logistic regression over the questions of bench/knowledge that may be tuned on (dev, dev2, near), each
-# with and without its right documents in the library (`bench/evidence.py`), titles alone being looked at. Since
-# then a heading like the question counts as a title does: weights fitted with it refuse more of the answerable.
-SHARE, FIT, SUBJECT, DENSE, UNSEEN, TELLING, DEMANDED, ABROAD = 3.18, 1.27, 2.78, 1.57, 2.34, 0.37, -0.57, -2.33
-BIAS = -7.09
-ANSWERS = 0.25  # evidence from which a question is answered: 7 % of the answerable ones lie below
-MOST_TELLING = 5
+# WEIGHTS and BIAS: logistic regression over the questions of bench/knowledge that may be tuned on (dev, dev2,
+# near, edge), each with and without its right documents in the library (`bench/evidence.py`).
+ANSWERS = 0.22  # evidence from which a question is answered: 6 % of the answerable ones lie below
 LENGTH = 100  # stems of a usual passage
 K1, B = 1.2, 0.75  # Source: Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009
-HALF = 0.5
 _DATA = Path(__file__).parent / "data"
 
 
@@ -44,30 +39,34 @@ class Frequencies(Protocol):
 
 
 class Signs(NamedTuple):
-    """What speaks for a passage, each 0 to 1 but `telling` (a count) and `dense` (0 to 2.2)."""
+    """What speaks for and against a passage, each 0 to 1 but `dense` (0 to 2.2) and `told` (0 and up).
+
+    `rarest` is the rarity of the rarest word that the document lacks (`share` counts such a word too heavily, and
+    this makes up for it), `told` the rarity of all that it holds.
+    """
 
     share: float
     fit: float
     subject: float
     dense: float
-    unseen: float
-    telling: float
+    rarest: float
+    told: float
     demanded: float
     abroad: float
+    absent: float = 0.0
+    level: float = 0.0
+    outside: float = 0.0
+    steps: float = 0.0
+    other: float = 0.0
 
 
-class Looked(NamedTuple):
-    """A passage beside a question: its stems in order; how fully it, its title and headings hold each concept."""
-
-    passage: Passage
-    stems: str
-    held: tuple[float, ...]
+WEIGHTS = Signs(2.54, 2.3, 1.86, 1.63, 1.72, 0.5, -1.1, -3.22, -3.05, -1.43, -4.46, -4.12, -4.57)
+BIAS = -6.6
 
 
 def evidence(signs: Signs) -> float:
     """The chance (0 to 1) that a passage with these signs answers."""
-    weights = (SHARE, FIT, SUBJECT, DENSE, UNSEEN, TELLING, DEMANDED, ABROAD)
-    return 1 / (1 + math.exp(-BIAS - sum(sign * weight for sign, weight in zip(signs, weights, strict=True))))
+    return 1 / (1 + math.exp(-BIAS - sum(sign * weight for sign, weight in zip(signs, WEIGHTS, strict=True))))
 
 
 def read_signs(question: Question, looked: Looked, weights: list[float], rarity: Frequencies) -> Signs:
@@ -81,6 +80,9 @@ def read_signs(question: Question, looked: Looked, weights: list[float], rarity:
     counts = Counter(looked.stems.split())
     norm = K1 * (1 - B + B * counts.total() / LENGTH)
     pairs = list(zip(concepts, looked.held, strict=True))
+    listed = zip(concepts, weights, looked.whole or looked.held, strict=True)
+    whole = [(weight, held) for one, weight, held in listed if one.part >= 1]
+    rare = math.log(2 + rarity.size)  # what a word that no document holds weighs
     fit, subject = _fits(looked.passage.source.title, question, rarity)
     headed = likeness(concepts, weights, looked.passage.heading)
     return Signs(
@@ -88,10 +90,11 @@ def read_signs(question: Question, looked: Looked, weights: list[float], rarity:
         fit=max(fit, headed),
         subject=max(subject, headed),
         dense=share([_dense(concept, counts, norm) for concept in concepts]),
-        unseen=share([float(not _known(concept, rarity)) for concept in concepts]),
-        telling=min(sum(concept.part >= 1 for concept in concepts), MOST_TELLING),
+        rarest=max((weight for weight, held in whole if held < HALF), default=0.0) / rare,
+        told=sum(weight for weight, held in whole if held >= HALF) / rare,
         demanded=max((1 - held for one, held in pairs if one.part >= 1 and _among(one, _demands())), default=0.0),
         abroad=float(any(held < HALF and _is_country(one, shared()) for one, held in pairs)),
+        **lacks(question, looked, weights)._asdict(),
     )
 
 
@@ -126,11 +129,6 @@ def _dense(concept: Concept, counts: Counter[str], norm: float) -> float:
         often = min(counts[stem] for stem in way)
         best = max(best, worth * often * (K1 + 1) / (often + norm))
     return best
-
-
-def _known(concept: Concept, rarity: Frequencies) -> bool:
-    """Whether any document holds the concept in any wording."""
-    return any(all(rarity.frequency(stem) for stem in way) for way, _ in concept.clause.alternatives)
 
 
 def _fits(title: str, question: Question, rarity: Frequencies) -> tuple[float, float]:

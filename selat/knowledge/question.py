@@ -104,9 +104,18 @@ def understand(text: str, glossary: Glossary, vocabulary: Vocabulary | None = No
         elif piece:
             latin.extend(_spelled_out(piece, vocabulary))
         spelled.extend(_spelled_out(piece, vocabulary))
-    unique = {concept.asked: concept for concept in concepts}
     written = " ".join(spelled)
-    return Question(detect(written), tuple(unique.values())[:MOST], written)
+    return Question(detect(written), tuple(_once(concepts))[:MOST], written)
+
+
+def _once(concepts: list[Concept]) -> Iterator[Concept]:
+    """Concepts without those that an earlier one has among its wordings: `epf kwsp` asks for one thing."""
+    known: set[Stems] = set()
+    for concept in concepts:
+        if concept.asked not in known:
+            yield concept
+        known.add(concept.asked)
+        known.update(way for way, worth in concept.clause.alternatives if worth >= SAME_LANGUAGE)
 
 
 def is_year(asked: Stems) -> bool:

@@ -11,7 +11,7 @@ from selat.core.passage import Citation, Passage
 from selat.knowledge.evidence import likeness
 from selat.knowledge.language import detect, stopwords
 from selat.knowledge.orders import gives_orders
-from selat.knowledge.question import Concept, Question, understand
+from selat.knowledge.question import LATIN, Concept, Question, understand
 from selat.knowledge.sentences import sentences
 from selat.knowledge.terms import shared
 from selat.knowledge.words import normalise, stems, words
@@ -126,8 +126,9 @@ def _options(asked: Question, passages: Sequence[Passage]) -> list[_Option]:
                 score *= 1.25
             elif wanted and like < LIKE:
                 score *= 0.8
-            # Few words: a table's row is in its document's language.
-            language = detect(text, (passage.source.language if " | " in text else "") or asked.language)
+            # Few words: a table's row is in its document's language, and no Latin text is Chinese or Tamil.
+            written = passage.source.language if " | " in text or asked.language not in LATIN else ""
+            language = detect(text, written or asked.language)
             score *= 1.0 if language == asked.language else FOREIGN
             score *= 1.0 - RANK * min(marker - 1, 8)
             options.append(_Option(score, marker, at, passage, text, language))

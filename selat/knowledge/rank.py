@@ -9,13 +9,16 @@ from functools import lru_cache
 from operator import mul
 
 from selat.core.passage import Passage
-from selat.knowledge.evidence import ANSWERS, Frequencies, Looked, evidence, read_signs
+from selat.knowledge.evidence import ANSWERS, Frequencies, evidence, read_signs
+from selat.knowledge.facets import HALF, Looked, levels
 from selat.knowledge.question import Concept, Question
 from selat.knowledge.store import Stored
 from selat.knowledge.words import stems, words
 
 # Weights of a candidate's parts, set on the questions in bench/knowledge (dev split).
 TEXT, WHOLE, SHARE, SHARE_WHOLE, TITLE, FIT = 0.6, 0.15, 0.8, 0.5, 0.1, 1.5
+EVERYTHING = 0.12  # for a document that holds all that was asked for
+UNASKED = 0.12  # against each breakdown in its title that nobody asked for
 SAME_LANGUAGE = 0.2  # for a document in the question's language: of two that say the same, the readable one
 # How near a document is that is shown beside one that answers: what the passage and its document hold of the
 # question, what title and headings hold, and how much of the title was asked for.
@@ -28,7 +31,8 @@ FOLLOWS = 0.3
 class Candidate:
     """A passage with its score and how near it is to the question (0 to 1); `id` is the store's.
 
-    `stems` are its own in order; `held` says how fully it, its title and its headings hold each concept.
+    `stems` are its own in order; `held` says how fully it, its title and its headings hold each concept, `whole`
+    how fully its document does.
     """
 
     passage: Passage
@@ -37,6 +41,7 @@ class Candidate:
     id: int = 0
     stems: str = field(default="", repr=False)
     held: tuple[float, ...] = field(default=(), repr=False)
+    whole: tuple[float, ...] = field(default=(), repr=False)
 
 
 @dataclass(slots=True)
@@ -46,6 +51,7 @@ class _Document:
     held: list[float]
     title: list[float]
     fit: float
+    unasked: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +91,31 @@ def rank(question: Question, found: Found, rarity: Frequencies) -> list[Candidat
             documents[stored.doc] = document
         named = _held(concepts, _stems(passage.heading), document.title)
         held = _held(concepts, asked.intersection(stored.stems.split()), named)
-        whole = _share([max(pair) for pair in zip(document.held, named, strict=True)], weights, total)
+        of_all = tuple(map(max, document.held, named))
+        whole = _share(of_all, weights, total)
         in_title = _share(document.title, weights, total)
         share = _share(held, weights, total)
         text = TEXT * score / top + WHOLE * found.wholes.get(stored.doc, score) / top_whole
         value = text + SHARE * share + SHARE_WHOLE * whole + (TITLE + FIT * document.fit) * in_title
+        value += EVERYTHING * (min(of_all) >= HALF) - UNASKED * document.unasked
         if passage.source.language == question.language:
             value += SAME_LANGUAGE
         near = SAID * share + HELD * whole + NAMED * _share(named, weights, total) + FITS * document.fit
         if telling > 1 and share >= SPELT_OUT:
             near = max(near, share)
-        candidates.append(Candidate(passage, value, near, stored.id, stored.stems, tuple(held)))
+        candidates.append(Candidate(passage, value, near, stored.id, stored.stems, tuple(held), of_all))
     # Of equals, the one whose name comes first: not the one that happened to be read first.
     return sorted(candidates, key=lambda one: (-one.score, one.passage.source.document, one.passage.number))
 
 
 def _document(title: str, text: frozenset[str], question: Question, rarity: Frequencies) -> _Document:
     in_title, fit = _title(title, question, rarity)
-    return _Document(_held(question.concepts, text, in_title), in_title, fit)
+    return _Document(_held(question.concepts, text, in_title), in_title, fit, _unasked(title, question.stems))
+
+
+def _unasked(title: str, asked: frozenset[str]) -> int:
+    """How many breakdowns a title names that were not asked for, in the half that names fewest; at most 3."""
+    return min((min(len(levels().intersection(half) - asked), 3) for half in _halves(title)), default=0)
 
 
 def _held(concepts: Sequence[Concept], inside: frozenset[str], before: list[float]) -> list[float]:
@@ -118,10 +131,16 @@ def answering(
     """The candidates to answer from: none when the first `looked_at` say too little to answer."""
     weights = [weight(concept, rarity) for concept in question.concepts]
     for one in ranked[:looked_at]:
-        looked = Looked(one.passage, one.stems, one.held)
-        if evidence(read_signs(question, looked, weights, rarity)) >= ANSWERS:
+        if evidence(read_signs(question, look(one, ranked), weights, rarity)) >= ANSWERS:
             return [one for one in ranked if one.near >= FOLLOWS]
     return []
+
+
+def look(one: Candidate, ranked: Sequence[Candidate]) -> Looked:
+    """A candidate with all that was found of its document."""
+    document = one.passage.source.document
+    texts = tuple(other.passage.text for other in ranked if other.passage.source.document == document)
+    return Looked(one.passage, one.stems, one.held, one.whole, texts)
 
 
 def _share(held: Sequence[float], weights: Sequence[float], total: float) -> float:
