@@ -31,11 +31,12 @@ class Segment:
 
     The file is filled with zeros ahead of its records: fdatasync then has no new size or block to commit beside
     the bytes, which takes most of the long waits out of it (bench/ledger.py). What is left over is cut at the end.
+    A segment begins with such room: on a disk nearly full, none is made that would refuse its first entries.
     """
 
     def __init__(self, path: Path, fd: int, at: Cursor) -> None:
         self.path, self._fd, self.durable = path, fd, at
-        self._size = self._place = at.offset
+        self._size = self._place = at.offset + ROOM_BYTES
 
     @property
     def filled(self) -> int:
@@ -44,7 +45,7 @@ class Segment:
 
     @classmethod
     def make(cls, path: Path) -> Segment:
-        """Create, lock, and make durable an empty segment. Raises: OSError; nothing stays behind then.
+        """Create, lock, and make durable a segment of room alone. Raises: OSError; nothing stays behind then.
 
         It gets its name only once it is locked and whole: under that name it is never seen unlocked and alive.
         """
@@ -53,7 +54,7 @@ class Segment:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             head = frame.header(secrets.token_bytes(16))
-            durable.write_all(fd, head)
+            durable.write_all(fd, head + _ROOM)
             os.fsync(fd)
             temp.rename(path)
             durable.sync([path.parent])

@@ -288,3 +288,35 @@ def test_damage_in_the_middle_of_the_room_is_named(house: House) -> None:
     assert {note.kind: note.what for note in check(house.folder).notes}["torn"].endswith(
         "101 bytes at its end are no whole record"
     )
+
+
+def test_a_journal_refuses_until_a_full_disk_has_room_for_a_segment(tmp_path: Path) -> None:
+    """On a real small disk: with 200 KiB free no segment is begun, however often it is tried; with 2 MiB one is."""
+    disk = tmp_path / "ledger"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("needs to mount a small disk, which takes root")
+    try:
+        journal = Journal(disk, "w")
+        journal.start()
+        assert accepts(journal, 0)
+        free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+        (disk / "filler").write_bytes(bytes(free - 200 * 1024))
+        assert next(number for number in range(1, 5000) if not accepts(journal, number)) > 1, (
+            "its room was reserved"
+        )
+        (left,) = (disk / "journals").glob("*.journal")
+        left.unlink()  # the sequencer integrated and removed it
+        free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+        (disk / "more").write_bytes(bytes(free - 200 * 1024))
+        tried = journal._made
+        while journal._made < tried + 3:
+            assert not accepts(journal, 5000)
+            assert journal.down is not None
+        assert list((disk / "journals").iterdir()) == []
+        (disk / "filler").unlink()
+        until(lambda: accepts(journal, 5001))
+        journal.close()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
