@@ -20,12 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selat.core.errors import Misused, SelatError
-from selat.gateway.logs import begin
-from selat.home import Home, create_home, find_home
-from selat.settings import read_settings
 
 if TYPE_CHECKING:
     from selat.errand import Errand
+    from selat.home import Home
     from selat.ledger import Place
 
 KEY = "ledger.key"
@@ -38,10 +36,11 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 def stand(options: Mapping[str, str]) -> None:
     """What `selat up` becomes once its welcome is under way: start everything, watch it, stop it when told to."""
     from selat.errand import Errand
+    from selat.gateway.logs import begin
     from selat.supervisor import Supervisor
 
     home, listening = Path(options["--home"]), socket.socket(fileno=int(options["--fd"]))
-    begin(read_settings(home))
+    begin(options["--log-format"], options["--log-level"])
     listening.set_inheritable(True)
     opening = Errand(int(options["--errand"]), int(options["--stages"]))
     supervisor = Supervisor(home, listening, int(options["--workers"]))
@@ -106,23 +105,27 @@ def serve(home: Path | None, fd: int, worker: str) -> None:
 
     from selat.app import open_platform
     from selat.console import console
+    from selat.gateway.logs import begin
     from selat.gateway.worker import work
 
     listening = socket.socket(fileno=fd)
     listening.setblocking(False)
     with open_platform(home, worker) as platform:
-        begin(platform.settings)
+        begin(platform.settings.log_format, platform.settings.log_level)
         platform.supervised = True  # our supervisor keeps the host of models
         uvloop.run(work(platform, listening, console))
 
 
 def sequence(home: Path | None) -> None:
     """Integrate the journals and sign checkpoints until told to stop."""
+    from selat.gateway.logs import begin
+    from selat.home import create_home, find_home
     from selat.ledger import Keeping, sequence
+    from selat.settings import read_settings
 
     place = create_home(find_home(home))
     settings = read_settings(place.path)
-    begin(settings)
+    begin(settings.log_format, settings.log_level)
 
     def content_days() -> dict[str, int]:
         from selat.identity import Keys  # brings SQLAlchemy: only where there is content to expire
@@ -147,12 +150,13 @@ def task(home: Path, verb: str, task_id: str) -> None:
 
     from selat.app import open_platform
     from selat.flows.tasks import end_when_told
+    from selat.gateway.logs import begin
 
     def gone() -> bool:
         return bool(select.select([sys.stdin], [], [], 0)[0]) and not os.read(sys.stdin.fileno(), 1)
 
     with open_platform(home, verb) as platform:
-        begin(platform.settings)
+        begin(platform.settings.log_format, platform.settings.log_level)
         desk = platform.pulling if verb == "pull" else platform.checking
         watch = (desk.runner.tasks, task_id, gone, lambda: os._exit(0))
         threading.Thread(target=end_when_told, args=watch, name="end", daemon=True).start()
@@ -162,6 +166,7 @@ def task(home: Path, verb: str, task_id: str) -> None:
 def ledger_of(home: Home) -> Place:
     """Where the ledger of a home lies, as its settings say. Raises: Misused, HomeBroken."""
     from selat.ledger import Place, read_bucket
+    from selat.settings import read_settings
 
     said = read_settings(home.path)
     bucket = read_bucket(

@@ -1,4 +1,7 @@
-"""Keeps the processes of one Selat alive: the sequencer and the gateway workers, restarted with back-off."""
+"""Keeps the processes of one Selat alive: the sequencer and the gateway workers, restarted with back-off.
+
+It stays in memory for as long as they do, so it does without dataclasses and the home, and what those import.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from selat.core.errors import HomeBroken, Misused, Unavailable
-from selat.home import Home
 
 log = logging.getLogger("selat.supervisor")
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 DRAIN_S = 35.0
-LLAMA = "llama"
+LLAMA, ENGINES = "llama", "engines.toml"
 # What glibc is told in each process: threads share two heaps, and what is freed goes back.
 MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "262144"}
 _BACKLOG = 2048
@@ -45,18 +46,19 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-@dataclass
 class _Child:
     """One process and how to start it again. Its standard input closes when we are gone, and it then stops."""
 
-    name: str
-    arguments: Sequence[str]
-    descriptors: Sequence[int] = ()
-    process: subprocess.Popen[bytes] | None = None
-    wait_s: float = FIRST_WAIT_S
-    due: float = field(default=0.0)
-    started: float = field(default=0.0)
-    wanted: Callable[[], bool] = field(default=lambda: True)
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        descriptors: Sequence[int] = (),
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.name, self.arguments, self.descriptors, self.wanted = name, arguments, descriptors, wanted
+        self.process: subprocess.Popen[bytes] | None = None
+        self.wait_s, self.due, self.started = FIRST_WAIT_S, 0.0, 0.0
 
     def start(self) -> None:
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own arguments
@@ -87,7 +89,7 @@ class Supervisor:
                 *at_home,
             )
             self._children.append(_Child(f"gateway-{number}", arguments, (descriptor,)))
-        runs_models = _Watched(Home(home).engines)
+        runs_models = _Watched(home / ENGINES)
         self._children.append(_Child("models", ("selat", "engine", "host", *at_home), wanted=runs_models))
 
     def start(self) -> None:

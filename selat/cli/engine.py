@@ -156,7 +156,7 @@ def host(
 ) -> None:
     """Hold models for whoever calls them; started by `selat up`, not by people."""
     with open_platform(home, "models") as platform:
-        begin(platform.settings)
+        begin(platform.settings.log_format, platform.settings.log_level)
         if private:
             logging.getLogger().setLevel(logging.WARNING)
         platform.host_models(private)

@@ -36,7 +36,7 @@ def up(
     with at.held() as lock:
         at.forget_counters()
         settings = read_settings(at.path)
-        begin(settings)
+        begin(settings.log_format, settings.log_level)
         listening = bind(host or settings.host, settings.port if port is None else port)
         certificate = at.path / settings.tls_certificate_file if settings.tls_certificate_file else None
         address = _address(listening, "https" if certificate else "http")
@@ -60,6 +60,8 @@ def up(
             "--errand": opening.process,
             "--stages": opening.pipe,
             "--once": int(once),
+            "--log-format": settings.log_format,
+            "--log-level": settings.log_level,
         }
         words = [str(word) for option in options.items() for word in option]
         os.execve(sys.executable, [sys.executable, "-m", "selat.process", "up", *words], {**os.environ, **MEMORY})  # noqa: S606 - ourselves

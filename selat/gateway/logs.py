@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from selat.core.errors import SelatError
-from selat.settings import Settings
 
 if TYPE_CHECKING:
     from selat.gateway.http import Request
@@ -72,13 +71,13 @@ def fields_of(record: logging.LogRecord) -> dict[str, str]:
     return told | getattr(record, "fields", {})
 
 
-def begin(settings: Settings, stream: TextIO | None = None) -> None:
-    """Log to `stream` (stderr) as the settings say, in place of what was set up before."""
+def begin(form: str, level: str, stream: TextIO | None = None) -> None:
+    """Log to `stream` (stderr) as the settings `log_format` and `log_level` say, in place of what was set up before."""
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
-    readable = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
+    readable = form == "text" or (form == "auto" and stream.isatty())
     handler.setFormatter(Readable() if readable else Lines())
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
 class Access:

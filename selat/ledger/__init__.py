@@ -1,11 +1,15 @@
 """Keeps the book: intake journals, one sequencer, a tlog-tiles log, and receipts that outsiders can check."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from selat.ledger.book import Book
 from selat.ledger.check import Report, check
-from selat.ledger.export import export
 from selat.ledger.fold import reindex
 from selat.ledger.formats import FORMATS
-from selat.ledger.journal import Journal
+from selat.ledger.keeping import Keeping, expire, expire_content
 from selat.ledger.keys import load_signer, make_signer, prepare, save_signer
 from selat.ledger.place import Place, read_bucket
 from selat.ledger.process import sequence
@@ -13,10 +17,14 @@ from selat.ledger.query import DIMENSIONS, Asked, Changed, Question, Use, change
 from selat.ledger.repair import Repairs, repair
 from selat.ledger.rotate import rotate
 from selat.ledger.sequencer import Sequencer
-from selat.ledger.subject import Erased, Held, Keeping, Subject, erase, expire, expire_content, find
-from selat.ledger.ticket import Ticket
+from selat.ledger.subject import Erased, Held, Subject, erase, find
 from selat.ledger.witness import Witness
-from selat.ledger.witness_server import witness_server
+
+if TYPE_CHECKING:
+    from selat.ledger.export import export
+    from selat.ledger.journal import Journal
+    from selat.ledger.ticket import Ticket
+    from selat.ledger.witness_server import witness_server
 
 __all__ = [
     "DIMENSIONS",
@@ -57,3 +65,13 @@ __all__ = [
     "usage",
     "witness_server",
 ]
+
+_LATER = {"export": "export", "Journal": "journal", "Ticket": "ticket", "witness_server": "witness_server"}
+
+
+def __getattr__(name: str) -> object:
+    """What the sequencer never needs comes when asked for: asyncio, zip files and an HTTP server stay out of it."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    return value

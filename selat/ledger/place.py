@@ -1,17 +1,23 @@
-"""Where a ledger lies: a folder on this machine, and what is shared in PostgreSQL or on an object store."""
+"""Where a ledger lies: a folder on this machine, and what is shared in PostgreSQL or on an object store.
+
+What talks to those, and the journal of a worker, is imported where it is asked for: the sequencer stays in memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selat.core.errors import Misused
-from selat.ledger.journal import Journal
-from selat.ledger.log import BucketLog, FolderLog, Log
+from selat.ledger.log import FolderLog, Log
 from selat.ledger.store import FileStore, Store
 from selat.ledger.vault import Vault
-from selat.s3 import Bucket, Wish
+
+if TYPE_CHECKING:
+    from selat.ledger.journal import Journal
+    from selat.s3 import Bucket
 
 TILES_KEY = "tiles.toml"
 
@@ -29,11 +35,17 @@ class Place:
 
     @property
     def log(self) -> Log:
-        return FolderLog(self.folder / "log") if self.bucket is None else BucketLog(self.bucket)
+        if self.bucket is None:
+            return FolderLog(self.folder / "log")
+        from selat.ledger.bucket_log import BucketLog
+
+        return BucketLog(self.bucket)
 
     def journal(self, worker: str) -> Journal:
         """A worker's journal, not started. Raises: Misused, for a database without psycopg."""
         if not self.database:
+            from selat.ledger.journal import Journal
+
             return Journal(self.folder, worker)
         _needs_psycopg()
         from selat.ledger.postgres import SharedJournal
@@ -64,6 +76,10 @@ def read_bucket(url: str, endpoint: str, region: str, keys: Path, environment: M
 
     Raises: Misused, naming what is missing.
     """
+    if not url:
+        return None
+    from selat.s3 import Wish
+
     return Wish("ledger_tiles", url, endpoint, region).read(keys / TILES_KEY, environment)
 
 

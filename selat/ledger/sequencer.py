@@ -8,14 +8,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selat.core.checkpoint import Checkpoint
 from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.core.note import Note, Signature, parse_note
 from selat.core.proof import verify_checkpoint
 from selat.core.signer import Signer
+from selat.core.trust import Trust
 from selat.ledger import points
-from selat.ledger.cosign import Cosigners
 from selat.ledger.edge import Edge, Growth
 from selat.ledger.facts import details, facts
 from selat.ledger.fold import catch_up
@@ -29,6 +30,9 @@ from selat.ledger.place import Place, place_of
 from selat.ledger.state import Mark, State
 from selat.ledger.store import Store
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
+
+if TYPE_CHECKING:
+    from selat.ledger.cosign import Cosigners
 
 WITNESS_WAIT_S = 0.5
 WITNESS_AGAIN_S = 5.0
@@ -53,7 +57,8 @@ class Sequencer:
         self._store: Store = place.store() if store is None else store
         self._index, self._indexed = Index(place.folder), 0
         self._hold, self._held = contextlib.ExitStack(), False
-        self._cosigners, self._asked_at, self._lacking = Cosigners(self._log), 0.0, False
+        self._cosigners: Cosigners | None = None
+        self._asked_at, self._lacking = 0.0, False
         self._state = State(Mark(0, b"", {}), None)
         self._edge = Edge()
 
@@ -109,7 +114,8 @@ class Sequencer:
     def close(self) -> None:
         """Let the ledger go."""
         self._held = False
-        self._cosigners.close()
+        if self._cosigners is not None:
+            self._cosigners.close()
         self._index.close()
         self._store.vault.close()
         self._hold.close()
@@ -118,7 +124,7 @@ class Sequencer:
     @property
     def refusals(self) -> dict[str, str]:
         """Witnesses that did not cosign the latest checkpoint, and why."""
-        return dict(self._cosigners.refusals)
+        return {} if self._cosigners is None else dict(self._cosigners.refusals)
 
     def _try_step(self, stand_by: bool) -> None:
         try:
@@ -262,13 +268,23 @@ class Sequencer:
         points.reached("checkpoint.signed")
         trust = load_trust(self._folder)
         lines = {(line.name, line.key_id): line for line in self._cosigned(text)}
-        for line in self._cosigners.ask(note, edge.size, trust, WITNESS_WAIT_S):
+        for line in self._ask(note, edge.size, trust):
             lines[line.name, line.key_id] = line
         self._asked_at = time.monotonic()
         self._lacking = bool(trust.urls) and len(lines) < len(trust.witnesses)
         note = Note(text, (*note.signatures, *lines.values()))
         self._store.fence()
         self._log.publish(CHECKPOINT, str(note).encode())
+
+    def _ask(self, note: Note, size: int, trust: Trust) -> list[Signature]:
+        """The witnesses' cosignatures that arrive in time."""
+        if not trust.urls:
+            return []
+        if self._cosigners is None:
+            from selat.ledger.cosign import Cosigners  # brings HTTP: only where there is a witness to ask
+
+            self._cosigners = Cosigners(self._log)
+        return self._cosigners.ask(note, size, trust, WITNESS_WAIT_S)
 
     def _cosigned(self, text: str) -> list[Signature]:
         """Cosignatures that the published checkpoint already has, when it is the same."""

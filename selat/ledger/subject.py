@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import threading
-import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from selat.core.entry import Change
-from selat.core.errors import BadRequest, NotFound, SelatError
+from selat.core.errors import BadRequest, NotFound
 from selat.core.proof import verify
 from selat.ledger.book import Book
 from selat.ledger.facts import facts
 from selat.ledger.intake import Intake
-from selat.ledger.journal import Journal
+from selat.ledger.keeping import book as book_change
 from selat.ledger.place import Place, place_of
 from selat.ledger.query import Question, query
 from selat.ledger.words import holds
-
-EVERY_S = 3600.0
-log = logging.getLogger("selat.ledger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,70 +92,11 @@ def erase(place: Path | Place, subject: Subject, by: str) -> Erased:
     count = place.vault().forget(subject.tenant, (leaf for one in held for leaf in one.leaves))
     digest = hashlib.sha256("\n".join(sorted(receipts)).encode()).hexdigest()
     facts_: dict[str, object] = {"receipts": len(receipts), "secrets": count, "digest": digest}
-    _say(place.journal("subject"), Change("subject.erased", "", "", subject.tenant, by, facts_))
+    book_change(place.journal("subject"), Change("subject.erased", "", "", subject.tenant, by, facts_))
     book = Book(place)
     trust = "\n".join(line for line in book.trust().splitlines() if line.startswith("log ")) + "\nquorum none\n"
     verified = sum(verify(book.proof(leaf), trust).index == leaf for one in held for leaf in one.leaves)
     return Erased(len(receipts), count, verified, _waiting(place.folder, frozenset(receipts)))
-
-
-def expire(place: Path | Place, days: int, tenant: str = "", by: str = "ledger") -> int:
-    """Forget secrets of entries older than `days`, of one tenant or all; an entry `secrets.expired` says so."""
-    before = _time(datetime.now(UTC) - timedelta(days=days))
-    place = place_of(place)
-    count = place.vault().expire(before, tenant)
-    if count:
-        change = Change("secrets.expired", "", "", tenant, by, {"secrets": count, "before": before})
-        _say(place.journal("subject"), change)
-    return count
-
-
-def expire_content(place: Path | Place, tenant: str, days: int) -> int:
-    """Forget a tenant's prompts and answers older than `days` (0: all), not their salts; an entry says so."""
-    place, before = place_of(place), _time(datetime.now(UTC) - timedelta(days=days))
-    count = place.vault().expire_content(before, tenant)
-    if count:
-        change = Change("content.expired", "", "", tenant, "ledger", {"texts": count, "before": before})
-        _say(place.journal("subject"), change)
-    return count
-
-
-class Keeping(threading.Thread):
-    """Expires, now and every hour: secrets older than `days` (0 keeps them all), and content that tenants keep.
-
-    `content_days` gives, by tenant, how long content is kept; 0 for none, also for what was kept before.
-    """
-
-    def __init__(
-        self, place: Path | Place, days: int, content_days: Callable[[], Mapping[str, int]] = dict[str, int]
-    ) -> None:
-        super().__init__(name="keeping", daemon=True)
-        self._place, self._days, self._content_days = place, days, content_days
-
-    def run(self) -> None:
-        while True:
-            try:
-                if self._days > 0:
-                    count = expire(self._place, self._days)
-                    log.info("ledger: %d secrets older than %d days erased", count, self._days)
-                # Whose it is is asked only where there is any: what knows it would take a third of our memory.
-                kept = self._content_days() if place_of(self._place).vault().holds_content() else {}
-                for tenant, days in kept.items():
-                    if texts := expire_content(self._place, tenant, days):
-                        log.info("ledger: %d texts older than %d days erased", texts, days)
-            except SelatError as error:
-                log.warning("ledger: expiry waits: %s", error)
-            time.sleep(EVERY_S)
-
-
-def _say(journal: Journal, change: Change) -> None:
-    now = _time(datetime.now(UTC))
-    whole = Change(change.kind, f"{change.kind}-{now}", now, change.tenant, change.caller, change.facts)
-    journal.start()
-    try:
-        journal.append(whole.leaf()).wait()
-    finally:
-        journal.close()
 
 
 def _waiting(folder: Path, receipts: frozenset[str]) -> int:
@@ -175,7 +108,3 @@ def _waiting(folder: Path, receipts: frozenset[str]) -> int:
         for part in parts
         if part is not None
     )
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

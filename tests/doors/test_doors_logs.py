@@ -18,7 +18,6 @@ from doors_kit import Running, a_home
 from selat.core.errors import EngineUnreachable
 from selat.gateway.http import Request
 from selat.gateway.logs import CURRENT, Access, begin
-from selat.settings import Settings
 from selat.testing import Upstream
 
 SECRET = "perkataan-sulit 900101-14-5678"
@@ -34,7 +33,7 @@ def logged() -> Iterator[io.StringIO]:
     root, said = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers[:], root.level
     root.handlers = []
-    begin(Settings(), said)
+    begin("auto", "info", said)
     yield said
     root.handlers, root.level = handlers, level
 
@@ -105,10 +104,10 @@ def test_keys_exceptions_and_other_peoples_messages_lose_what_may_be_secret(logg
 def test_a_terminal_gets_words_and_a_setting_chooses(logged: io.StringIO) -> None:
     terminal = io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
-    begin(Settings(), terminal)
+    begin("auto", "info", terminal)
     logging.getLogger("selat.test").warning("hai", extra={"fields": {"code": "x"}})
     assert re.fullmatch(r"[\d:.]{12} WARNING selat\.test hai code=x\n", terminal.getvalue())
-    begin(Settings(log_format="json", log_level="error"), terminal)
+    begin("json", "error", terminal)
     logging.getLogger("selat.test").warning("unheard")
     logging.getLogger("selat.test").error("heard")
     assert json.loads(terminal.getvalue().splitlines()[1])["message"] == "heard"

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from selat.knowledge.packed import Lists, Phrases
 
-PHRASES = st.lists(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1), min_size=1))
+PHRASES = st.lists(
+    st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1), min_size=1)
+)
 
 
 @given(PHRASES, PHRASES)

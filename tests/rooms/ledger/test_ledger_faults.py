@@ -291,7 +291,7 @@ def test_damage_in_the_middle_of_the_room_is_named(house: House) -> None:
 
 
 def test_a_journal_refuses_until_a_full_disk_has_room_for_a_segment(tmp_path: Path) -> None:
-    """On a real small disk: with 200 KiB free no segment is begun, however often it is tried; with 2 MiB one is."""
+    """On a real small disk: with 200 KiB free no segment is begun, however often it is tried."""
     disk = tmp_path / "ledger"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True)

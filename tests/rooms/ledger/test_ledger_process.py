@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from ledger_house import leaf
 
 from selat.core.proof import verify
@@ -70,3 +71,21 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     parent.stdout.close()
     parent.stdin.close()
     until(lambda: not alive(child))
+
+
+@pytest.mark.parametrize(
+    ("loads", "without"),
+    [
+        (
+            "selat.process, selat.gateway.logs, selat.supervisor, selat.errand",
+            ("dataclasses", "inspect", "tomllib"),
+        ),
+        ("selat.ledger, selat.ledger.process", ("asyncio", "ssl", "http.client", "zipfile", "sqlalchemy")),
+    ],
+)
+def test_processes_that_stay_in_memory_carry_nothing_that_they_do_not_use(
+    loads: str, without: tuple[str, ...]
+) -> None:
+    code = f"import sys, {loads}; print([name for name in {without!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
