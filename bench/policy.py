@@ -47,7 +47,7 @@ def measure(folder: Path) -> dict[str, float]:
     keys = Keys.open(folder / "selat.db")
     keys.ensure_tenant(Tenant("default"))
     secret = keys.create("default", KeyWish()).secret
-    quota, spender = Quota(keys.engine), Spender("default", "key_1", "chat")
+    quota, spender = Quota(keys.database), Spender("default", "key_1", "chat")
     amounts = {"requests": 1, "tokens": 100}
     found = {
         "load and validate the set (us)": cpu_us(lambda: PolicySet.load(DEFAULT), 5),

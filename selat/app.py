@@ -209,11 +209,11 @@ class Platform:
     @cached_property
     def recall(self) -> Recall:
         """The labels of answers that were given out."""
-        return Recall(self.keys.engine, secret(self.home.keys / "recall.key"))
+        return Recall(self.keys.database, secret(self.home.keys / "recall.key"))
 
     @cached_property
     def quota(self) -> Quota:
-        return Quota(self.keys.engine)
+        return Quota(self.keys.database)
 
     @cached_property
     def place(self) -> Place:
@@ -485,6 +485,7 @@ def furnish(home: Home) -> str | None:
     platform = Platform(home, "up")
     try:
         platform.keys.ensure_tenant(Tenant(DEFAULT_TENANT))
+        Quota(platform.keys.database)  # makes policy's tables here: no worker then loads what makes them
         platform.book_packs()
         if platform.keys.list(DEFAULT_TENANT):
             return None

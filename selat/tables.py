@@ -5,43 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from selat.core.errors import HomeBroken, Unavailable
-
-BUSY_MS = 5000
-
-
-def open_engine(where: Path | str) -> sa.Engine:
-    """An engine for a SQLite file (a path) or any SQLAlchemy URL (text with `://`).
-
-    SQLite runs in WAL mode, so that readers never wait for a writer, and takes the write lock when a writing
-    transaction begins: two workers then queue instead of failing halfway.
-    """
-    url = where if isinstance(where, str) and "://" in where else f"sqlite:///{where}"
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000})
-
-    @event.listens_for(engine, "connect")
-    def _settings(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves, below
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        options = connection.get_execution_options()
-        if options.get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writing") else "BEGIN")
-
-    return engine
+from selat.database import open_engine as open_engine
+from selat.database import unsound, unusable
 
 
 def key(name: str, length: int = 64) -> sa.Column[str]:
@@ -102,16 +73,11 @@ class Tables:
         try:
             yield
         except OperationalError as error:
-            raise Unavailable(
-                f"{self.room}: the database {where} cannot be used now ({type(error.orig).__name__}: locked, "
-                "full, not writable or not there); check the disk, its permissions and that the server runs"
-            ) from error
+            raise Unavailable(unusable(self.room, where, error.orig)) from error
         except IntegrityError:
             raise
         except DatabaseError as error:
-            raise HomeBroken(
-                f"{self.room}: {where} is not a sound database ({type(error.orig).__name__}); {self.cure}"
-            ) from error
+            raise HomeBroken(unsound(self.room, where, error.orig, self.cure)) from error
 
     @contextmanager
     def writing(self, engine: sa.Engine) -> Iterator[sa.Connection]:

@@ -72,7 +72,7 @@ def fields_of(record: logging.LogRecord) -> dict[str, str]:
 
 
 def begin(form: str, level: str, stream: TextIO | None = None) -> None:
-    """Log to `stream` (stderr) as the settings `log_format` and `log_level` say, in place of what was set up before."""
+    """Log to `stream` (stderr) as `log_format` and `log_level` say, in place of what was set up before."""
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     readable = form == "text" or (form == "auto" and stream.isatty())

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import time
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from selat.core.errors import TooMany
-from selat.identity.database import attempts, writing
+from selat.database import Later
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from selat.identity import database as db
+else:
+    sa, db = Later("sqlalchemy"), Later("selat.identity.database")
 
 _LOCK = 7352002  # of PostgreSQL: tries are counted one after the other; SQLite's writers are so by themselves
 WINDOW_S = 15 * 60
@@ -36,12 +42,12 @@ def count(engine: sa.Engine, login: str, address: str) -> None:
     Raises: TooMany, until when; the try is then not to be looked at.
     """
     now = int(time.time())
-    with writing(engine) as connection:
+    with db.writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        connection.execute(attempts.delete().where(attempts.c.since < now - WINDOW_S))
+        connection.execute(db.attempts.delete().where(db.attempts.c.since < now - WINDOW_S))
         buckets = _buckets(login, address)
-        rows = connection.execute(sa.select(attempts).where(attempts.c.bucket.in_(list(buckets))))
+        rows = connection.execute(sa.select(db.attempts).where(db.attempts.c.bucket.in_(list(buckets))))
         found = {row.bucket: row for row in rows}
         for bucket, most in buckets.items():
             if bucket in found and found[bucket].tries >= most:
@@ -49,18 +55,18 @@ def count(engine: sa.Engine, login: str, address: str) -> None:
                 raise TooMany(f"too many attempts to sign in; try again in {wait} s", retry_after_s=wait)
         for bucket in buckets:
             if bucket in found:
-                one_more = attempts.update().where(attempts.c.bucket == bucket)
-                connection.execute(one_more.values(tries=attempts.c.tries + 1))
+                one_more = db.attempts.update().where(db.attempts.c.bucket == bucket)
+                connection.execute(one_more.values(tries=db.attempts.c.tries + 1))
             else:
-                connection.execute(attempts.insert().values(bucket=bucket, tries=1, since=now))
+                connection.execute(db.attempts.insert().values(bucket=bucket, tries=1, since=now))
 
 
 def forgive(engine: sa.Engine, login: str, address: str) -> None:
     """A try succeeded: it and the failures of this login before it no longer count, the address's others do."""
     pair, at_address, _ = _buckets(login, address)
-    with writing(engine) as connection:
+    with db.writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        connection.execute(attempts.delete().where(attempts.c.bucket == pair))
-        one_less = attempts.update().where(attempts.c.bucket == at_address, attempts.c.tries > 0)
-        connection.execute(one_less.values(tries=attempts.c.tries - 1))
+        connection.execute(db.attempts.delete().where(db.attempts.c.bucket == pair))
+        one_less = db.attempts.update().where(db.attempts.c.bucket == at_address, db.attempts.c.tries > 0)
+        connection.execute(one_less.values(tries=db.attempts.c.tries - 1))

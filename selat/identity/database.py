@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from selat.identity.room import GROUPS_LENGTH, ROOM
 from selat.tables import Step, Tables, key, moment, number, state, text
 
-GROUPS_LENGTH = 2000
 metadata = sa.MetaData()
 
 tenants = sa.Table(
@@ -111,7 +111,7 @@ identity_state = state("identity_state", metadata, number("changes", sa.BigInteg
 
 # A step leads from schema N to N + 1; tables that are new need none.
 TABLES = Tables(
-    "identity",
+    ROOM.name,
     metadata,
     identity_state,
     lock=7352001,
@@ -120,7 +120,7 @@ TABLES = Tables(
         (Step("tenants", "ALTER TABLE tenants ADD COLUMN content_days INTEGER NOT NULL DEFAULT 0"),),
         (Step("keys", f"ALTER TABLE keys ADD COLUMN \"groups\" VARCHAR({GROUPS_LENGTH}) NOT NULL DEFAULT ''"),),
     ),
-    cure="restore it from a backup, or move it away and run: selat up (keys must then be made anew)",
+    cure=ROOM.cure,
 )
 trouble, writing, reading = TABLES.trouble, TABLES.writing, TABLES.reading
 

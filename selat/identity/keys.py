@@ -6,22 +6,27 @@ import hmac
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any, cast
 
 from selat.core.caller import GROUP_RULE, ROLES, Caller, is_group
 from selat.core.errors import HomeBroken, Misused, NotFound, Unauthenticated, Unavailable
 from selat.core.label import LOWEST, Label, parse_label
-from selat.identity import database, tenants
-from selat.identity.database import GROUPS_LENGTH, count_change, identity_state, keys, reading, trouble, writing
+from selat.database import Database, Later
+from selat.identity import tenants
+from selat.identity.room import GROUPS_LENGTH, ROOM
 from selat.identity.secret import LENGTH, PREFIX, digest, new_id, new_secret
 from selat.identity.tenants import Purpose, Tenant
-from selat.tables import open_engine
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from selat.identity import database as db
+else:
+    sa, db = Later("sqlalchemy"), Later("selat.identity.database")
 
 log = logging.getLogger("selat.identity")
 
@@ -29,6 +34,10 @@ WATCH_EVERY_S = 0.25
 USES_EVERY_S = 30.0
 CACHE_LIMIT = 65536
 SCOPES_LENGTH = 200
+_COLUMNS = (
+    'id, tenant, name, roles, scopes, clearance, created, expires, revoked, last_used, rotated_from, "groups"'
+)
+_BY_HASH = f"SELECT {_COLUMNS}, hash FROM keys WHERE hash = :hash"  # noqa: S608 - our own names
 NOT_ACCEPTED = "the API key is missing, wrong or no longer valid"
 
 
@@ -107,68 +116,65 @@ def stamp(moment: datetime) -> str:
 class Keys:
     """The keys and tenants in one database. One instance may serve many threads."""
 
-    def __init__(self, engine: sa.Engine, now: Callable[[], datetime] = utc_now) -> None:
-        database.TABLES.prepare(engine)
-        self.engine = engine
+    def __init__(self, database: Database, now: Callable[[], datetime] = utc_now) -> None:
+        database.prepare(ROOM)
+        self.database = database
         self._now = now
         self._known: dict[bytes, _Known | None] = {}
         self._uses: dict[str, str] = {}
         self._watching = threading.Lock()
         self._look_at = 0.0
         self._flush_at = time.monotonic() + USES_EVERY_S
-        self._pulse: sa.Connection | None = None
-        self._seen: tuple[int, int] = (-1, -1)
+        self._seen: tuple[int | None, int] = (-1, -1)
 
     @classmethod
     def open(cls, where: Path | str) -> Keys:
         """The keys in a SQLite file, made if missing, or at a database URL. Raises: HomeBroken, Unavailable."""
-        return cls(open_engine(where))
+        return cls(Database(where))
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The database for what people change by hand: brings SQLAlchemy."""
+        return self.database.engine
 
     def close(self) -> None:
         self.flush_uses()
-        with self._watching:
-            if self._pulse is not None:
-                self._pulse.close()
-                self._pulse = None
-        self.engine.dispose()
+        self.database.close()
 
     # Tenants
 
     def ensure_tenant(self, tenant: Tenant) -> bool:
         """Make the tenant if it is not there; True if it was made. One that is there is left as it is."""
-        with writing(self.engine) as connection:
-            found = connection.execute(
-                sa.select(database.tenants.c.id).where(database.tenants.c.id == tenant.id)
-            ).first()
+        with db.writing(self.engine) as connection:
+            found = connection.execute(sa.select(db.tenants.c.id).where(db.tenants.c.id == tenant.id)).first()
             if found is None:
                 tenants.insert(connection, tenant, stamp(self._now()))
             return found is None
 
     def tenant(self, tenant: str) -> Tenant:
         """Raises: NotFound."""
-        with reading(self.engine) as connection:
-            return tenants.select(connection, tenant)
+        with self.database.reading(ROOM) as session:
+            return tenants.read(session, tenant)
 
     def tenants(self) -> list[Tenant]:
-        with reading(self.engine) as connection:
-            names = connection.execute(sa.select(database.tenants.c.id).order_by(database.tenants.c.id))
-            return [tenants.select(connection, name) for (name,) in names.all()]
+        with self.database.reading(ROOM) as session:
+            return [tenants.read(session, name) for (name,) in session.all("SELECT id FROM tenants ORDER BY id")]
 
     def register_purpose(self, tenant: str, purpose: Purpose) -> Purpose:
         """Add a purpose to the tenant's register, or replace the one of that id. Raises: NotFound, Misused."""
-        with writing(self.engine) as connection:
+        with db.writing(self.engine) as connection:
             tenants.select(connection, tenant)
             tenants.add_purposes(connection, tenant, [purpose], stamp(self._now()))
         return purpose
 
     def set_profile(self, tenant: str, profile: str) -> None:
         """Say what kind of body a tenant is. Raises: NotFound, Misused."""
-        with writing(self.engine) as connection:
+        with db.writing(self.engine) as connection:
             tenants.set_profile(connection, tenant, profile)
 
     def keep_content(self, tenant: str, days: int) -> None:
         """Have prompts and answers kept for so many days; 0 keeps none. Raises: NotFound, Misused."""
-        with writing(self.engine) as connection:
+        with db.writing(self.engine) as connection:
             tenants.keep_content(connection, tenant, days)
 
     # Keys
@@ -194,7 +200,7 @@ class Keys:
             rotated_from=wish.rotated_from,
             groups=wish.groups,
         )
-        with writing(self.engine) as connection:
+        with db.writing(self.engine) as connection:
             registered = {purpose.id for purpose in tenants.select(connection, tenant).purposes}
             if len(" ".join(wish.scopes)) > SCOPES_LENGTH:
                 raise Misused(
@@ -202,35 +208,35 @@ class Keys:
                 )
             if not wish.scopes <= registered:
                 raise Misused(f"scope: not a purpose of the tenant; registered: {', '.join(sorted(registered))}")
-            connection.execute(keys.insert().values(**_row(record), hash=digest(secret)))
-            count_change(connection)
+            connection.execute(db.keys.insert().values(**_row(record), hash=digest(secret)))
+            db.count_change(connection)
         return NewKey(secret, record)
 
     def list(self, tenant: str) -> list[KeyRecord]:
         """The tenant's keys, oldest first, the revoked ones too."""
         self.flush_uses()
-        with reading(self.engine) as connection:
+        with db.reading(self.engine) as connection:
             rows = connection.execute(
-                sa.select(keys).where(keys.c.tenant == tenant).order_by(keys.c.created, keys.c.id)
+                sa.select(db.keys).where(db.keys.c.tenant == tenant).order_by(db.keys.c.created, db.keys.c.id)
             )
-            return [_record(row) for row in rows]
+            return [_listed(row) for row in rows]
 
     def revoke(self, tenant: str, key: str) -> KeyRecord:
         """End a key now; every worker refuses it within a second. A revoked one stays as it is.
 
         Raises: NotFound, the same for a missing key and for another tenant's.
         """
-        with writing(self.engine) as connection:
-            mine = sa.and_(keys.c.id == key, keys.c.tenant == tenant)
-            row = connection.execute(sa.select(keys).where(mine)).first()
+        with db.writing(self.engine) as connection:
+            mine = sa.and_(db.keys.c.id == key, db.keys.c.tenant == tenant)
+            row = connection.execute(sa.select(db.keys).where(mine)).first()
             if row is None:
                 raise NotFound("no such key; see: selat key list")
             if row.revoked is None:
-                connection.execute(keys.update().where(mine).values(revoked=stamp(self._now())))
-                count_change(connection)
-                row = connection.execute(sa.select(keys).where(mine)).one()
+                connection.execute(db.keys.update().where(mine).values(revoked=stamp(self._now())))
+                db.count_change(connection)
+                row = connection.execute(sa.select(db.keys).where(mine)).one()
         self._known.clear()
-        return _record(row)
+        return _listed(row)
 
     def rotate(self, tenant: str, key: str) -> NewKey:
         """A new secret with the rights of an old key, which works until it is revoked. Raises: as `successor`."""
@@ -241,11 +247,13 @@ class Keys:
 
         Raises: NotFound; Misused for a key that is revoked.
         """
-        with reading(self.engine) as connection:
-            row = connection.execute(sa.select(keys).where(keys.c.id == key, keys.c.tenant == tenant)).first()
+        with db.reading(self.engine) as connection:
+            row = connection.execute(
+                sa.select(db.keys).where(db.keys.c.id == key, db.keys.c.tenant == tenant)
+            ).first()
         if row is None:
             raise NotFound("no such key; see: selat key list")
-        old = _record(row)
+        old = _listed(row)
         if old.revoked:
             raise Misused("the key is revoked; make a new one: selat key create")
         expires = datetime.fromisoformat(old.expires) if old.expires else None
@@ -274,11 +282,13 @@ class Keys:
         return known.caller
 
     def _find(self, hashed: bytes) -> _Known | None:
-        with reading(self.engine) as connection:
-            row = connection.execute(sa.select(keys).where(keys.c.hash == hashed)).first()
+        with self.database.reading(ROOM) as session:
+            rows = session.all(_BY_HASH, {"hash": hashed})
             known = None
-            if row is not None and row.revoked is None and hmac.compare_digest(row.hash, hashed):
-                known = _known(_record(row), tenants.select(connection, row.tenant))
+            if rows and hmac.compare_digest(bytes(rows[0][-1]), hashed):
+                record = _record(rows[0][:-1])
+                if record.revoked is None:
+                    known = _known(record, tenants.read(session, record.tenant))
         if len(self._known) >= CACHE_LIMIT:
             self._known.clear()
         self._known[hashed] = known
@@ -300,24 +310,14 @@ class Keys:
         finally:
             self._watching.release()
 
-    def _changes(self) -> tuple[int, int]:
+    def _changes(self) -> tuple[int | None, int]:
         """A pair that differs after any change. SQLite's `data_version` spares the query when nothing moved."""
-        with trouble(self.engine):
-            if self._pulse is None:
-                self._pulse = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            try:
-                moved = 0
-                if self.engine.dialect.name == "sqlite":
-                    moved = self._pulse.exec_driver_sql("PRAGMA data_version").scalar_one()
-                    if moved == self._seen[0]:
-                        return self._seen
-                changes = self._pulse.execute(sa.select(identity_state.c.changes)).scalar_one()
-                return (moved, changes)
-            except sa.exc.SQLAlchemyError:
-                self._pulse.invalidate()  # a server that came back is reached by a fresh connection
-                self._pulse.close()
-                self._pulse = None
-                raise
+        moved = self.database.version(ROOM)
+        if moved is not None and moved == self._seen[0]:
+            return self._seen
+        with self.database.reading(ROOM) as session:
+            ((changes,),) = session.all("SELECT changes FROM identity_state")
+        return moved, changes
 
     def flush_uses(self) -> None:
         """Write when keys were last used. Called in the background; a failure only loses these times."""
@@ -326,8 +326,9 @@ class Keys:
             return
         moment = stamp(self._now())
         try:
-            with writing(self.engine) as connection:
-                connection.execute(keys.update().where(keys.c.id.in_(list(uses))).values(last_used=moment))
+            with self.database.writing(ROOM) as session:
+                for key in uses:
+                    session.run("UPDATE keys SET last_used = :at WHERE id = :key", {"at": moment, "key": key})
         except (HomeBroken, Unavailable) as error:
             log.warning("when keys were last used could not be written (%s)", type(error).__name__)
 
@@ -345,18 +346,24 @@ def _row(record: KeyRecord) -> dict[str, Any]:
     return row | {name: " ".join(sorted(words)) for name, words in sets.items()}
 
 
-def _record(row: sa.Row[Any]) -> KeyRecord:
+def _record(row: Sequence[Any]) -> KeyRecord:
+    """The record of a row with _COLUMNS."""
+    id_, tenant, name, roles, scopes, clearance, created, expires, revoked, last_used, rotated_from, groups = row
     return KeyRecord(
-        row.id,
-        row.tenant,
-        row.name,
-        frozenset(row.roles.split()),
-        frozenset(row.scopes.split()),
-        parse_label(row.clearance),
-        row.created,
-        row.expires,
-        row.revoked,
-        row.last_used,
-        row.rotated_from,
-        frozenset(row.groups.split()),
+        id_,
+        tenant,
+        name,
+        frozenset(roles.split()),
+        frozenset(scopes.split()),
+        parse_label(clearance),
+        created,
+        expires,
+        revoked,
+        last_used,
+        rotated_from,
+        frozenset(groups.split()),
     )
+
+
+def _listed(row: sa.Row[Any]) -> KeyRecord:
+    return _record([getattr(row, name.strip('"')) for name in _COLUMNS.split(", ")])

@@ -12,16 +12,22 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, Any
 
 from selat.core.caller import GROUP_RULE, ROLES, Caller, is_group
 from selat.core.errors import Misused, NotFound, Unauthenticated
 from selat.core.label import LOWEST, Label, parse_label
+from selat.database import Later
 from selat.identity import attempts, tenants
-from selat.identity.database import GROUPS_LENGTH, links, people, preferences, reading, sessions, writing
 from selat.identity.keys import stamp, utc_now
+from selat.identity.room import GROUPS_LENGTH
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from selat.identity import database as db
+else:
+    sa, db = Later("sqlalchemy"), Later("selat.identity.database")
 
 NOBODY = "no such person; see: selat person list"
 WRONG = "the name, the password or the code is not right"
@@ -123,8 +129,8 @@ class People:
 
     def any(self) -> bool:
         """Whether there is anybody at all."""
-        with reading(self.engine) as connection:
-            return connection.execute(sa.select(people.c.id).limit(1)).first() is not None
+        with db.reading(self.engine) as connection:
+            return connection.execute(sa.select(db.people.c.id).limit(1)).first() is not None
 
     def add(self, tenant: str, wish: PersonWish) -> Person:
         """Make an account, without a password: a link lets the person set one. Raises: NotFound, Misused."""
@@ -139,33 +145,33 @@ class People:
             "totp_step": 0,
             "created": stamp(utc_now()),
         }
-        with writing(self.engine) as connection:
+        with db.writing(self.engine) as connection:
             tenants.select(connection, tenant)
-            mine = sa.and_(people.c.tenant == tenant, people.c.login == row["login"])
-            if connection.execute(sa.select(people.c.id).where(mine)).first():
+            mine = sa.and_(db.people.c.tenant == tenant, db.people.c.login == row["login"])
+            if connection.execute(sa.select(db.people.c.id).where(mine)).first():
                 raise Misused("login: somebody has this name already; choose another")
-            connection.execute(people.insert().values(**row))
+            connection.execute(db.people.insert().values(**row))
             return _person(_row(connection, tenant, str(row["id"])))
 
     def forget(self, tenant: str, person: str) -> None:
         """Undo `add`: an account that could not be booked is none."""
-        with writing(self.engine) as connection:
-            connection.execute(people.delete().where(people.c.tenant == tenant, people.c.id == person))
+        with db.writing(self.engine) as connection:
+            connection.execute(db.people.delete().where(db.people.c.tenant == tenant, db.people.c.id == person))
 
     def list(self, tenant: str) -> list[Person]:
         """The tenant's people by login, the closed accounts too."""
-        with reading(self.engine) as connection:
-            mine = sa.select(people).where(people.c.tenant == tenant).order_by(people.c.login)
+        with db.reading(self.engine) as connection:
+            mine = sa.select(db.people).where(db.people.c.tenant == tenant).order_by(db.people.c.login)
             return [_person(row) for row in connection.execute(mine)]
 
     def get(self, tenant: str, person: str) -> Person:
         """Raises: NotFound, the same for a missing person and for another tenant's."""
-        with reading(self.engine) as connection:
+        with db.reading(self.engine) as connection:
             return _person(_row(connection, tenant, person))
 
     def caller(self, tenant: str, person: str) -> Caller:
         """What the person may do, as it is now. Raises: NotFound; Unauthenticated for a closed account."""
-        with reading(self.engine) as connection:
+        with db.reading(self.engine) as connection:
             found = _person(_row(connection, tenant, person))
             if found.disabled:
                 raise Unauthenticated(WRONG)
@@ -208,10 +214,10 @@ class People:
         return self._set(tenant, person, totp=None, totp_step=0)
 
     def _set(self, tenant: str, person: str, **values: object) -> Person:
-        with writing(self.engine) as connection:
+        with db.writing(self.engine) as connection:
             _row(connection, tenant, person)
-            connection.execute(people.update().where(people.c.id == person).values(**values))
-            connection.execute(sessions.delete().where(sessions.c.holder == person))
+            connection.execute(db.people.update().where(db.people.c.id == person).values(**values))
+            connection.execute(db.sessions.delete().where(db.sessions.c.holder == person))
             return _person(_row(connection, tenant, person))
 
     # Signing in
@@ -226,9 +232,9 @@ class People:
         login = attempt.login.strip().casefold()
         attempts.count(self.engine, login, attempt.address)
         tenant, _, name = login.rpartition("/")
-        with reading(self.engine) as connection:
-            mine = sa.and_(people.c.tenant == (tenant or HOUSE), people.c.login == name)
-            row = connection.execute(sa.select(people).where(mine)).first()
+        with db.reading(self.engine) as connection:
+            mine = sa.and_(db.people.c.tenant == (tenant or HOUSE), db.people.c.login == name)
+            row = connection.execute(sa.select(db.people).where(mine)).first()
         right = matches(row.password if row else None, attempt.password)
         if row is None or not right or row.disabled:
             raise Unauthenticated(WRONG)
@@ -243,14 +249,14 @@ class People:
         from selat.identity.password import totp_step, unseal
 
         attempts.count(self.engine, person, address)
-        with reading(self.engine) as connection:
+        with db.reading(self.engine) as connection:
             row = _row(connection, tenant, person)
         step = totp_step(unseal(self._key, row.totp, row.id), code, row.totp_step) if row.totp else None
         if step is None or row.disabled:
             raise Unauthenticated(WRONG)
-        with writing(self.engine) as connection:
-            first = sa.and_(people.c.id == row.id, people.c.totp_step < step)
-            if connection.execute(people.update().where(first).values(totp_step=step)).rowcount != 1:
+        with db.writing(self.engine) as connection:
+            first = sa.and_(db.people.c.id == row.id, db.people.c.totp_step < step)
+            if connection.execute(db.people.update().where(first).values(totp_step=step)).rowcount != 1:
                 raise Unauthenticated(WRONG)  # the same code, used at the same moment elsewhere
         attempts.forgive(self.engine, person, address)
         found = _person(row)
@@ -258,8 +264,8 @@ class People:
         return found
 
     def _saw(self, person: Person) -> None:
-        with writing(self.engine) as connection:
-            mine = people.update().where(people.c.id == person.id)
+        with db.writing(self.engine) as connection:
+            mine = db.people.update().where(db.people.c.id == person.id)
             connection.execute(mine.values(last_seen=stamp(utc_now())))
 
     # Links by which somebody gets in once, to set a password
@@ -270,39 +276,39 @@ class People:
         A new link ends the earlier ones of the same person. Raises: NotFound.
         """
         secret = secrets.token_urlsafe(24)
-        with writing(self.engine) as connection:
+        with db.writing(self.engine) as connection:
             if person:
                 _row(connection, tenant, person)
-            connection.execute(links.delete().where(links.c.tenant == tenant, links.c.person == person))
+            connection.execute(db.links.delete().where(db.links.c.tenant == tenant, db.links.c.person == person))
             expires = int(time.time()) + life_s
             row = {"hash": _digest(secret), "tenant": tenant, "person": person, "expires": expires}
-            connection.execute(links.insert().values(**row))
+            connection.execute(db.links.insert().values(**row))
         return secret
 
     def look(self, secret: str) -> tuple[str, str]:
         """Tenant and person of a link that still holds; it stays good. Raises: NotFound."""
-        with reading(self.engine) as connection:
+        with db.reading(self.engine) as connection:
             return _link(connection, secret)
 
     def redeem(self, secret: str) -> tuple[str, str]:
         """Tenant and person of a link, which is now used up. Raises: NotFound."""
-        with writing(self.engine) as connection:
+        with db.writing(self.engine) as connection:
             found = _link(connection, secret)
-            connection.execute(links.delete().where(links.c.hash == _digest(secret)))
+            connection.execute(db.links.delete().where(db.links.c.hash == _digest(secret)))
             return found
 
     # What follows a person from one machine to the next
 
     def preferences(self, holder: str) -> tuple[str, str]:
         """Language and theme; "" where the person has not chosen."""
-        with reading(self.engine) as connection:
-            row = connection.execute(sa.select(preferences).where(preferences.c.holder == holder)).first()
+        with db.reading(self.engine) as connection:
+            row = connection.execute(sa.select(db.preferences).where(db.preferences.c.holder == holder)).first()
             return (row.language, row.theme) if row else ("", "")
 
     def prefer(self, holder: str, language: str, theme: str) -> None:
-        with writing(self.engine) as connection:
-            connection.execute(preferences.delete().where(preferences.c.holder == holder))
-            connection.execute(preferences.insert().values(holder=holder, language=language, theme=theme))
+        with db.writing(self.engine) as connection:
+            connection.execute(db.preferences.delete().where(db.preferences.c.holder == holder))
+            connection.execute(db.preferences.insert().values(holder=holder, language=language, theme=theme))
 
 
 def _digest(secret: str) -> str:
@@ -310,15 +316,15 @@ def _digest(secret: str) -> str:
 
 
 def _link(connection: sa.Connection, secret: str) -> tuple[str, str]:
-    row = connection.execute(sa.select(links).where(links.c.hash == _digest(secret))).first()
+    row = connection.execute(sa.select(db.links).where(db.links.c.hash == _digest(secret))).first()
     if row is None or row.expires <= time.time():
         raise NotFound("this link was used or is too old; make another: selat person link")
     return row.tenant, row.person
 
 
 def _row(connection: sa.Connection, tenant: str, person: str) -> sa.Row[Any]:
-    mine = sa.and_(people.c.id == person, people.c.tenant == tenant)
-    row = connection.execute(sa.select(people).where(mine)).first()
+    mine = sa.and_(db.people.c.id == person, db.people.c.tenant == tenant)
+    row = connection.execute(sa.select(db.people).where(mine)).first()
     if row is None:
         raise NotFound(NOBODY)
     return row

@@ -6,15 +6,21 @@ import hashlib
 import secrets
 import time
 from dataclasses import dataclass, replace
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from selat.core.caller import Caller
 from selat.core.errors import NotFound, Unauthenticated
 from selat.core.label import parse_label
+from selat.database import Later
 from selat.identity import tenants
-from selat.identity.database import reading, sessions, writing
 from selat.identity.people import People
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from selat.identity import database as db
+else:
+    sa, db = Later("sqlalchemy"), Later("selat.identity.database")
 
 SEEN_EVERY_S = 60
 LOCAL = "per_"
@@ -45,11 +51,11 @@ class Sessions:
     def begin(self, caller: Caller, name: str) -> Session:
         """Start one, always with a fresh secret: a cookie that was there before is worth nothing."""
         token, now = secrets.token_urlsafe(32), int(time.time())
-        with writing(self._engine) as connection:
-            old = sa.or_(sessions.c.begun < now - self._life_s, sessions.c.seen < now - self._idle_s)
-            connection.execute(sessions.delete().where(old))
+        with db.writing(self._engine) as connection:
+            old = sa.or_(db.sessions.c.begun < now - self._life_s, db.sessions.c.seen < now - self._idle_s)
+            connection.execute(db.sessions.delete().where(old))
             connection.execute(
-                sessions.insert().values(
+                db.sessions.insert().values(
                     hash=_digest(token),
                     tenant=caller.tenant,
                     holder=caller.key,
@@ -66,16 +72,16 @@ class Sessions:
     def find(self, token: str) -> Session | None:
         """Who holds this cookie; None when nobody does any more. A local person's rights are those of now."""
         now = int(time.time())
-        with reading(self._engine) as connection:
-            row = connection.execute(sa.select(sessions).where(sessions.c.hash == _digest(token))).first()
+        with db.reading(self._engine) as connection:
+            row = connection.execute(sa.select(db.sessions).where(db.sessions.c.hash == _digest(token))).first()
             if row is None or now - row.begun > self._life_s or now - row.seen > self._idle_s:
                 return None
             # A local person's tenant is read with the person.
             tenant = None if row.holder.startswith(LOCAL) else tenants.select(connection, row.tenant)
         if now - row.seen > SEEN_EVERY_S:
-            with writing(self._engine) as connection:
-                mine = sessions.c.hash == row.hash
-                connection.execute(sessions.update().where(mine).values(seen=now))
+            with db.writing(self._engine) as connection:
+                mine = db.sessions.c.hash == row.hash
+                connection.execute(db.sessions.update().where(mine).values(seen=now))
         if tenant is None:
             try:
                 return Session(token, self._people.caller(row.tenant, row.holder), row.name)
@@ -92,8 +98,8 @@ class Sessions:
 
     def end(self, token: str) -> None:
         """Sign out."""
-        with writing(self._engine) as connection:
-            connection.execute(sessions.delete().where(sessions.c.hash == _digest(token)))
+        with db.writing(self._engine) as connection:
+            connection.execute(db.sessions.delete().where(db.sessions.c.hash == _digest(token)))
 
 
 def _digest(token: str) -> str:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from selat.core.caller import Caller
 from selat.core.errors import Misused, NotFound
 from selat.core.label import CloudClass, Label, Official, PersonalKind, parse_label
-from selat.identity.database import count_change, purposes, tenants
+from selat.database import Later, Session, Within
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from selat.identity import database as db
+else:
+    db = Later("selat.identity.database")
 
 MOST_DAYS = 3660
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
@@ -104,7 +110,7 @@ def insert(connection: sa.Connection, tenant: Tenant, now: str) -> None:
     check_name("tenant", tenant.id)
     check_profile(tenant.profile)
     connection.execute(
-        tenants.insert().values(
+        db.tenants.insert().values(
             id=tenant.id,
             highest_label=str(tenant.highest_label),
             prompt_label=str(tenant.prompt_label),
@@ -121,25 +127,27 @@ def keep_content(connection: sa.Connection, tenant: str, days: int) -> None:
     if not 0 <= days <= MOST_DAYS:
         raise Misused(f"content days: 0 (keep none) to {MOST_DAYS}")
     select(connection, tenant)
-    connection.execute(tenants.update().where(tenants.c.id == tenant).values(content_days=days))
-    count_change(connection)
+    connection.execute(db.tenants.update().where(db.tenants.c.id == tenant).values(content_days=days))
+    db.count_change(connection)
 
 
 def set_profile(connection: sa.Connection, tenant: str, profile: str) -> None:
     """Say what kind of body a tenant is, and so which rule packs bind it. Raises: NotFound, Misused."""
     check_profile(profile)
     select(connection, tenant)
-    connection.execute(tenants.update().where(tenants.c.id == tenant).values(profile=profile))
-    count_change(connection)
+    connection.execute(db.tenants.update().where(db.tenants.c.id == tenant).values(profile=profile))
+    db.count_change(connection)
 
 
 def add_purposes(connection: sa.Connection, tenant: str, added: Sequence[Purpose], now: str) -> None:
     """Register purposes; one that is there already is replaced."""
     for purpose in added:
         check_name("purpose", purpose.id)
-        connection.execute(purposes.delete().where(purposes.c.tenant == tenant, purposes.c.id == purpose.id))
         connection.execute(
-            purposes.insert().values(
+            db.purposes.delete().where(db.purposes.c.tenant == tenant, db.purposes.c.id == purpose.id)
+        )
+        connection.execute(
+            db.purposes.insert().values(
                 tenant=tenant,
                 id=purpose.id,
                 name_ms=purpose.name_ms,
@@ -148,20 +156,30 @@ def add_purposes(connection: sa.Connection, tenant: str, added: Sequence[Purpose
                 created=now,
             )
         )
-    count_change(connection)
+    db.count_change(connection)
 
 
 def select(connection: sa.Connection, tenant: str) -> Tenant:
+    """As `read`, within a transaction of SQLAlchemy's."""
+    return read(Within(connection), tenant)
+
+
+def read(session: Session, tenant: str) -> Tenant:
     """Raises: NotFound."""
-    row = connection.execute(sa.select(tenants).where(tenants.c.id == tenant)).first()
-    if row is None:
+    rows = session.all(
+        "SELECT id, highest_label, prompt_label, profile, content_days FROM tenants WHERE id = :id", {"id": tenant}
+    )
+    if not rows:
         raise NotFound("no such tenant; see: selat tenant list")
-    registered = connection.execute(sa.select(purposes).where(purposes.c.tenant == tenant).order_by(purposes.c.id))
+    ((name, highest, prompt, profile, content_days),) = rows
+    registered = session.all(
+        "SELECT id, name_ms, name_en, needs_passport FROM purposes WHERE tenant = :id ORDER BY id", {"id": tenant}
+    )
     return Tenant(
-        row.id,
-        parse_label(row.highest_label),
-        parse_label(row.prompt_label),
-        tuple(Purpose(one.id, one.name_ms, one.name_en, one.needs_passport) for one in registered),
-        row.profile,
-        row.content_days,
+        name,
+        parse_label(highest),
+        parse_label(prompt),
+        tuple(Purpose(id_, ms, en, bool(strict)) for id_, ms, en, strict in registered),
+        profile,
+        content_days,
     )

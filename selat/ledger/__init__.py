@@ -70,7 +70,7 @@ _LATER = {"export": "export", "Journal": "journal", "Ticket": "ticket", "witness
 
 
 def __getattr__(name: str) -> object:
-    """What the sequencer never needs comes when asked for: asyncio, zip files and an HTTP server stay out of it."""
+    """What the sequencer never needs comes when asked for: asyncio, zip files and an HTTP server stay out."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

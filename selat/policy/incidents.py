@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from selat.core.errors import Misused, NotFound
-from selat.policy import store
+from selat.database import Later
 from selat.policy.packs import Rule
-from selat.policy.store import incident_steps, incidents, reading, writing
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from selat.policy import store as db
+else:
+    sa, db = Later("sqlalchemy"), Later("selat.policy.store")
 
 KINDS = ("personal", "harm", "cyber")
 
@@ -116,7 +121,7 @@ class Incidents:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`rules_of` gives the rules that bind a tenant, by its profile."""
-        store.TABLES.prepare(engine)
+        db.TABLES.prepare(engine)
         self._engine = engine
         self._rules_of = rules_of
         self._now = now
@@ -133,9 +138,9 @@ class Incidents:
             raise Misused("title: give one, at most 200 characters, without personal data")
         if incident.affected is not None and incident.affected < 0:
             raise Misused("affected: a number of people, 0 or more")
-        with writing(self._engine) as connection:
+        with db.writing(self._engine) as connection:
             connection.execute(
-                incidents.insert().values(
+                db.incidents.insert().values(
                     id=incident.id,
                     tenant=incident.tenant,
                     title=incident.title,
@@ -161,9 +166,9 @@ class Incidents:
             raise Misused("done: lies before the incident was noticed, or in the future")
         if step.done > duty.due and not step.late_reason:
             raise Misused(f"late: it was due {stamp(duty.due)}; give the reason, the authority asks for it")
-        with writing(self._engine) as connection:
+        with db.writing(self._engine) as connection:
             connection.execute(
-                incident_steps.insert().values(
+                db.incident_steps.insert().values(
                     incident=name,
                     rule=step.rule,
                     done=stamp(step.done),
@@ -179,8 +184,10 @@ class Incidents:
         left = [d.rule.id for d in self.duties(incident) if not d.done and d.rule.status == "in_force"]
         if left:
             raise Misused(f"duties are left: {', '.join(left)}; note each: selat incident done")
-        with writing(self._engine) as connection:
-            connection.execute(incidents.update().where(incidents.c.id == name).values(closed=stamp(self._now())))
+        with db.writing(self._engine) as connection:
+            connection.execute(
+                db.incidents.update().where(db.incidents.c.id == name).values(closed=stamp(self._now()))
+            )
         return self.get(tenant, name)
 
     def duties(self, incident: Incident) -> list[Duty]:
@@ -195,16 +202,16 @@ class Incidents:
 
     def all(self, tenant: str) -> list[Incident]:
         """The tenant's incidents, oldest first."""
-        with reading(self._engine) as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
-                sa.select(incidents)
-                .where(incidents.c.tenant == tenant)
-                .order_by(incidents.c.noticed, incidents.c.id)
+                sa.select(db.incidents)
+                .where(db.incidents.c.tenant == tenant)
+                .order_by(db.incidents.c.noticed, db.incidents.c.id)
             ).all()
             steps = connection.execute(
-                sa.select(incident_steps)
-                .where(incident_steps.c.incident.in_([row.id for row in rows]))
-                .order_by(incident_steps.c.done, incident_steps.c.rule)
+                sa.select(db.incident_steps)
+                .where(db.incident_steps.c.incident.in_([row.id for row in rows]))
+                .order_by(db.incident_steps.c.done, db.incident_steps.c.rule)
             ).all()
         return [
             Incident(

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from selat.core.errors import Misused, NotFound
-from selat.policy import store
+from selat.database import Later
 from selat.policy.packs import Rule
-from selat.policy.store import instruments, reading, writing
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from selat.policy import store as db
+else:
+    sa, db = Later("sqlalchemy"), Later("selat.policy.store")
 
 KINDS = ("tia", "dpia", "risk-assessment", "audit", "contract", "consent", "approval")
 GROUNDS = ("", "1A", "1B", "2(a)", "2(b)", "2(c)", "2(d)", "2(e)", "2(f)", "2(g)", "2(h)")
@@ -72,44 +77,44 @@ class Instruments:
     """The instruments of all tenants in one database."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        store.TABLES.prepare(engine)
+        db.TABLES.prepare(engine)
         self._engine = engine
 
     def record(self, instrument: Instrument) -> Instrument:
         """Keep an instrument. Raises: Misused, naming the field; or for an id that is taken."""
         _check(instrument)
         row = {**instrument.to_json(), "destinations": " ".join(sorted(instrument.destinations))}
-        with writing(self._engine) as connection:
+        with db.writing(self._engine) as connection:
             mine = _mine(instrument.tenant, instrument.id)
-            if connection.execute(sa.select(instruments.c.id).where(mine)).first():
+            if connection.execute(sa.select(db.instruments.c.id).where(mine)).first():
                 raise Misused("instrument: the id is taken; withdraw that one, or give another id")
-            connection.execute(instruments.insert().values(**row))
+            connection.execute(db.instruments.insert().values(**row))
         return instrument
 
     def withdraw(self, tenant: str, name: str, moment: str) -> Instrument:
         """End an instrument now. Raises: NotFound."""
-        with writing(self._engine) as connection:
+        with db.writing(self._engine) as connection:
             connection.execute(
-                instruments.update()
-                .where(_mine(tenant, name), instruments.c.withdrawn.is_(None))
+                db.instruments.update()
+                .where(_mine(tenant, name), db.instruments.c.withdrawn.is_(None))
                 .values(withdrawn=moment)
             )
         return self.get(tenant, name)
 
     def get(self, tenant: str, name: str) -> Instrument:
         """Raises: NotFound, the same for a missing one and another tenant's."""
-        with reading(self._engine) as connection:
-            row = connection.execute(sa.select(instruments).where(_mine(tenant, name))).first()
+        with db.reading(self._engine) as connection:
+            row = connection.execute(sa.select(db.instruments).where(_mine(tenant, name))).first()
         if row is None:
             raise NotFound("no such instrument; see: selat rules due")
         return _instrument(row)
 
     def all(self, tenant: str) -> list[Instrument]:
-        with reading(self._engine) as connection:
+        with db.reading(self._engine) as connection:
             rows = connection.execute(
-                sa.select(instruments)
-                .where(instruments.c.tenant == tenant)
-                .order_by(instruments.c.starts, instruments.c.id)
+                sa.select(db.instruments)
+                .where(db.instruments.c.tenant == tenant)
+                .order_by(db.instruments.c.starts, db.instruments.c.id)
             )
             return [_instrument(row) for row in rows]
 
@@ -124,7 +129,7 @@ class Instruments:
 
 
 def _mine(tenant: str, name: str) -> sa.ColumnElement[bool]:
-    return sa.and_(instruments.c.tenant == tenant, instruments.c.id == name)
+    return sa.and_(db.instruments.c.tenant == tenant, db.instruments.c.id == name)
 
 
 def _instrument(row: sa.Row[tuple[object, ...]]) -> Instrument:

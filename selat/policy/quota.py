@@ -8,12 +8,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
 from selat.core.errors import HomeBroken, Misused, TooMany, Unavailable
-from selat.policy import store
+from selat.database import Database, Session
 from selat.policy.periods import PERIODS, instant, window
-from selat.policy.store import quota_limits, quota_state, reading, writing
+from selat.policy.room import ROOM
 
 log = logging.getLogger("selat.policy")
 
@@ -82,17 +80,22 @@ class Usage:
 
 
 NOTHING = Reservation()
-_HERE = (
-    "tenant = :tenant AND scope = :scope AND period = :period AND unit = :unit AND window_start = :window_start"
-)
-_OPEN = sa.text(
+_SAME = "tenant = :tenant AND scope = :scope AND period = :period AND unit = :unit"
+_HERE = f"{_SAME} AND window_start = :window_start"
+_OPEN = (
     "INSERT INTO quota_used (tenant, scope, period, unit, window_start, used) "
     "VALUES (:tenant, :scope, :period, :unit, :window_start, 0) ON CONFLICT DO NOTHING"
 )
-_TAKE = sa.text(f"UPDATE quota_used SET used = used + :n WHERE {_HERE} AND used + :n <= :amount")  # noqa: S608
-_MEND = sa.text(
-    f"UPDATE quota_used SET used = CASE WHEN used + :n < 0 THEN 0 ELSE used + :n END WHERE {_HERE}"  # noqa: S608
+_TAKE = f"UPDATE quota_used SET used = used + :n WHERE {_HERE} AND used + :n <= :amount"  # noqa: S608
+_MEND = f"UPDATE quota_used SET used = CASE WHEN used + :n < 0 THEN 0 ELSE used + :n END WHERE {_HERE}"  # noqa: S608
+_USED = f"SELECT used FROM quota_used WHERE {_HERE}"  # noqa: S608
+_LIMITS = "SELECT tenant, scope, period, unit, amount FROM quota_limits ORDER BY tenant, scope, period, unit"
+_LIMIT = (
+    "INSERT INTO quota_limits (tenant, scope, period, unit, amount)"
+    " VALUES (:tenant, :scope, :period, :unit, :amount)"
 )
+_NO_LIMIT = f"DELETE FROM quota_limits WHERE {_SAME}"  # noqa: S608
+_CHANGED = "UPDATE quota_state SET changes = changes + 1"
 
 
 class Quota:
@@ -102,9 +105,9 @@ class Quota:
     a limit may then be reached early and is never passed.
     """
 
-    def __init__(self, engine: sa.Engine, now_s: Callable[[], float] = time.time) -> None:
-        store.TABLES.prepare(engine)
-        self._engine = engine
+    def __init__(self, database: Database, now_s: Callable[[], float] = time.time) -> None:
+        database.prepare(ROOM)
+        self._database = database
         self._now_s = now_s
         self._limits: Mapping[str, Sequence[Limit]] = {}
         self._changes = -1
@@ -115,18 +118,18 @@ class Quota:
     def set(self, limit: Limit) -> Limit:
         """Set a limit, or change its amount; every worker follows within a second. Raises: Misused."""
         _check(limit)
-        with writing(self._engine) as connection:
-            connection.execute(quota_limits.delete().where(_same(limit)))
-            connection.execute(quota_limits.insert().values(**limit.to_json()))
-            connection.execute(quota_state.update().values(changes=quota_state.c.changes + 1))
+        with self._database.writing(ROOM) as session:
+            session.run(_NO_LIMIT, _same(limit))
+            session.run(_LIMIT, limit.to_json())
+            session.run(_CHANGED)
         self._look()
         return limit
 
     def clear(self, limit: Limit) -> bool:
         """Remove a limit, whatever its amount; False if there was none."""
-        with writing(self._engine) as connection:
-            gone = connection.execute(quota_limits.delete().where(_same(limit))).rowcount
-            connection.execute(quota_state.update().values(changes=quota_state.c.changes + 1))
+        with self._database.writing(ROOM) as session:
+            gone = session.run(_NO_LIMIT, _same(limit))
+            session.run(_CHANGED)
         self._look()
         return bool(gone)
 
@@ -137,12 +140,12 @@ class Quota:
     def usage(self, tenant: str) -> list[Usage]:
         """Each limit of the tenant with what is used of it in the window that runs now."""
         found = []
-        with reading(self._engine) as connection:
-            for limit in self.limits(tenant):
+        limits = self.limits(tenant)
+        with self._database.reading(ROOM) as session:
+            for limit in limits:
                 start, end = window(limit.period, self._now_s())
-                where = sa.text(f"SELECT used FROM quota_used WHERE {_HERE}")  # noqa: S608
-                used = connection.execute(where, _place(limit, start)).scalar()
-                found.append(Usage(limit, used or 0, instant(end)))
+                used = session.all(_USED, _place(limit, start))
+                found.append(Usage(limit, used[0][0] if used else 0, instant(end)))
         return found
 
     def binds(self, spender: Spender) -> bool:
@@ -169,18 +172,18 @@ class Quota:
             if limit.scope in scopes and amounts.get(limit.unit, 0) > 0
         )
         if held:
-            with writing(self._engine) as connection:
+            with self._database.writing(ROOM) as session:
                 for limit, start, number in held:
-                    self._take(connection, limit, start, number)
+                    self._take(session, limit, start, number)
         return Reservation(held)
 
-    def _take(self, connection: sa.Connection, limit: Limit, start: int, number: int) -> None:
+    def _take(self, session: Session, limit: Limit, start: int, number: int) -> None:
         place = _place(limit, start)
         wanted = {**place, "n": number, "amount": limit.amount}
-        if connection.execute(_TAKE, wanted).rowcount:
+        if session.run(_TAKE, wanted):
             return
-        connection.execute(_OPEN, place)
-        if connection.execute(_TAKE, wanted).rowcount:
+        session.run(_OPEN, place)
+        if session.run(_TAKE, wanted):
             return
         end = window(limit.period, self._now_s())[1]
         kind = limit.scope.partition(":")[0]
@@ -204,45 +207,33 @@ class Quota:
         if not changed:
             return
         try:
-            with writing(self._engine) as connection:
+            with self._database.writing(ROOM) as session:
                 for limit, start, difference in changed:
-                    connection.execute(_MEND, {**_place(limit, start), "n": difference})
+                    session.run(_MEND, {**_place(limit, start), "n": difference})
         except (Unavailable, HomeBroken) as error:
             log.error("a reservation stays at its estimate: %s", error)
 
     def _look(self) -> None:
         """Read the limits again if any worker changed one; at most twice a second."""
         self._look_at = self._now_s() + LOOK_EVERY_S
-        with self._looking, reading(self._engine) as connection:
-            changes = connection.execute(sa.select(quota_state.c.changes)).scalar_one()
+        with self._looking, self._database.reading(ROOM) as session:
+            ((changes,),) = session.all("SELECT changes FROM quota_state")
             if changes == self._changes:
                 return
             found: dict[str, list[Limit]] = {}
             # In one order everywhere, so that two transactions never wait for each other.
-            for row in connection.execute(sa.select(quota_limits).order_by(*quota_limits.primary_key)):
-                limit = Limit(row.tenant, row.scope, row.period, row.unit, row.amount)
-                found.setdefault(row.tenant, []).append(limit)
+            for row in session.all(_LIMITS):
+                limit = Limit(*row)
+                found.setdefault(limit.tenant, []).append(limit)
             self._limits, self._changes = found, changes
 
 
+def _same(limit: Limit) -> dict[str, object]:
+    return {"tenant": limit.tenant, "scope": limit.scope, "period": limit.period, "unit": limit.unit}
+
+
 def _place(limit: Limit, start: int) -> dict[str, object]:
-    return {
-        "tenant": limit.tenant,
-        "scope": limit.scope,
-        "period": limit.period,
-        "unit": limit.unit,
-        "window_start": start,
-    }
-
-
-def _same(limit: Limit) -> sa.ColumnElement[bool]:
-    columns = quota_limits.c
-    return sa.and_(
-        columns.tenant == limit.tenant,
-        columns.scope == limit.scope,
-        columns.period == limit.period,
-        columns.unit == limit.unit,
-    )
+    return {**_same(limit), "window_start": start}
 
 
 def _amount(limit: Limit) -> str:

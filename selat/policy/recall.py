@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
-
-import sqlalchemy as sa
 
 from selat.core.label import LOWEST, Label, parse_label
-from selat.policy import store
-from selat.policy.store import answer_labels, reading, writing
+from selat.database import Database, Session
+from selat.policy.room import ROOM
 
 KEPT_DAYS = 90
 SHORTEST = 24
 """Shorter texts are everyone's: `Terima kasih` would carry a label to where it never was."""
 AT_ONCE = 500
 SEEN_LIMIT = 20_000
-_MAKE = sa.text(
-    "INSERT INTO answer_labels (digest, label, day) VALUES (:digest, :label, :day) ON CONFLICT DO NOTHING"
-)
-_MEND = sa.text("UPDATE answer_labels SET label = :label, day = :day WHERE digest = :digest")
+_MAKE = "INSERT INTO answer_labels (digest, label, day) VALUES (:digest, :label, :day) ON CONFLICT DO NOTHING"
+_MEND = "UPDATE answer_labels SET label = :label, day = :day WHERE digest = :digest"
 
 
 class Recall:
@@ -31,14 +25,12 @@ class Recall:
     What it knows again is a whole text, as given out; a part quoted by hand it does not.
     """
 
-    def __init__(self, engine: sa.Engine, key: bytes, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database, key: bytes, now_s: Callable[[], float] = time.time) -> None:
         """`key`, 32 bytes, keeps digests from being tried out by whoever holds the database alone."""
-        store.TABLES.prepare(engine)
-        self._engine = engine
+        database.prepare(ROOM)
+        self._database = database
         self._key = key
         self._now_s = now_s
-        self._looking = threading.Lock()
-        self._pulse: Any = None
         self._version = -1
         self._seen: dict[bytes, Label] = {}
 
@@ -48,14 +40,14 @@ class Recall:
         if not digests:
             return
         today = int(self._now_s() // 86_400)
-        with writing(self._engine) as connection:
-            known = dict(_known(connection, digests))
+        with self._database.writing(ROOM) as session:
+            known = dict(_known(session, digests))
             for digest in digests:
                 joined = label.join(known.get(digest, LOWEST))
                 row = {"digest": digest, "label": str(joined), "day": today}
-                connection.execute(_MAKE, row)
-                connection.execute(_MEND, row)
-            connection.execute(answer_labels.delete().where(answer_labels.c.day < today - KEPT_DAYS))
+                session.run(_MAKE, row)
+                session.run(_MEND, row)
+            session.run("DELETE FROM answer_labels WHERE day < :day", {"day": today - KEPT_DAYS})
 
     def label_of(self, tenant: str, texts: Iterable[str]) -> Label:
         """The join of the labels that these texts bear; the lowest where none is known. Raises: Unavailable."""
@@ -65,8 +57,8 @@ class Recall:
         seen = self._still_true()
         missing = [digest for digest in digests if digest not in seen]
         if missing:
-            with reading(self._engine) as connection:
-                known = dict(_known(connection, missing))
+            with self._database.reading(ROOM) as session:
+                known = dict(_known(session, missing))
             for digest in missing:
                 seen[digest] = known.get(digest, LOWEST)
         found = LOWEST
@@ -76,14 +68,9 @@ class Recall:
 
     def _still_true(self) -> dict[bytes, Label]:
         """What was read before, as long as nobody wrote to the database; nothing on PostgreSQL: it cannot tell."""
-        if self._engine.dialect.name != "sqlite":
+        version = self._database.version(ROOM)
+        if version is None:
             return {}
-        with store.trouble(self._engine), self._looking:
-            if self._pulse is None:
-                self._pulse = self._engine.raw_connection()
-            cursor = self._pulse.cursor()
-            version = cursor.execute("PRAGMA data_version").fetchone()[0]
-            cursor.close()
         if version != self._version or len(self._seen) > SEEN_LIMIT:
             self._version, self._seen = version, {}
         return self._seen
@@ -99,9 +86,12 @@ class Recall:
         return sorted(made)  # one order everywhere, so that two transactions never wait for each other
 
 
-def _known(connection: sa.Connection, digests: Sequence[bytes]) -> Iterable[tuple[bytes, Label]]:
+def _known(session: Session, digests: Sequence[bytes]) -> Iterable[tuple[bytes, Label]]:
     for start in range(0, len(digests), AT_ONCE):
-        some = digests[start : start + AT_ONCE]
-        rows = connection.execute(sa.select(answer_labels).where(answer_labels.c.digest.in_(some)))
-        for row in rows.all():
-            yield bytes(row.digest), parse_label(row.label)
+        some = {f"d{number}": digest for number, digest in enumerate(digests[start : start + AT_ONCE])}
+        places = ", ".join(f":{name}" for name in some)
+        for digest, label in session.all(
+            f"SELECT digest, label FROM answer_labels WHERE digest IN ({places})",  # noqa: S608 - names of ours
+            some,
+        ):
+            yield bytes(digest), parse_label(label)

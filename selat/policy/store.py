@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from selat.policy.room import ROOM
 from selat.tables import Tables, key, moment, number, state, text
 
 metadata = sa.MetaData()
@@ -91,5 +92,5 @@ def _first_rows(connection: sa.Connection) -> None:
 
 # A step leads from schema N to N + 1; tables that are new need none. The first schema had no version, and no table
 # `answer_labels`.
-TABLES = Tables("policy", metadata, policy_state, lock=7352002, steps=((),), fill=_first_rows)
+TABLES = Tables(ROOM.name, metadata, policy_state, lock=7352002, steps=((),), fill=_first_rows)
 trouble, writing, reading = TABLES.trouble, TABLES.writing, TABLES.reading

@@ -13,11 +13,11 @@ from chat_kit import CALLER, Office, chunks, written
 from selat.core.caller import Site
 from selat.core.errors import Forbidden
 from selat.core.label import LOWEST, Label, parse_label
+from selat.database import Database
 from selat.flows.chat import Streamed, Whole, chat
 from selat.flows.history import Answer, remembering
 from selat.guard import Guard
 from selat.policy import Recall
-from selat.tables import open_engine
 from selat.testing import EchoEngine
 from selat.wire import Ask
 
@@ -32,9 +32,9 @@ def guard() -> Guard:
 
 @pytest.fixture
 def recall(database: str) -> Iterator[Recall]:
-    engine = open_engine(database)
-    yield Recall(engine, b"k" * 32)
-    engine.dispose()
+    place = Database(database)
+    yield Recall(place, b"k" * 32)
+    place.close()
 
 
 @pytest.fixture
@@ -135,13 +135,13 @@ def test_labels_are_a_tenants_own_and_join(recall: Recall) -> None:
 
 def test_the_text_is_kept_nowhere_and_labels_age(tmp_path: Path) -> None:
     days = [0.0]
-    engine = open_engine(tmp_path / "x.db")
-    recall = Recall(engine, b"k" * 32, lambda: days[0] * 86_400)
+    place = Database(tmp_path / "x.db")
+    recall = Recall(place, b"k" * 32, lambda: days[0] * 86_400)
     recall.keep("default", [SAID], TERHAD)
     days[0] = 91.0
     recall.keep("default", [SAID + " juga"], TERHAD)
     assert recall.label_of("default", [SAID]) == LOWEST
-    engine.dispose()
+    place.close()
     assert all(b"Pelan" not in path.read_bytes() for path in tmp_path.iterdir())
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from chat_kit import CALLER, Office, chunks
 
 from selat.core.errors import EngineUnreachable, Forbidden, HomeBroken, LedgerUnavailable, TooMany
+from selat.database import Database
 from selat.flows.chat import Streamed, chat
 from selat.flows.meter import Price, metering, read_prices
 from selat.guard import Guard
@@ -27,7 +27,7 @@ def guard() -> Guard:
 
 @pytest.fixture
 def quota(tmp_path: Path) -> Quota:
-    return Quota(sa.create_engine(f"sqlite:///{tmp_path / 'quota.db'}"))
+    return Quota(Database(tmp_path / "quota.db"))
 
 
 def metered(tmp_path: Path, guard: Guard, quota: Quota, engine: EchoEngine) -> Office:

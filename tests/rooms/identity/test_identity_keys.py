@@ -222,7 +222,8 @@ def test_a_database_of_the_first_schema_is_brought_up_to_date(database: str) -> 
         for statement in FIRST_SCHEMA.replace("BLOB", blob).split(";\n"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
-    keys = Keys(engine)
+    engine.dispose()
+    keys = Keys.open(database)
     (old,) = keys.list("default")
     assert (old.id, old.name, old.rotated_from) == ("key_old", "from before", None)
     assert keys.rotate("default", "key_old").record.rotated_from == "key_old"
@@ -237,7 +238,7 @@ def test_a_database_of_a_newer_selat_is_refused(database: str) -> None:
     with keys.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE identity_state SET schema_version = 99")
     with pytest.raises(HomeBroken, match="schema 99"):
-        Keys(keys.engine)
+        Keys(keys.database)
     keys.close()
 
 

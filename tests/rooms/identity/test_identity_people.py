@@ -224,7 +224,7 @@ def test_a_database_of_the_first_schema_gets_the_tables_of_today(database: str) 
         for statement in (Path(__file__).parent / "schema-1.sql").read_text().replace("BLOB", blob).split(";\n"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
-    keys = Keys(engine)
+    keys = Keys.open(database)
     found = sa.inspect(engine)
     for table in metadata.sorted_tables:
         columns = {column["name"]: column["nullable"] for column in found.get_columns(table.name)}
@@ -233,6 +233,7 @@ def test_a_database_of_the_first_schema_gets_the_tables_of_today(database: str) 
     person = aminah(people)
     assert people.check(Try("aminah@example.my", PASSWORD)).id == person
     keys.close()
+    engine.dispose()
 
 
 def _move(people: People, column: str, seconds: int) -> None:

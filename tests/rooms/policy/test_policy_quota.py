@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from selat.core.errors import Misused, TooMany, Unavailable
+from selat.database import Database
 from selat.policy.periods import MALAYSIA, PERIODS, window
 from selat.policy.quota import NOTHING, Limit, Quota, Spender
-from selat.tables import open_engine
 
 NOW = datetime(2026, 11, 22, 12, 0, 30, tzinfo=MALAYSIA).timestamp()
 ME = Spender("default", "key_1", "chat")
@@ -25,16 +24,16 @@ ONE = {"requests": 1}
 
 
 @pytest.fixture
-def engine(database: str) -> Iterator[sa.Engine]:
+def place(database: str) -> Iterator[Database]:
     """SQLite and PostgreSQL alike: what holds of one holds of the other."""
-    engine = open_engine(database)
-    yield engine
-    engine.dispose()
+    place = Database(database)
+    yield place
+    place.close()
 
 
 @pytest.fixture
-def quota(engine: sa.Engine) -> Quota:
-    return Quota(engine, lambda: NOW)
+def quota(place: Database) -> Quota:
+    return Quota(place, lambda: NOW)
 
 
 def used(quota: Quota, tenant: str = "default") -> list[int]:
@@ -81,9 +80,9 @@ def test_settling_gives_back_what_was_not_used_and_counts_what_was_more(quota: Q
     assert used(quota) == [450]
 
 
-def test_a_request_is_settled_in_the_window_it_began_in(engine: sa.Engine) -> None:
+def test_a_request_is_settled_in_the_window_it_began_in(place: Database) -> None:
     moment = [NOW]
-    quota = Quota(engine, lambda: moment[0])
+    quota = Quota(place, lambda: moment[0])
     quota.set(Limit("default", "tenant", "minute", "tokens", 100))
     held = quota.reserve(ME, {"tokens": 100})
     moment[0] += 60
@@ -113,9 +112,9 @@ def test_money_is_told_in_ringgit(quota: Quota) -> None:
         quota.reserve(ME, {"microringgit": 2})
 
 
-def test_a_changed_limit_is_followed_by_other_workers_within_a_second(engine: sa.Engine) -> None:
+def test_a_changed_limit_is_followed_by_other_workers_within_a_second(place: Database) -> None:
     moment = [NOW]
-    here, there = Quota(engine, lambda: moment[0]), Quota(engine, lambda: moment[0])
+    here, there = Quota(place, lambda: moment[0]), Quota(place, lambda: moment[0])
     assert here.reserve(ME, ONE) is NOTHING
     limit = there.set(Limit("default", "tenant", "day", "requests", 0))
     moment[0] += 1
@@ -127,8 +126,8 @@ def test_a_changed_limit_is_followed_by_other_workers_within_a_second(engine: sa
     assert here.reserve(ME, ONE) is NOTHING
 
 
-def test_threads_never_pass_a_limit(engine: sa.Engine) -> None:
-    quota = Quota(engine, lambda: NOW)
+def test_threads_never_pass_a_limit(place: Database) -> None:
+    quota = Quota(place, lambda: NOW)
     quota.set(Limit("default", "tenant", "day", "requests", 100))
     quota.set(Limit("default", "key:key_1", "hour", "tokens", 700))
     granted: list[int] = []
@@ -154,9 +153,9 @@ def test_threads_never_pass_a_limit(engine: sa.Engine) -> None:
 WORK = """
 import sys
 from selat.core.errors import TooMany
-from selat.tables import open_engine
+from selat.database import Database
 from selat.policy.quota import Quota, Spender
-quota = Quota(open_engine(sys.argv[1]), lambda: float(sys.argv[2]))
+quota = Quota(Database(sys.argv[1]), lambda: float(sys.argv[2]))
 granted = 0
 for _ in range(60):
     try:
@@ -169,8 +168,8 @@ print(granted)
 """
 
 
-def test_processes_never_pass_a_limit(engine: sa.Engine, database: str) -> None:
-    quota = Quota(engine, lambda: NOW)
+def test_processes_never_pass_a_limit(place: Database, database: str) -> None:
+    quota = Quota(place, lambda: NOW)
     quota.set(Limit("default", "tenant", "day", "requests", 100))
     quota.set(Limit("default", "purpose:chat", "day", "tokens", 1_000_000))
     command = [sys.executable, "-c", WORK, database, str(NOW)]
@@ -183,10 +182,11 @@ def test_processes_never_pass_a_limit(engine: sa.Engine, database: str) -> None:
 def test_a_database_that_is_gone_lets_nothing_out_and_settles_quietly(tmp_path: Path) -> None:
     path = tmp_path / "gone" / "q.db"
     path.parent.mkdir()
-    engine = sa.create_engine(f"sqlite:///{path}", poolclass=sa.NullPool)
-    quota = Quota(engine, lambda: NOW)
+    place = Database(path)
+    quota = Quota(place, lambda: NOW)
     quota.set(Limit("default", "tenant", "day", "requests", 5))
     held = quota.reserve(ME, ONE)
+    place.close()
     path.unlink()
     path.parent.rmdir()
     with pytest.raises(Unavailable):

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from selat.core.errors import HomeBroken, SelatError, Unavailable
 from selat.core.label import parse_label
+from selat.database import Database
 from selat.policy import Incidents, Instruments, Quota, Recall, store
 from selat.tables import Step, open_engine
 
@@ -39,11 +40,13 @@ def test_a_database_of_the_first_schema_is_brought_up_to_date(database: str, tmp
                 connection.exec_driver_sql(statement)
     store.TABLES.prepare(engine)
     assert version(engine) == store.TABLES.version
-    assert [one.amount for one in Quota(engine).limits("default")] == [5000]
+    place = Database(database)
+    assert [one.amount for one in Quota(place).limits("default")] == [5000]
     assert Instruments(engine).get("default", "TIA-OLD").destinations == {"SG"}
     assert Incidents(engine, lambda tenant: ()).get("default", "inc_old").title == "from before"
-    recall = Recall(engine, b"k" * 32)
+    recall = Recall(place, b"k" * 32)
     recall.keep("default", ["a long enough answer to be known again"], parse_label("sulit"))
+    place.close()
     fresh = engine_of(str(tmp_path / "fresh.db"))
     store.TABLES.prepare(fresh)
     assert columns(engine) == columns(fresh), "an upgraded database is as a fresh one"
