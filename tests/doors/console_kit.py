@@ -12,6 +12,7 @@ from typing import Any
 
 from doors_kit import Running
 from playwright.sync_api import Browser, BrowserContext, Page
+from waiting import CEILING_S
 
 from selat.app import Platform
 from selat.core.label import Label, parse_label
@@ -69,7 +70,7 @@ class Console:
         page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
         page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
         page.on("request", lambda sent: wrong.append(f"outside: {sent.url}") if self._outside(sent.url) else None)
-        page.set_default_timeout(45_000)
+        page.set_default_timeout(CEILING_S * 1000)
         try:
             yield page
         finally:
@@ -125,7 +126,7 @@ def picture(page: Page, name: str) -> None:
 
 def entry(console: Console, kind: str) -> dict[str, Any]:
     """The last entry of that kind, once it is sealed."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + CEILING_S
     while time.monotonic() < deadline:
         found = [leaf for leaf in console.selat.leaves() if leaf["kind"] == kind]
         if found:
@@ -134,7 +135,7 @@ def entry(console: Console, kind: str) -> dict[str, Any]:
     raise AssertionError(f"no entry {kind}")
 
 
-def until(page: Page, holds: Callable[[], bool], within_s: float = 15.0) -> None:
+def until(page: Page, holds: Callable[[], bool], within_s: float = CEILING_S) -> None:
     """Wait for something by looking; the pages' policy lets no text be run as a script."""
     deadline = time.monotonic() + within_s
     while not holds():
@@ -147,11 +148,3 @@ def end_session(console: Console, page: Page) -> None:
     with console.platform() as platform:
         token = next(one["value"] for one in page.context.cookies() if one["name"] == "selat")
         platform.sessions.end(token)
-
-
-def busy() -> float:
-    """How many times longer than by itself a piece of work takes now, because the machine is shared."""
-    wall, own = time.perf_counter(), time.process_time()
-    while time.process_time() - own < 0.05:
-        sum(range(1000))
-    return max(1.0, (time.perf_counter() - wall) / (time.process_time() - own))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+from waiting import CEILING_S
 
 from selat.ledger import Book
 from selat.testing import Upstream
@@ -48,7 +49,7 @@ class Running:
         return int(self.address.rsplit(":", 1)[1])
 
     def client(self, **options: Any) -> openai.OpenAI:
-        options = {"api_key": self.key, "max_retries": 0, "timeout": 20, **options}
+        options = {"api_key": self.key, "max_retries": 0, "timeout": CEILING_S, **options}
         made = openai.OpenAI(base_url=f"{self.address}/v1", **options)
         self.clients.append(made)
         return made
@@ -56,7 +57,7 @@ class Running:
     def leaves(self) -> list[dict[str, Any]]:
         return [json.loads(leaf) for leaf in Book(self.home / "ledger").entries()]
 
-    def leaves_of(self, receipt: str, kind: str, within_s: float = 10.0) -> dict[str, Any]:
+    def leaves_of(self, receipt: str, kind: str, within_s: float = CEILING_S) -> dict[str, Any]:
         """The entry of that id and kind, once it is sealed."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:

@@ -153,7 +153,7 @@ def test_a_killed_run_goes_on_and_repeats_at_most_what_was_under_way(
     process = subprocess.Popen(command(home, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert upstream.settles(lambda: len(upstream.received) - before >= 25, 60)
     os.kill(process.pid, signal.SIGKILL)
-    assert process.wait(30) == -signal.SIGKILL
+    assert process.wait(60) == -signal.SIGKILL
     time.sleep(0.2)
     asked = len(upstream.received) - before
     assert asked < len(pack.items)

@@ -6,10 +6,10 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from selat.app import furnish, open_platform
 from selat.home import create_home
@@ -156,13 +156,6 @@ def test_a_watched_file_that_breaks_keeps_its_last_good_version(home: Path, tmp_
             assert "tiga ringgit" in hits["hits"][0]["text"]
         finally:
             watching.terminate()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_an_ingestion_killed_again_and_again_ends_as_one_that_was_not(home: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def send(page: Page, path: Path, folder: str = "") -> None:
         page.click("#drop summary")
         page.fill("#up-folder", folder)
     page.set_input_files("#files", path)
-    page.wait_for_selector("#uploads .badge.ok, #uploads .badge.bad", timeout=30_000)
+    page.wait_for_selector("#uploads .badge.ok, #uploads .badge.bad")
 
 
 def test_a_pdf_is_sent_in_read_asked_about_relabelled_and_then_denied(console: Console, pdf: Path) -> None:

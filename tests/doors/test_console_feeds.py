@@ -51,7 +51,7 @@ def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def refused(page: Page, path: Path) -> str:
     page.set_input_files("#files", path)
-    page.wait_for_selector("#uploads .badge.bad", timeout=30_000)
+    page.wait_for_selector("#uploads .badge.bad")
     return page.locator("#uploads .why p").first.inner_text()
 
 
@@ -143,4 +143,4 @@ def test_the_progress_of_a_pull_goes_on_when_selat_was_away(small: Console, hub:
         said = page.locator("[data-part=state]").first.inner_text()
         if said == "Terputus":
             page.click("text=Sambung")
-        page.wait_for_selector("#shelf a:has-text('asal/satu')", timeout=30_000)
+        page.wait_for_selector("#shelf a:has-text('asal/satu')")

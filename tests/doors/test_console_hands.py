@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 
 import pytest
-from console_kit import PICTURES, Console, busy, picture, sign_in, until
+from console_kit import PICTURES, Console, picture, sign_in, until
 from playwright.sync_api import Page
 from pypdf import PdfReader
+from waiting import busy
 
 QUESTION = "Berapa lama masa untuk lapor kebocoran data peribadi?"
 LONG_MS = 50

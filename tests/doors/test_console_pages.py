@@ -35,7 +35,7 @@ def test_the_wizard_leads_from_a_language_to_a_cited_answer(console: Console, tm
         assert page.locator(".list .badge.ok").count() >= 1
         page.click("text=Teruskan")
         page.set_input_files("#files", note)
-        page.wait_for_selector("#uploads .badge.ok", timeout=30_000)
+        page.wait_for_selector("#uploads .badge.ok")
         page.click("text=Teruskan")
         page.fill("#q", "Bila kedai dibuka?")
         page.click("main button.primary")
@@ -77,7 +77,7 @@ def test_the_ledger_shows_a_request_as_it_happens_and_its_proof(console: Console
         console.selat.client().chat.completions.create(
             model="docs", messages=[{"role": "user", "content": QUESTION}]
         )
-        page.wait_for_selector("#rows tr.fresh", timeout=15_000)
+        page.wait_for_selector("#rows tr.fresh")
         assert page.locator("#rows tr").count() == before + 1
         page.locator("#rows tr.fresh a").first.click()
         page.wait_for_selector("#verdict .notice.ok")
@@ -109,7 +109,7 @@ def test_a_member_sees_their_own_requests_and_no_page_of_an_officer(console: Con
         page.keyboard.press("Enter")
         page.wait_for_selector(".source")
         page.goto("/ledger")
-        page.wait_for_selector("#rows tr", timeout=15_000)
+        page.wait_for_selector("#rows tr")
         assert page.locator("#rows tr").count() == 1
 
 

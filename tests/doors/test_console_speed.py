@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from console_kit import HIGH, Console, busy
+from console_kit import HIGH, Console
 from doors_kit import Running, a_home, start
 from playwright.sync_api import Page
+from waiting import busy
 
 from selat.testing import Upstream
 

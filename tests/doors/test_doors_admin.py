@@ -43,7 +43,7 @@ class Admin:
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.selat.address}/admin/v1{path}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -77,7 +77,7 @@ def admin(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def upload(url: str, data: bytes, secret: str) -> Any:
     request = urllib.request.Request(url, data, {"authorization": f"Bearer {secret}"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 

@@ -7,16 +7,15 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2 as httpx
 import openai
 import pytest
 from doors_kit import Running, children, kill
+from waiting import until
 
 SAY = [{"role": "user", "content": "apa khabar"}]
 Begin = Callable[..., Running]
@@ -24,13 +23,6 @@ Begin = Callable[..., Running]
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "selat", *map(str, arguments)], capture_output=True, text=True)
-
-
-def until(true: Callable[[], Any], within_s: float = 20.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def answered(selat: Running) -> bool:
@@ -150,7 +142,7 @@ def full(disk: Path) -> Iterator[None]:
     filled, filler = threading.Event(), threading.Thread(target=fill)
     filler.start()
     try:
-        assert filled.wait(20)
+        assert filled.wait(60)
         yield
     finally:
         stop.set()

@@ -13,7 +13,7 @@ from doors_kit import Running
 
 def get(selat: Running, path: str) -> dict[str, Any]:
     request = urllib.request.Request(selat.address + path, headers={"authorization": f"Bearer {selat.key}"})
-    with urllib.request.urlopen(request, timeout=20) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         found: dict[str, Any] = json.load(response)
     return found
 

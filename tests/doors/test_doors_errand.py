@@ -6,17 +6,11 @@ import time
 from collections.abc import Callable
 
 import pytest
+from waiting import until
 
 from selat.cli.frame import explain
 from selat.core.errors import Misused, Unavailable
 from selat.errand import Errand
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_stages_are_reached_in_order_and_an_end_is_every_stage() -> None:

@@ -40,7 +40,7 @@ BODIES = {
 
 @pytest.mark.parametrize("path", BODIES)
 def test_any_json_gets_an_answer_or_a_named_error(selat: Running, path: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=60)
     headers = {"authorization": f"Bearer {selat.key}", "content-type": "application/json"}
 
     @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])

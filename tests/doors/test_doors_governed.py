@@ -15,6 +15,7 @@ from doors_kit import Running, a_home, start
 from oidc_server import OpenIDProvider
 from oidc_server import running as openid
 from typer.testing import CliRunner
+from waiting import CEILING_S, until
 
 from selat.app import Platform
 from selat.cli import app
@@ -128,7 +129,7 @@ def test_a_revoked_key_ends_on_every_worker_within_a_second(
     for _ in range(6):
         say(mine)
     platform.revoke_key(name, "tamat")
-    time.sleep(1.0)
+    time.sleep(1.0)  # no more than that: a worker looks when it is asked
     for _ in range(8):
         with pytest.raises(openai.AuthenticationError):
             say(mine)
@@ -150,24 +151,23 @@ def test_changed_policies_take_effect_and_broken_ones_do_not(governed: Running, 
         'forbid(principal, action == Action::"infer", resource);\n'
     )
     try:
-        assert within(6, lambda: all(denied() for _ in range(6)))
+        assert within(CEILING_S, lambda: all(denied() for _ in range(6)))
         extra.write_text("forbid(")
-        time.sleep(2)
+        until(lambda: "90-test.cedar:1" in governed.log.read_text())
         assert denied(), "a broken set leaves the one before in force"
-        assert "90-test.cedar:1" in governed.log.read_text()
         extra.write_text('@id("all")\npermit(principal, action, resource) when { context.official + 1 > 0 };\n')
         time.sleep(2)
         assert denied(), "an unprovable set leaves the one before in force"
     finally:
         extra.unlink()
-    assert within(6, lambda: not any(denied() for _ in range(6)))
+    assert within(CEILING_S, lambda: not any(denied() for _ in range(6)))
 
 
 def call(governed: Running, path: str, secret: str, body: Any = None) -> tuple[int, bytes]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{governed.address}{path}", data, {"authorization": f"Bearer {secret}"})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

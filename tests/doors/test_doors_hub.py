@@ -57,7 +57,7 @@ def low_key(selat: Running) -> str:
 def ask(
     selat: Running, path: str, method: str = "GET", body: str | None = None, **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=60)
     sent = {
         "authorization": f"Bearer {selat.key}",
         **{name.replace("_", "-"): text for name, text in headers.items()},
@@ -206,7 +206,7 @@ def test_only_a_key_opens_it_and_only_the_cleared_see_a_labelled_model(
     selat: Running, shelf: dict[str, Model], low_key: str
 ) -> None:
     assert ask(selat, "/api/models", authorization="Bearer hf_salah")[0] == 401
-    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=60)
     connection.request("GET", "/hf/cuba/m/resolve/main/config.json")
     assert connection.getresponse().status == 401
     connection.close()
@@ -240,7 +240,7 @@ def test_a_changed_file_is_not_given(selat: Running, shelf: dict[str, Model]) ->
 def test_other_methods_are_refused_and_a_connection_serves_many(selat: Running, shelf: dict[str, Model]) -> None:
     status, head, _ = ask(selat, "/cuba/m/resolve/main/config.json", "PUT", "x")
     assert (status, head["allow"]) == (405, "GET, HEAD")
-    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=60)
     for method in ("HEAD", "GET", "GET"):
         place = "/hf/cuba/m/resolve/main/model.safetensors"
         connection.request(method, place, headers={"authorization": f"Bearer {selat.key}"})
@@ -251,7 +251,7 @@ def test_other_methods_are_refused_and_a_connection_serves_many(selat: Running, 
 
 def test_a_caller_who_leaves_in_the_middle_harms_nobody(selat: Running, shelf: dict[str, Model]) -> None:
     for _ in range(5):
-        connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=60)
         place = "/hf/cuba/m/resolve/main/model.safetensors"
         connection.request("GET", place, headers={"authorization": f"Bearer {selat.key}"})
         connection.getresponse().read(1000)
@@ -260,7 +260,7 @@ def test_a_caller_who_leaves_in_the_middle_harms_nobody(selat: Running, shelf: d
 
 
 def ask_admin(selat: Running, path: str, key: str = "", body: Any = None) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=60)
     data = None if body is None else json.dumps(body)
     method = "GET" if body is None else "POST"
     connection.request(method, f"/admin/v1/models{path}", data, {"authorization": f"Bearer {key or selat.key}"})

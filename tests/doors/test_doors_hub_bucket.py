@@ -49,7 +49,7 @@ def selat(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def asked(running: Running, part: str = "") -> Iterator[http.client.HTTPResponse]:
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
     headers = {"authorization": f"Bearer {running.key}"} | ({"range": f"bytes={part}"} if part else {})
     connection.request("GET", "/hf/a/m/resolve/main/model.safetensors", None, headers)
     response = connection.getresponse()

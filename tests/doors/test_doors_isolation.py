@@ -240,7 +240,7 @@ class Ours:
         headers = {"authorization": f"Bearer {secret or self.secret}"}
         request = urllib.request.Request(f"{self.selat.address}{path}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:

@@ -49,7 +49,7 @@ def test_a_model_answers_is_booked_when_it_dies_and_leaves_with_selat(fresh: Any
     selat = fresh()
     run_model(selat.home, "rawak", make_model(tmp_path / "rawak.gguf"))
     client = selat.client()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while "rawak" not in {model.id for model in client.models.list()}:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -78,7 +78,7 @@ def test_a_model_answers_is_booked_when_it_dies_and_leaves_with_selat(fresh: Any
 
     os.kill(selat.process.pid, signal.SIGKILL)
     selat.ended()
-    deadline = time.monotonic() + 45
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes():
         assert time.monotonic() < deadline, "a model's process outlived Selat"
         time.sleep(0.05)

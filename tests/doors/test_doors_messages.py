@@ -35,7 +35,7 @@ class Got(NamedTuple):
 
 
 def post(selat: Running, body: dict[str, Any], headers: dict[str, str] | None = None) -> Got:
-    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=60)
     headers = {"x-api-key": selat.key, "anthropic-version": "2023-06-01"} if headers is None else headers
     body = {"model": "echo", "max_tokens": 100, "messages": SAY, **body}
     connection.request("POST", "/v1/messages?beta=true", json.dumps(body), headers)

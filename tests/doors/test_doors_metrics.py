@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +11,10 @@ from typing import Any
 import pytest
 from doors_kit import Running, children, kill
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import until
 
 from selat.core.timing import Timing
-from selat.gateway.metrics import BUCKETS_S, Metrics, load, render, save, total
+from selat.gateway.metrics import BUCKETS_S, Metrics, load, load_others, render, save, total
 
 SAY = [{"role": "user", "content": "apa khabar"}]
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -40,19 +40,18 @@ def counted(samples: Samples, name: str, **labels: str) -> float:
     )
 
 
+def saved(selat: Running) -> float:
+    """The whole answers that the workers have counted, as they saved it: once a second."""
+    left = render(total(load_others(selat.home / "run" / "metrics", Path())))
+    return counted(scraped(left.decode()), "selat_answers_total", outcome="complete")
+
+
 def ask(selat: Running, model: str = "echo", stream: bool = False) -> None:
     client = selat.client()
     reply = client.chat.completions.create(model=model, messages=SAY, stream=stream)  # type: ignore[call-overload]
     if stream:
         for _ in reply:
             pass
-
-
-def until(true: Callable[[], bool], within_s: float = 15.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -78,7 +77,7 @@ def test_every_workers_counts_are_in_every_scrape_and_a_killed_one_takes_none_wi
         last = now
     assert counted(last, "selat_workers") == 3
     assert counted(last, "selat_requests_total", api="chat.completions") >= 41 >= counted(before, "selat_workers")
-    time.sleep(1.1)  # what a worker has counted is saved once a second
+    until(lambda: saved(three) >= 41)
     kill(children(three.process)["gateway-0"])
     until(lambda: counted(scraped(text_of(three)), "selat_workers") == 3 and len(children(three.process)) == 4)
     assert done(scraped(text_of(three))) >= 41

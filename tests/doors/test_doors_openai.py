@@ -191,7 +191,7 @@ def test_the_clients_time_out_is_a_booked_end(selat: Running) -> None:
     before = {leaf["id"] for leaf in selat.leaves()}
     with pytest.raises(openai.APITimeoutError):
         selat.client(timeout=0.4).chat.completions.create(model="slow:1", messages=SAY)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         ends = [
             leaf["outcome"] for leaf in selat.leaves() if leaf["id"] not in before and leaf["kind"] == "closed"

@@ -14,7 +14,7 @@ SAY: Any = [{"role": "user", "content": "apa khabar"}]
 
 
 def post(selat: Running, path: str, body: dict[str, Any], **headers: str) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=60)
     told = {
         "x-api-key": selat.key,
         **{name.replace("_", "-"): text for name, text in headers.items()},

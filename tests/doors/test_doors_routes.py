@@ -36,7 +36,7 @@ def asking() -> list[str]:
 
 
 def post(selat: Running, path: str, body: dict[str, Any], label: str = "") -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", selat.port, timeout=60)
     headers = {"Authorization": f"Bearer {selat.key}"} | ({"selat-label": label} if label else {})
     connection.request("POST", path, json.dumps(body), headers)
     response = connection.getresponse()

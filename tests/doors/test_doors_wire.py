@@ -31,7 +31,7 @@ def read_until(connection: socket.socket, done: bytes, count: int = 1) -> bytes:
 
 
 def connect(selat: Running) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", selat.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", selat.port), timeout=60)
 
 
 def test_pipelined_requests_are_answered_in_order(selat: Running) -> None:

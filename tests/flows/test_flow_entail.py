@@ -106,7 +106,7 @@ def test_a_judgement_by_an_engine_is_an_ask_of_its_own_under_the_passages_label(
     ("judge", "engine"),
     [
         (EngineJudge("absent"), Strict()),
-        (EngineJudge("echo"), Strict(after_s=30)),
+        (EngineJudge("echo"), Strict(after_s=300)),
         (EngineJudge("echo"), Strict(says="It seems that the source may say so")),
         (ModelJudge(lambda: onnx_entailer(Path("/nonexistent"))), Strict()),
     ],
@@ -119,7 +119,7 @@ def test_without_a_verdict_in_time_wording_decides_and_the_answer_says_so(
     begun = time.monotonic()
     checker = Checker(judge, timeout_s=0.3)
     verdicts = asyncio.run(checker.verdicts(office.desk, office.ask("x"), (PASSAGE,), ANSWER))
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 100
     assert (verdicts.how, verdicts.entailed) == (FALLBACK, {})
     answered = conclude(Grounded("x", "ms", (PASSAGE,), LOWEST, ""), ANSWER, verdicts)
     assert answered.checked == FALLBACK
@@ -127,7 +127,7 @@ def test_without_a_verdict_in_time_wording_decides_and_the_answer_says_so(
 
 
 def test_a_slow_judge_leaves_no_ask_open(open_office: Callable[[EchoEngine], Office]) -> None:
-    office = open_office(Strict(after_s=30))
+    office = open_office(Strict(after_s=300))
     checker = Checker(EngineJudge("echo"), timeout_s=0.2)
     asyncio.run(checker.verdicts(office.desk, office.ask("x"), (PASSAGE,), ANSWER))
     kinds = [leaf["kind"] for leaf in office.leaves()]

@@ -41,7 +41,7 @@ class House:
 
     def asked_until(self, word: str, name: str = "a/m", revision: str = "main") -> str:
         """Ask until the refusal says so; what it says."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         told = ""
         while word not in told:
             assert time.monotonic() < deadline, told

@@ -94,7 +94,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(home: Path, hub: HubServer
         selat(home, hub, "a/m", "--json"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     partial = home / "models" / "blobs" / "partial"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not any(path.stat().st_size > 100_000 for path in partial.glob("*")):
         assert time.monotonic() < deadline
         time.sleep(0.02)

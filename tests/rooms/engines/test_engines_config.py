@@ -175,7 +175,7 @@ def test_two_that_add_at_once_both_stand_there(tmp_path: Path) -> None:
         " 'url': 'http://127.0.0.1:1', 'models': ['m'], 'site': {'jurisdiction': 'MY'}})"
     )
     runs = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in "ab"]
-    assert [run.wait(30) for run in runs] == [0, 0]
+    assert [run.wait(60) for run in runs] == [0, 0]
     assert len(EngineFile(path).read()) == 20
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +90,12 @@ def test_completions_embeddings_and_tools_pass(upstream: Upstream) -> None:
     assert json.loads("".join(call["function"]["arguments"] for call in calls)) == {"text": "pulau"}
 
 
-def test_the_first_event_is_passed_on_before_the_second_is_made(upstream: Upstream) -> None:
+def test_an_event_is_passed_on_before_the_next_is_made(upstream: Upstream) -> None:
     async def story(engine: OpenAIEngine) -> None:
-        started = time.monotonic()
-        answer = await engine.send(chat("slow:0.15", "satu dua tiga empat lima enam tujuh", stream=True))
-        first = await anext(answer.chunks())
-        assert time.monotonic() - started < 0.29
-        assert first.count(b"data: ") == 1
+        answer = await engine.send(chat("hangs-midway", "satu dua tiga", stream=True))
+        chunks, came = answer.chunks(), b""
+        while came.count(b"data: ") < 2:
+            came += await anext(chunks)
         await answer.close()
 
     run(OpenAIEngine(spec(upstream.url)), story)

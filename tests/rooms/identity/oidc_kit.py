@@ -37,7 +37,7 @@ def tokens_of(provider: Provider) -> Tokens:
 
 def eventually(tokens: Tokens, token: str) -> Caller:
     """The token's caller, once the provider's new keys have been read."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while True:
         try:
             return tokens.identify(token)

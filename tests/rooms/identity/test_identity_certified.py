@@ -62,7 +62,7 @@ class Certified:
         request = urllib.request.Request(
             f"{self.issuer}/token", urlencode(form).encode(), {"authorization": f"Basic {basic}"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return str(json.loads(answer.read())["access_token"])
 
 
@@ -77,7 +77,7 @@ def certified() -> Iterator[Certified]:
         assert issuer.startswith("http://127.0.0.1:"), "the provider did not start"
         yield Certified(process, issuer)
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def browse(url: str) -> dict[str, str]:
     browser = urllib.request.build_opener(_Stay, jar)
     for _ in range(10):
         with pytest.raises(urllib.error.HTTPError) as caught:
-            browser.open(url, timeout=10)
+            browser.open(url, timeout=60)
         location = caught.value.headers["location"]
         caught.value.close()
         assert caught.value.code in (302, 303), caught.value.code

@@ -163,7 +163,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 def browse(url: str) -> dict[str, str]:
     """What the provider gives the browser to bring back."""
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.build_opener(_Stay).open(url, timeout=5)
+        urllib.request.build_opener(_Stay).open(url, timeout=60)
     assert caught.value.code == 302
     location = caught.value.headers["location"]
     caught.value.close()

@@ -131,7 +131,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     parent = subprocess.Popen([sys.executable, script, tmp_path], env=environment)
     _until(lambda: len(list(tmp_path.glob("opened-*"))) == 2)
     parent.kill()
-    parent.wait(10)
+    parent.wait(60)
     workers = [int(mark.name.removeprefix("opened-")) for mark in tmp_path.glob("opened-*")]
     _until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 

@@ -28,7 +28,7 @@ class House:
         journal.start()
         tickets = [journal.append(item, {"prompt": b"s" * 32}) for item in leaves]
         for ticket in tickets:
-            ticket.wait(10)
+            ticket.wait(60)
         journal.close()
 
     def sequence(self) -> int:

@@ -70,7 +70,7 @@ def test_a_living_writers_records_are_integrated_and_its_segment_stays(house: Ho
     journal.start()
     sequencer = Sequencer(house.folder, house.signer)
     for number in range(3):
-        journal.append(leaf(number)).wait(10)
+        journal.append(leaf(number)).wait(60)
         assert sequencer.step() == 1
     assert len(list((house.folder / "journals").glob("*.journal"))) == 1
     journal.close()
@@ -124,7 +124,7 @@ def test_a_leaf_beyond_the_format_is_refused(house: House) -> None:
     journal.start()
     with pytest.raises(TooLarge):
         journal.append(b"x" * 65_536)
-    journal.append(b"x" * 65_535).wait(10)
+    journal.append(b"x" * 65_535).wait(60)
     journal.close()
     assert house.sequence() == 1
 
@@ -135,7 +135,7 @@ def test_many_threads_share_one_journal(house: House) -> None:
 
     def work(start: int) -> None:
         for number in range(start, start + 50):
-            journal.append(leaf(number)).wait(10)
+            journal.append(leaf(number)).wait(60)
 
     threads = [threading.Thread(target=work, args=(base,)) for base in range(0, 400, 50)]
     for thread in threads:

@@ -83,7 +83,7 @@ def test_bytes_not_yet_integrated_are_noted(book: House) -> None:
 def test_a_torn_tail_is_noted_and_kept_aside(book: House) -> None:
     journal = Journal(book.folder, "w1")
     journal.start()
-    journal.append(leaf(9002)).wait(10)
+    journal.append(leaf(9002)).wait(60)
     journal.close()
     (path,) = (book.folder / "journals").glob("*.journal")
     with path.open("ab") as file:
@@ -119,7 +119,7 @@ def test_checking_a_ledger_that_grows_raises_no_false_alarm(house: House) -> Non
     thread = threading.Thread(target=grow)
     thread.start()
     try:
-        checks, size, end = 0, 0, time.monotonic() + 30
+        checks, size, end = 0, 0, time.monotonic() + 60
         while checks < 25 or not size:
             report = check(house.folder)
             assert report.ok, report.problems

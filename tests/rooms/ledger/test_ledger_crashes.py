@@ -48,7 +48,7 @@ for turn in range(3):
     numbers = range(turn * 150, turn * 150 + 150)
     tickets = [(n, journal.append(leaf(n), {"prompt": b"s" * 32})) for n in numbers]
     for n, ticket in tickets:
-        ticket.wait(10)
+        ticket.wait(60)
         acknowledged.write(f"{n}\\n")
     acknowledged.flush()
     journal.close()

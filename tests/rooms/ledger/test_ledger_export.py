@@ -34,7 +34,7 @@ def bundle(house: House, tmp_path: Path) -> Path:
     journal.append(
         canonical({**base, "kind": "opened", "policy": POLICY, "prompt": made.to_json()}), {"prompt": made.salt}
     )
-    journal.append(canonical({**base, "kind": "closed"})).wait(10)
+    journal.append(canonical({**base, "kind": "closed"})).wait(60)
     journal.close()
     house.sequence()
     path = tmp_path / "receipt.zip"

@@ -8,14 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger_house import House, leaf
+from waiting import until
 
 from selat import durable
 from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
@@ -23,16 +22,9 @@ from selat.core.proof import verify
 from selat.ledger import Book, Journal, Sequencer, check, files, frame, load_signer, prepare, repair, rotate
 
 
-def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.01)
-
-
 def accepts(journal: Journal, number: int) -> bool:
     try:
-        journal.append(leaf(number)).wait(5)
+        journal.append(leaf(number)).wait(60)
     except LedgerUnavailable:
         return False
     return True
@@ -83,7 +75,7 @@ journal.start()
 resource.setrlimit(resource.RLIMIT_FSIZE, (9000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 for number in range(1000):
     try:
-        journal.append(leaf(number)).wait(10)
+        journal.append(leaf(number)).wait(60)
     except LedgerUnavailable:
         print("refused", number, flush=True)
         break
@@ -173,7 +165,7 @@ def test_two_sequencers_started_at_once_leave_one(house: House) -> None:
         assert refused.stderr is not None
         assert b"exactly one" in refused.stderr.read()
         alive.send_signal(signal.SIGTERM)
-        assert alive.wait(10) == 0
+        assert alive.wait(60) == 0
     finally:
         for process in pair:
             process.kill()
@@ -269,7 +261,7 @@ def test_a_log_gets_no_name_that_a_note_could_not_carry(tmp_path: Path, origin: 
 def test_room_that_a_killed_writer_left_is_no_damage(house: House) -> None:
     journal = Journal(house.folder, "w")
     journal.start()
-    journal.append(leaf(0)).wait(10)
+    journal.append(leaf(0)).wait(60)
     (path,) = (house.folder / "journals").glob("*.journal")
     left = path.read_bytes()
     assert left.endswith(bytes(200 * 1024)), "room was made ahead"

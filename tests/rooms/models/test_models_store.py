@@ -162,7 +162,7 @@ def test_four_at_once_take_in_the_same_file_while_another_clears(store: ModelSto
         except HomeBusy:
             time.sleep(0.002)
     for one in takers:
-        assert one.wait(30) == 0
+        assert one.wait(60) == 0
         assert one.stdout is not None
         one.stdout.close()
     models = store.models()
@@ -183,7 +183,7 @@ def test_killed_at_any_time_leaves_whole_models_and_nothing_that_gc_does_not_cle
         one.stdout.readline()
         time.sleep(0.004 * turn)
         one.kill()
-        one.wait(30)
+        one.wait(60)
         one.stdout.close()
         for model in store.models():
             assert store.verify(model) == []

@@ -1,0 +1,28 @@
+"""Waiting in tests: look until something holds, for so long that only what never comes about fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+CEILING_S = 60.0
+"""How long anything may take on a machine that others work on too; it costs nothing where things work."""
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], within_s: float = CEILING_S) -> T:
+    """What `look` finds, once it is true of something."""
+    deadline = time.monotonic() + within_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.02)
+    return found
+
+
+def busy() -> float:
+    """How many times longer than by itself a piece of work takes now, because the machine is shared."""
+    wall, own = time.perf_counter(), time.process_time()
+    while time.process_time() - own < 0.05:
+        sum(range(1000))
+    return max(1.0, (time.perf_counter() - wall) / (time.process_time() - own))
