@@ -107,21 +107,26 @@ class Re2Prefilter:
         return found
 
 
-def load(triggers: Sequence[Trigger], cache: Path | None = None) -> Prefilter:
-    """The fastest prefilter this machine has. With `cache`, the compiled database is kept there.
+def load(triggers: Sequence[Trigger], *caches: Path) -> Prefilter:
+    """The fastest prefilter this machine has. The compiled database is kept in each of `caches`, taken from the first.
 
-    The file is named by the hash of the triggers and of the library, so a new version never reads an old
+    Its file is named by the hash of the triggers and of the library, so a new version never reads an old
     file; one that does not load is rebuilt. Raises: GuardFailed, if a trigger does not compile.
     """
     if hyperscan is None:
         return Re2Prefilter(triggers)
     seed = repr((importlib.metadata.version("hyperscan"), list(triggers))).encode()
-    path = cache / f"guard-{hashlib.sha256(seed).hexdigest()[:24]}.hs" if cache else None
-    database = _stored(path) if path else None
+    database, without = None, []
+    for cache in caches:
+        path = cache / f"guard-{hashlib.sha256(seed).hexdigest()[:24]}.hs"
+        database = _stored(path)
+        if database is not None:
+            break
+        without.append(path)
     if database is None:
         database = _compiled(triggers)
-        if path:
-            _store(path, database)
+    for path in without:
+        _store(path, database)
     return HyperscanPrefilter(database)
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import commands
 import pytest
 from models_kit import safetensors
 from typer.testing import CliRunner
@@ -26,8 +27,7 @@ from selat.identity import KeyWish
 
 
 def selat(home: Path, *words: str, **said: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", *words, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **said})
+    return commands.selat(*words, "--home", home, **said)
 
 
 @pytest.fixture(scope="module")

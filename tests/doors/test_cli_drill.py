@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import commands
 import openai
 import pytest
 from doors_kit import Running
@@ -37,8 +37,7 @@ SEEN_S = 1.5
 
 
 def selat(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", "drill", *words, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return commands.selat("drill", *words, "--home", home)
 
 
 def engines(lost: str, kept: str) -> str:

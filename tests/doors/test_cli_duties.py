@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
+import commands
 import pytest
 
 from selat.app import Platform, furnish
@@ -21,8 +22,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def selat(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", *words, "--home", str(home.path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return commands.selat(*words, "--home", home.path)
 
 
 def booked(home: Home) -> list[str]:

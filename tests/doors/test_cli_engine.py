@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 
 from selat.app import furnish, open_platform
@@ -24,8 +23,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def selat(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", "engine", *words, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
+    return commands.selat("engine", *words, "--home", home, **environment)
 
 
 def leaves(home: Path) -> str:

@@ -16,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 
 from selat.app import furnish
@@ -65,7 +66,7 @@ def command(home: Path, *words: str) -> list[str]:
 
 
 def selat(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(home, *words), capture_output=True, text=True, timeout=120)
+    return commands.selat("eval", *words, "--home", home)
 
 
 def result(home: Path, *words: str) -> Any:
@@ -174,8 +175,7 @@ def test_what_is_asked_wrongly_is_said(home: Path) -> None:
 
 
 def model(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", "model", *words, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return commands.selat("model", *words, "--home", home)
 
 
 def test_a_model_is_promoted_by_what_it_showed_or_told_what_it_misses(home: Path) -> None:
@@ -260,8 +260,8 @@ def test_a_model_that_selat_runs_itself_sits_an_exam_and_is_bound_to_its_file(ho
     short = tmp_path / "ringkas.toml"
     short.write_text("\n[[item]]\n".join(items[:25]).replace('name = "tatabahasa"', 'name = "ringkas"'), "utf-8")
     weights = make_model(tmp_path / "rawak.gguf")
-    words = ["engine", "run", "rawak", str(weights), "--context", "4096", "--threads", "1", "--home", str(home)]
-    added = subprocess.run([sys.executable, "-m", "selat", *words], capture_output=True, text=True, timeout=60)
+    words = ["engine", "run", "rawak", weights, "--context", "4096", "--threads", "1", "--home", home]
+    added = commands.selat(*words)
     assert added.returncode == 0, added.stderr
     sat = result(home, "run", "--model", "rawak", "--pack", str(short), "--scoring", "first-token")
     [summary] = sat["results"]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+import commands
 import pytest
 
 
 def selat(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "selat", "guard", *words], input=given, capture_output=True, text=True, timeout=60
-    )
+    return commands.selat("guard", *words, given=given)
 
 
 def test_scan_tells_kinds_and_positions_never_words() -> None:

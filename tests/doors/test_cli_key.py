@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+import commands
 import pytest
 
 from selat.core.errors import Unauthenticated
@@ -26,8 +26,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def selat(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", "key", *words, "--home", str(home.path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return commands.selat("key", *words, "--home", home.path)
 
 
 def test_a_key_is_made_listed_rotated_and_revoked(home: Home) -> None:

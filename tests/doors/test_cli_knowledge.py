@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import commands
 import pytest
 from waiting import until
 
@@ -35,8 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def selat(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", *words, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return commands.selat(*words, "--home", home)
 
 
 def test_search_prints_hits_with_labels_and_positions(home: Path) -> None:

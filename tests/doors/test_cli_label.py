@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 
+import commands
 import pytest
 
 from selat.app import Platform, furnish
@@ -32,9 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def selat(home: Home, *words: str, key: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", *words, "--home", str(home.path)]
-    environment = {**os.environ, "OFFICER_KEY": key}
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    return commands.selat(*words, "--home", home.path, OFFICER_KEY=key)
 
 
 def new_key(

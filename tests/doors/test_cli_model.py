@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
-import sys
 from pathlib import Path
 
+import commands
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -24,8 +24,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def selat(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", "model", *words, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return commands.selat("model", *words, "--home", home)
 
 
 def leaves(home: Path) -> str:

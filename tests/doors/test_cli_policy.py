@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 
 from selat.policy import DEFAULT
 
 
 def selat(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", *words]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    return commands.selat(*words, given=text)
 
 
 def run(verb: str, *words: str, request: Any = None) -> subprocess.CompletedProcess[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 
+import commands
 import pytest
 
 from selat.app import furnish
@@ -20,8 +20,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def selat(home: Home, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", *words, "--home", str(home.path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return commands.selat(*words, "--home", home.path)
 
 
 def journals(home: Home) -> bytes:

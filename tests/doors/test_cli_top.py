@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import commands
 import pytest
 from doors_kit import Running
 from rich.console import Console
@@ -52,7 +53,7 @@ AFTER = {
 
 
 def top(*options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, options)], capture_output=True, text=True, timeout=60)
+    return commands.selat("top", *options)
 
 
 def drawn(width: int, language: str = "en") -> str:

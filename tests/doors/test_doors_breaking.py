@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import ssl
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import commands
 import httpx2 as httpx
 import openai
 import pytest
@@ -22,7 +23,7 @@ Begin = Callable[..., Running]
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "selat", *map(str, arguments)], capture_output=True, text=True)
+    return commands.selat(*arguments)
 
 
 def answered(selat: Running) -> bool:
@@ -94,6 +95,15 @@ def test_several_workers_share_the_port_and_the_book(fresh: Begin) -> None:
     until(lambda: sum(leaf["kind"] == "closed" for leaf in selat.leaves()) >= 25)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that was up once."""
+    home = tmp_path_factory.mktemp("whole") / "home"
+    first = command("up", "--home", home, "--port", 0, "--once")
+    assert first.returncode == 0, first.stderr
+    return home
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -107,10 +117,11 @@ def test_several_workers_share_the_port_and_the_book(fresh: Begin) -> None:
         (lambda home: next((home / "policy").rglob("*.cedar")).write_text("permit (prin"), ".cedar"),
     ],
 )
-def test_a_damaged_home_says_what_is_damaged(tmp_path: Path, damage: Callable[[Path], object], words: str) -> None:
+def test_a_damaged_home_says_what_is_damaged(
+    whole: Path, tmp_path: Path, damage: Callable[[Path], object], words: str
+) -> None:
     home = tmp_path / "home"
-    first = command("up", "--home", home, "--port", 0, "--once")
-    assert first.returncode == 0, first.stderr
+    shutil.copytree(whole, home, symlinks=True)
     damage(home)
     again = command("up", "--home", home, "--port", 0, "--once")
     assert again.returncode in (1, 2)
@@ -150,12 +161,11 @@ def full(disk: Path) -> Iterator[None]:
         path.unlink()
 
 
-def refusal(selat: Running) -> openai.APIStatusError | None:
-    with selat.client() as client:
-        try:
-            client.chat.completions.create(model="echo", messages=SAY)
-        except openai.APIStatusError as error:
-            return error
+def refusal(client: openai.OpenAI) -> openai.APIStatusError | None:
+    try:
+        client.chat.completions.create(model="echo", messages=SAY)
+    except openai.APIStatusError as error:
+        return error
     return None
 
 
@@ -172,12 +182,12 @@ def test_a_full_disk_stops_prompts_and_not_the_process(fresh: Begin, tmp_path: P
         (tmp_path / "home" / "home.toml").write_text("version = 1\n")
         (ledger / "journals").symlink_to(disk)
         selat = fresh()
-        with full(disk):
+        with full(disk), selat.client() as client:
             refused: list[openai.APIStatusError] = []
             # The journal has made some room ahead, so a few hundred entries still fit on a full disk.
             for _ in range(3000):
                 sent = len(selat.upstream.received)
-                if error := refusal(selat):
+                if error := refusal(client):
                     assert (error.status_code, error.code) == (503, "ledger_unavailable")
                     assert len(selat.upstream.received) == sent
                     refused.append(error)

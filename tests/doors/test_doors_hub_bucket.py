@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import commands
 import pytest
 from doors_kit import Running
 from hub_server import HubServer, Repo
@@ -43,8 +43,7 @@ def settled(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def selat(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", "model", *words, "--home", str(home), "--json"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return commands.selat("model", *words, "--home", home, "--json")
 
 
 @contextmanager

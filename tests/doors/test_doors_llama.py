@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import commands
 import openai
 import pytest
 from tiny_model import make_model
@@ -25,8 +25,7 @@ def run_model(home: Path, name: str, gguf: Path) -> None:
 
 
 def command(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    whole = [sys.executable, "-m", "selat", *words, "--home", str(home)]
-    return subprocess.run(whole, capture_output=True, text=True, timeout=150)
+    return commands.selat(*words, "--home", home)
 
 
 def processes(home: Path) -> list[int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
+import commands
 import pytest
 from models_kit import gguf
 
@@ -99,8 +99,7 @@ def test_one_of_other_files_is_refused(desk: Desk, model: Model) -> None:
 
 
 def selat(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "selat", "model", "bom", *words, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return commands.selat("model", "bom", *words, "--home", home)
 
 
 def test_the_command_writes_and_reads(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from chat_kit import Office
+from compiled import compiled
 
 from selat.core.label import LOWEST, parse_label
 from selat.core.passage import Passage, Source
@@ -50,7 +51,7 @@ class Strict(EchoEngine):
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
-    return Guard.load()
+    return compiled()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from chat_kit import CALLER, Office
+from compiled import compiled
 
 from selat.core.caller import Caller, Site
 from selat.core.errors import EngineError, Misused, NotFound
@@ -40,7 +41,7 @@ EXAMINER = Caller("default", "key_1", CALLER.roles, CALLER.clearance, frozenset(
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
-    return Guard.load()
+    return compiled()
 
 
 @pytest.fixture(scope="module")

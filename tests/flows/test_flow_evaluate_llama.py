@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from chat_kit import CALLER, Office
+from compiled import compiled
 from tiny_model import make_model
 
 from selat.core.caller import Caller, Site
@@ -20,7 +21,6 @@ from selat.evals.store import Store
 from selat.evals.summary import Summary, summarise
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import Terms, evaluate, opened, planned, putting, subject_of
-from selat.guard import Guard
 
 pytest.importorskip("gguf", reason="needs the gguf package to write a model")
 xllamacpp = pytest.importorskip("xllamacpp", reason="needs the xllamacpp package, which is llama.cpp")
@@ -48,7 +48,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
 
 def sat(folder: Path, llama: Llama, scoring: str) -> tuple[Run, list[Scored], Summary, Account]:
     engine = OpenAIEngine(EngineSpec("llama", "openai", Site("MY"), (("rawak", "rawak"),), llama.url))
-    office = Office(folder / "ledger", Guard.load(), engine)  # type: ignore[arg-type]
+    office = Office(folder / "ledger", compiled(), engine)  # type: ignore[arg-type]
     store = Store(folder / "evals.db")
     subject = subject_of(engine, "rawak", digest_file(llama.weights))
     plan = planned("R1", lambda: "2026-11-22", subject, [PACK], Terms(scoring=scoring, budget=Budget(4)))

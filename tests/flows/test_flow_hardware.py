@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from chat_kit import Office
+from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.errors import Forbidden
-from selat.guard import Guard
 from selat.policy import DEFAULT, Decider, PolicySet
 from selat.testing import EchoEngine
 
@@ -33,7 +33,7 @@ def without_nvidia(folder: Path) -> Decider:
 def test_losing_a_vendor_moves_its_calls_to_the_others_and_refuses_what_only_it_serves(tmp_path: Path) -> None:
     engines = [EchoEngine(f"on-{vendor}", Site("MY", hardware=vendor)) for vendor in VENDORS]
     alone = EchoEngine("alone", Site("MY", hardware="nvidia"), ("only-here",))
-    office = Office(tmp_path / "ledger", Guard.load(), *engines, alone)
+    office = Office(tmp_path / "ledger", compiled(), *engines, alone)
 
     async def ask(times: int) -> set[str]:
         for number in range(times):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from chat_kit import CALLER, Office
+from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.label import HIGHEST, LOWEST, parse_label
@@ -26,7 +27,7 @@ MODEL = "hash-embedding"
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
-    return Guard.load()
+    return compiled()
 
 
 @pytest.fixture

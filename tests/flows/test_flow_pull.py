@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 from hub_server import HubServer, Repo
 from models_kit import README, pickled, safetensors
@@ -47,7 +48,7 @@ def selat(home: Path, hub: HubServer, *words: str) -> list[str]:
 
 
 def run(home: Path, hub: HubServer, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(selat(home, hub, *words), capture_output=True, text=True, timeout=60)
+    return commands.selat(*selat(home, hub, *words)[3:])
 
 
 def leaves(home: Path, kind: str) -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(home: Path, hub: HubServer
     assert done.stderr == ""
     assert hub.gets("model.safetensors") == ["", f"bytes={kept}-"]
     assert json.loads(done.stdout)["name"] == "a/m"
-    assert subprocess.run([*selat(home, hub)[:4], "verify", "--home", str(home)]).returncode == 0
+    assert commands.selat("model", "verify", "--home", home).returncode == 0
 
 
 def test_two_pulls_of_one_model_at_once_fetch_it_once(home: Path, hub: HubServer) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from chat_kit import CALLER, Office
+from compiled import compiled
 
 from selat.core.label import HIGHEST, LOWEST, parse_label
 from selat.core.passage import Passage, Source
@@ -38,7 +39,7 @@ timeouts = {{ connect = 2.0, first_byte = 60.0, between = 60.0 }}
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
-    return Guard.load()
+    return compiled()
 
 
 @pytest.fixture(scope="module")

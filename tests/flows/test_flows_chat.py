@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from chat_kit import CALLER, Office, chunks, written
+from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.errors import EngineTimeout, EngineUnreachable, Forbidden, GuardFailed, LedgerUnavailable, NotFound
@@ -27,7 +28,7 @@ PROMPT = f"Sila semak pemohon dengan MyKad {MYKAD} hari ini"
 
 @pytest.fixture(scope="session")
 def guard() -> Guard:
-    return Guard.load()
+    return compiled()
 
 
 @pytest.fixture

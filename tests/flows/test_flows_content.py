@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from chat_kit import CALLER, Office
+from compiled import compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ WORDS = st.text('abcdefgh éß漢"\\/', min_size=12, max_size=60).map(lambda tex
 
 @pytest.fixture(scope="module")
 def guard(tmp_path_factory: pytest.TempPathFactory) -> Guard:
-    return Guard.load(tmp_path_factory.mktemp("guard"))
+    return compiled()
 
 
 def ask(caller: Caller, words: str, *, stream: bool = False, purpose: str = "chat") -> Ask:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from chat_kit import Office, hung_up
+from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.errors import EngineError
@@ -24,7 +25,7 @@ MYKAD = "900101-14-5678"
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
-    return Guard.load()
+    return compiled()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from chat_kit import CALLER, Office, chunks, written
+from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.errors import Forbidden
@@ -27,7 +28,7 @@ SAID = "Pelan kawasan akan diumumkan pada bulan hadapan"
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
-    return Guard.load()
+    return compiled()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from chat_kit import CALLER, Office, chunks
+from compiled import compiled
 
 from selat.core.errors import EngineUnreachable, Forbidden, HomeBroken, LedgerUnavailable, TooMany
 from selat.database import Database
@@ -22,7 +23,7 @@ PRICES = {"echo": Price(2.0, 8.0)}
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
-    return Guard.load()
+    return compiled()
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from chat_kit import CALLER, Office
+from compiled import compiled
 
 from selat.core.entry import commitment
 from selat.core.label import LOWEST
-from selat.guard import Guard
 from selat.testing import EchoEngine
 from selat.wire import APIS, read_ask
 
@@ -30,7 +30,7 @@ def test_both_commitments_are_to_the_callers_own_bytes(tmp_path: Path, path: str
     body = json.dumps({"model": "echo", "stream": stream, **BODIES[path]}).encode()
 
     async def run() -> tuple[Office, bytes]:
-        office = Office(tmp_path, Guard.load(), engine)
+        office = Office(tmp_path, compiled(), engine)
         salts: list[bytes] = []
 
         def entropy(size: int) -> bytes:

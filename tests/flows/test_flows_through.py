@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from chat_kit import CALLER, Office
+from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.label import LOWEST
 from selat.engines import Answer, Call
 from selat.engines.engine import Ready
-from selat.guard import Guard
 from selat.testing import EchoEngine
 from selat.wire import APIS, read_ask
 
@@ -84,7 +84,7 @@ def put(folder: Path, engine: Scripted, ask: dict[str, Any] | bytes) -> tuple[di
     """What the engine got, and what the caller got."""
 
     async def run() -> bytes:
-        office = Office(folder, Guard.load(), engine)
+        office = Office(folder, compiled(), engine)
         try:
             body = ask if isinstance(ask, bytes) else json.dumps(ask).encode()
             read = read_ask(APIS["/v1/chat/completions"], CALLER, body, "chat", LOWEST)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from compiled import compiled
 
 from selat.guard import Guard
 from selat.guard.prefilter import Re2Prefilter
@@ -12,13 +11,8 @@ from selat.guard.scanner import triggers
 
 
 @pytest.fixture(scope="session")
-def guard_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("guard")
-
-
-@pytest.fixture(scope="session")
-def guard(guard_cache: Path) -> Guard:
-    return Guard.load(guard_cache)
+def guard() -> Guard:
+    return compiled()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from compiled import KEPT
 
 from selat.core.finding import Finding
 from selat.core.label import PersonalKind
@@ -98,7 +99,7 @@ def test_ssm_number_is_not_personal(guard: Guard) -> None:
     assert guard.scan("ic 900101-14-5678").personal is PersonalKind.PERSONAL
 
 
-def test_a_failing_detector_fails_the_scan(guard_cache: Path) -> None:
+def test_a_failing_detector_fails_the_scan() -> None:
     class Broken:
         name = "broken"
 
@@ -111,18 +112,18 @@ def test_a_failing_detector_fails_the_scan(guard_cache: Path) -> None:
         def find(self, text: str) -> list[Finding]:
             return [Finding(0, len(text) + 1, "NAME")]
 
-    assert not Guard.load(guard_cache, detectors=[Broken()]).scan("hello").ok
-    assert not Guard.load(guard_cache, detectors=[Stray()]).scan("hello").ok
+    assert not Guard.load(KEPT, detectors=[Broken()]).scan("hello").ok
+    assert not Guard.load(KEPT, detectors=[Stray()]).scan("hello").ok
 
 
-def test_a_further_detector_adds_its_findings(guard_cache: Path) -> None:
+def test_a_further_detector_adds_its_findings() -> None:
     class First:
         name = "first"
 
         def find(self, text: str) -> list[Finding]:
             return [Finding(0, 5, "NAME", 0.7)]
 
-    scan = Guard.load(guard_cache, detectors=[First()]).scan("Aminah tinggal di sini")
+    scan = Guard.load(KEPT, detectors=[First()]).scan("Aminah tinggal di sini")
     assert scan.ok
     assert scan.findings
 
@@ -140,6 +141,16 @@ def test_damaged_cache_is_built_again(tmp_path: Path, damage: str) -> None:
     )
     assert load(trigger, tmp_path).hits(b"abc x123") == [(0, 3), (1, 8)]
     assert kept.read_bytes() == whole
+
+
+def test_a_database_kept_elsewhere_is_taken_and_kept_here_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger, here, there = [(0, "abc")], tmp_path / "here", tmp_path / "there"
+    load(trigger, there)
+    monkeypatch.setattr(prefilter, "_compiled", None)
+    assert load(trigger, here, there).hits(b"abc") == [(0, 3)]
+    assert load(trigger, here).hits(b"abc") == [(0, 3)]
 
 
 def test_a_kept_database_is_loaded_not_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
