@@ -21,7 +21,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	touch $@
 
 test: lint .make/tools .make/models/made .make/minilm/made .make/wheels/.whole  ## the whole suite, as CI runs it
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Real clients have dependencies of their own, so they live apart. What cannot be had is skipped and says so.
 test-clients: $(VENV)/.installed-dev  ## clients that people use, Python and Node, against a running Selat

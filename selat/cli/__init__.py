@@ -48,12 +48,23 @@ COMMANDS = {
 class _Nouns(typer.core.TyperGroup):
     """Imports a command's file only when that command is named, so that each starts at once."""
 
+    _listing = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True  # a line for each is all that is shown: none need be imported
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
+        if self._listing:
+            return typer.core.TyperCommand(cmd_name, help=COMMANDS[cmd_name])
         command = typer.main.get_command(import_module(f"selat.cli.{cmd_name}").app)
         command.name = cmd_name
         _take_home(command)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,3 +33,11 @@ def test_every_command_takes_home_and_json(path: str, command: Any) -> None:
     assert "--home" in options
     assert "--json" in options or path in LONG_RUNNING
     assert command.help
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    code = "import sys; sys.argv = ['selat', '--help']\ntry: from selat.cli import main; main()\n"
+    code += "finally: print(sorted(name for name in sys.modules if name in ('selat.app', 'selat.cli.key')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(words in done.stdout for words in COMMANDS)
+    assert done.stdout.endswith("[]\n")
