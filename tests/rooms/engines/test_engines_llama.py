@@ -237,7 +237,7 @@ async def test_a_process_that_grows_over_its_limit_is_ended_and_loaded_again(
         first = here.pid("a")
         with monkeypatch.context() as patched:
             patched.setattr(Need, "limit", lambda self, spec: 1 << 20)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while "over its limit" not in caplog.text:
                     await asyncio.sleep(0.02)
         await ask(engine)
