@@ -20,7 +20,9 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
-test: lint .make/tools .make/models/made .make/minilm/made .make/wheels/.whole  ## the whole suite, as CI runs it
+# What tests need is fetched while mypy works: the one waits for the network, the other for the processor.
+test: $(VENV)/.installed-dev  ## the whole suite, as CI runs it
+	$(MAKE) --no-print-directory -j 3 lint .make/tools .make/minilm/made .make/wheels/.whole
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Real clients have dependencies of their own, so they live apart. What cannot be had is skipped and says so.

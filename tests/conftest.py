@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["databases"]
 
@@ -14,6 +15,10 @@ if sys.dont_write_bytecode:
     sys.dont_write_bytecode, sys.pycache_prefix = False, str(Path(__file__).parents[1] / ".make" / "bytecode")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+
+# How long an example takes says what else the machine does, not whether the law holds.
+settings.register_profile("selat", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("selat")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
