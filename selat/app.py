@@ -171,14 +171,7 @@ class Platform:
 
     @cached_property
     def guard(self) -> Guard:
-        caches = [self.home.cache]
-        if not any(caches[0].glob("guard-*.hs")):
-            from platformdirs import (
-                user_cache_path,  # where `selat guard` keeps it: a second home compiles nothing
-            )
-
-            caches.append(user_cache_path("selat"))
-        return Guard.load(*caches, detectors=load_detectors(self.settings.guard_detectors))
+        return Guard.load(*self.home.guards, detectors=load_detectors(self.settings.guard_detectors))
 
     @cached_property
     def decider(self) -> Decider:

@@ -66,6 +66,18 @@ class Home:
         return self.path / "cache"
 
     @property
+    def guards(self) -> list[Path]:
+        """Where the compiled guard may lie: here, and before it was kept here where `selat guard` keeps its own.
+
+        Compiling takes 4 s of CPU: a second home of the same user does without.
+        """
+        if any(self.cache.glob("guard-*.hs")):
+            return [self.cache]
+        from platformdirs import user_cache_path  # a megabyte that a home which was up before does without
+
+        return [self.cache, user_cache_path("selat")]
+
+    @property
     def models_host(self) -> Path:
         """Where the host of models says how it is reached."""
         return self.run / "models.json"
