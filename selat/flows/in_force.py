@@ -1,4 +1,4 @@
-"""in force: which policy set decides; booked when it becomes another, and read back from the book."""
+"""in force: which policy set decides, and which came in bundles; booked, and read back from the book."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from selat.core.decision import Basis
 from selat.ledger import Book, changed
 
-KIND = "policy.in_force"
+KIND, PROPOSED, ACTIVATED = "policy.in_force", "policy.proposed", "policy.activated"
 Record = Callable[[str, dict[str, object]], str]
 """Books a change of the house: kind, facts; the receipt id."""
 
@@ -25,6 +25,18 @@ class InForce:
     schema: str
     proof: str
     since: str
+    by: str
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A set that came in a bundle: as a proposal, or `activated`. `folder` is its name under `policy.proposed`."""
+
+    folder: str
+    activated: bool
+    set: str
+    when: str
     by: str
     receipt: str
 
@@ -54,4 +66,15 @@ def history(book: Book, folder: Path, tenant: str, limit: int = 10) -> list[InFo
     for row in changed(folder, tenant, limit=limit, kind=KIND):
         facts = json.loads(book.leaf(row.leaf))["facts"]
         found.append(InForce(facts["set"], facts["schema"], facts["proof"], row.time, row.caller, row.id))
+    return found
+
+
+def came(book: Book, folder: Path, tenant: str, limit: int = 5) -> list[Came]:
+    """The sets that came in bundles, the latest first."""
+    rows = [row for kind in (PROPOSED, ACTIVATED) for row in changed(folder, tenant, limit=limit, kind=kind)]
+    found = []
+    for row in sorted(rows, key=lambda row: row.leaf, reverse=True)[:limit]:
+        facts = json.loads(book.leaf(row.leaf))["facts"]
+        activated = row.kind == ACTIVATED
+        found.append(Came(facts["folder"], activated, facts.get("set", ""), row.time, row.caller, row.id))
     return found

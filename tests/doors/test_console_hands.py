@@ -100,6 +100,13 @@ def test_an_answer_and_an_entry_are_whole_on_paper(console: Console) -> None:
         assert "72 jam" in on_paper
         assert "Tulis soalan" not in on_paper
         assert page.locator(".meta .print-only").text_content() in on_paper, "the receipt can be looked up"
+        page.set_viewport_size({"width": 360, "height": 900})
+        quote = page.locator(".source .quote").first
+        cut = "one => one.scrollHeight > one.clientHeight"
+        assert quote.evaluate(cut), "on the screen two lines of it are enough"
+        page.emulate_media(media="print")
+        assert not quote.evaluate(cut)
+        page.emulate_media(media="screen")
         page.goto("/ledger")
         page.locator("#rows a").first.click()
         page.wait_for_selector("#verdict .notice.ok")

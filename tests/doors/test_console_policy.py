@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import openai
 import pytest
-from console_kit import Console, entry
+from console_kit import Console, entry, picture
 from playwright.sync_api import Page
 
 from selat.policy import DEFAULT, PolicySet, load_packs
@@ -72,6 +72,29 @@ def test_every_rule_in_force_is_told_in_plain_words_with_its_set_and_since_when(
         assert booked["facts"]["set"] == SHIPPED.basis.set_hash
         assert page.locator("dd:has(strong)").first.inner_text() == SHIPPED.basis.set_hash
         assert page.locator(f"a[href='/ledger/entry/{booked['id']}']").count() == 1
+
+
+def test_a_set_that_came_in_a_bundle_since_is_shown_with_what_to_do(console: Console) -> None:
+    entry(console, "policy.in_force")
+    proposed = console.selat.home / "policy.proposed" / "a1b2c3"
+    proposed.mkdir(parents=True)
+    with console.platform() as platform:
+        platform.record("policy.proposed", {"folder": "a1b2c3"})
+        platform.record("policy.activated", {"folder": "d4e5f6", "set": "d" * 64})
+    booked = [entry(console, kind)["id"] for kind in ("policy.proposed", "policy.activated")]
+    with console.signed_in("pegawai-set", "officer") as page:
+        page.goto("/policy")
+        waiting = page.locator("[data-came=a1b2c3]")
+        assert waiting.locator(".badge").inner_text() == "Dicadangkan"
+        assert f"selat policy diff {console.selat.home / 'policy'} {proposed}" in waiting.inner_text()
+        assert page.locator("[data-came=d4e5f6] .badge").inner_text() == "Diaktifkan"
+        assert page.locator("[data-came=d4e5f6] code").count() == 0
+        for receipt in booked:
+            assert page.locator(f"a[href='/ledger/entry/{receipt}']").count() == 1
+        picture(page, "policy-came")
+    with console.signed_in("ahli-pembina", "builder") as page:
+        page.goto("/policy")
+        assert page.locator("[data-came]").count() == 0, "paths of the house are for those who keep it"
 
 
 def test_an_officer_is_told_why_a_request_was_denied_and_what_would_change_it(console: Console) -> None:

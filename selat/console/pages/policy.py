@@ -14,7 +14,7 @@ from selat.console.pages.policy_words import ACTIONS, DUE_KINDS, INCIDENTS, STAT
 from selat.console.view import View
 from selat.console.words import N_, _, speaking
 from selat.core.errors import NotFound
-from selat.flows.in_force import InForce, history
+from selat.flows.in_force import PROPOSED, Came, InForce, came, history
 from selat.gateway.admin.duties import WATCHERS
 from selat.gateway.admin.policy import PolicyCard, SetCard
 from selat.gateway.admin.route import ANYONE, OVERSEERS, READERS, RoleNeeded
@@ -40,8 +40,10 @@ async def show(view: View) -> Response:
         scope={name: _scope(one) for name, one in known.items()},
         now=next((one for one in sets if one.set == told.set), None),
         earlier=[one for one in sets if one.set != told.set],
+        came=await view.thread(_came, view),
         trouble=view.house.platform.policy_reload.error if view.may("operator", "officer") else "",
         folder=str(view.house.platform.home.policy) if _house(view) and view.may("operator") else "",
+        home_policy=str(view.house.platform.home.policy),
         short=SHORT,
     )
 
@@ -54,6 +56,22 @@ def _house(view: View) -> bool:
 def _history(view: View) -> list[InForce]:
     platform = view.house.platform
     return history(platform.book, platform.home.ledger, DEFAULT_TENANT)
+
+
+def _came(view: View) -> list[tuple[Came, str]]:
+    """What came in bundles since the set in force, each with the folder where a proposal still lies.
+
+    For those who keep the house; what is older than the set in force was overtaken by it.
+    """
+    if not (_house(view) and view.may(*OVERSEERS)):
+        return []
+    platform = view.house.platform
+    home, since = platform.home, max((one.since for one in _history(view)[:1]), default="")
+    return [
+        (one, str(folder) if (folder := home.path / PROPOSED / one.folder).is_dir() and not one.activated else "")
+        for one in came(platform.book, home.ledger, DEFAULT_TENANT)
+        if one.when > since
+    ]
 
 
 def _groups(policies: list[PolicyCard]) -> list[tuple[str, str, list[tuple[PolicyCard, str]]]]:
