@@ -341,7 +341,7 @@ class Platform:
         # Brings numpy: only a gateway that serves a purpose that needs passports pays for it.
         from selat.flows.promote import Gate, Registry
 
-        return Gate(Registry(self.home.path / "passports", self.home.keys / "passport.key"), now)
+        return Gate(Registry.of(self.home), now)
 
     def passported(self, ask: Ask, engine: Engine) -> bool:
         """Whether a promotion lets this model serve the ask's purpose at this engine, as they are now."""

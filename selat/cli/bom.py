@@ -32,7 +32,7 @@ def bom(
         raise Misused("write a BOM or read one: --output or --import, not both")
     with open_platform(home) as platform:
         model = platform.models.model(name)
-        registry = Registry(platform.home.path / "passports", platform.home.keys / "passport.key")
+        registry = Registry.of(platform.home)
         if import_ is None:
             text = write_bom(model, describe(platform.models, model, registry), fresh_id(), now(), __version__)
         else:

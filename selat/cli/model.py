@@ -54,7 +54,7 @@ def promote(
         with closing(Store(platform.home.exams)) as store:
             passport = _passport(platform, subject, store)
         wish = Wish(subject, purpose, bars, *files)
-        judged = promote_flow(wish, passport, registry_of(platform), platform.record)
+        judged = promote_flow(wish, passport, Registry.of(platform.home), platform.record)
     if json_:
         show_json(judged.to_json())
     else:
@@ -78,7 +78,7 @@ def passport(
 ) -> None:
     """The passports of a model's promotions, verified, and whether each still holds."""
     with open_platform(home) as platform:
-        registry = registry_of(platform)
+        registry = Registry.of(platform.home)
         chosen = choose_engine(platform.shelf, name, engine)
         subject = subject_of(chosen, name, digest_file(weights or own_weights(chosen)), digest_file(chat_template))
         gate = Gate(registry, now)
@@ -115,8 +115,8 @@ def claim(
     said = ClaimedScore(exam, round(score * 1_000_000), by, source, date, pack)
     with open_platform(home) as platform:
         choose_engine(platform.shelf, name)
-        Claims(registry_of(platform).folder).add(name, said)
-        told = Claims(registry_of(platform).folder).of(name)
+        Claims(Registry.of(platform.home).folder).add(name, said)
+        told = Claims(Registry.of(platform.home).folder).of(name)
     if json_:
         show_json([msgspec.to_builtins(one) for one in told])
         return
@@ -126,7 +126,7 @@ def claim(
 
 def _passport(platform: Platform, subject: Subject, store: Store) -> Passport:
     shelf = platform.models.models()
-    scores = scores_of(Claims(registry_of(platform).folder), shelf, subject)
+    scores = scores_of(Claims(Registry.of(platform.home).folder), shelf, subject)
     passport = make_passport(fresh_id(), now(), subject, store, claimed_of(shelf, subject.weights, scores))
     return msgspec.structs.replace(passport, signed=signed_of(shelf, subject.weights))
 
@@ -150,8 +150,3 @@ def _verified(row: Row) -> str:
         return "not sat here"
     mean, low, high = (value / 1e6 for value in row.verified.score)
     return f"{mean:7.1%} [{low:.1%}, {high:.1%}]  n {row.verified.n}  {row.verified.digest[:12]}"
-
-
-def registry_of(platform: Platform) -> Registry:
-    """The passports and promotions of a home."""
-    return Registry(platform.home.path / "passports", platform.home.keys / "passport.key")

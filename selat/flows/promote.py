@@ -24,6 +24,7 @@ from selat.evals.run import COMPLETE, Subject
 from selat.evals.store import Store
 from selat.evals.weigh import digest_file
 from selat.flows.evaluate import subject_of
+from selat.home import Home
 from selat.ledger import load_signer, make_signer, save_signer
 
 log = logging.getLogger("selat.promote")
@@ -111,6 +112,10 @@ class Wish:
 
 class Registry:
     """The passports and promotions of a home: `folder` holds them, `key_file` signs them."""
+
+    @classmethod
+    def of(cls, home: Home) -> Registry:
+        return cls(home.path / "passports", home.keys / "passport.key")
 
     def __init__(self, folder: Path, key_file: Path) -> None:
         self.folder = folder

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,9 +16,10 @@ from selat.evals.bars import Bars, Verdict, judge, read_bars
 from selat.evals.passport import ClaimedScore, Passport
 from selat.evals.run import COMPLETE, Subject
 from selat.evals.store import Store
-from selat.flows.claims import claimed_of, signed_of
+from selat.flows.claims import Claims, claimed_of, signed_of
 from selat.flows.evaluate import own_weights, subject_of
 from selat.flows.promote import Judged, Record, Registry, Weighed, Wish, make_passport, promote, weigh
+from selat.home import Home
 from selat.models import ModelStore
 
 
@@ -114,3 +116,11 @@ class Bench:
         claimed = claimed_of(shelf, subject.weights, self.claims(subject.model))
         passport = make_passport(*self.fresh(), subject, self.store, claimed)
         return msgspec.structs.replace(passport, signed=signed_of(shelf, subject.weights))
+
+
+@contextmanager
+def bench_at(home: Home, models: ModelStore, fresh: Callable[[], tuple[str, str]]) -> Iterator[Bench]:
+    """The bench of a home. Its database belongs to the thread that opens it."""
+    registry = Registry.of(home)
+    with closing(Store(home.exams)) as store:
+        yield Bench(store, models, registry, home.path / "promotion.toml", fresh, Claims(registry.folder).of)

@@ -7,12 +7,14 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from doors_kit import Running, a_home, start
+from hub_server import HubServer, Repo
+from models_kit import safetensors
 
 from selat.app import Platform
 from selat.core.caller import ROLES
@@ -37,6 +39,7 @@ class Admin:
     selat: Running
     keys: dict[str, str]
     secrets: dict[str, str]
+    hub: HubServer
 
     def call(self, role: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         headers = {"authorization": f"Bearer {self.secrets[role]}"} if role else {}
@@ -51,9 +54,15 @@ class Admin:
 
 
 @pytest.fixture(scope="module")
-def admin(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
+def hub() -> Iterator[HubServer]:
+    with HubServer(a__m=Repo({"model.safetensors": safetensors(3_000_000), "config.json": b"{}"})) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def admin(upstream: Upstream, hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
     folder = tmp_path_factory.mktemp("admin")
-    home = a_home(folder, upstream)
+    home = a_home(folder, upstream, f'model_hub = "{hub.url}"\n')
     running = start(home, upstream, folder / "log")
     platform = Platform(Home(home), "test")
     keys, secrets = {}, {}
@@ -71,7 +80,7 @@ def admin(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
         wanted = Intake("default", "documents", parse_label(label), force_label=True)
         ingest(platform.library, [path], wanted, lambda name: None)
     platform.close()
-    yield Admin(running, keys, secrets)
+    yield Admin(running, keys, secrets, hub)
     assert running.stop() == 0, running.log.read_text()
 
 
@@ -111,7 +120,7 @@ def test_every_change_is_an_entry_in_the_callers_name(admin: Admin) -> None:
     def change(role: str, method: str, path: str, kind: str, body: Any = None, **ids: str) -> Any:
         known = {leaf["id"] for leaf in admin.selat.leaves()}
         status, said = admin.call(role, method, path.format(**ids), body)
-        assert status in (200, 201), (path, said)
+        assert status in (200, 201, 202), (path, said)
         walked.add((method, f"/admin/v1{path}"))
         for _ in range(100):
             fresh = [leaf for leaf in admin.selat.leaves() if leaf["id"] not in known and leaf["kind"] == kind]
@@ -184,10 +193,48 @@ def test_every_change_is_an_entry_in_the_callers_name(admin: Admin) -> None:
     change("builder", "POST", "/documents/retry", "document.retried", {"document": "rosak.pdf"})
     change("operator", "POST", "/documents/remove", "document.removed", place)
     assert admin.call("auditor", "GET", "/labels?document=surat.txt")[0] == 404
-    change("officer", "POST", "/models/admit", "model.admitted", {"name": quarantined(admin)})
-    only_reads = {("POST", "/admin/v1/policy/check"), ("POST", "/admin/v1/policy/explain")}
+    name = quarantined(admin)
+    change("auditor", "POST", "/models/verify", "check.begun", {"name": name})
+    assert ended(admin, "checks")["damaged"] == {}
+    change("officer", "POST", "/models/admit", "model.admitted", {"name": name, "reason": "disemak semuanya"})
+    assert ended(admin, "checks")["does"] == "admit"
+    assert admin.call("builder", "GET", f"/models/show?name={name}")[1]["card"]["state"] == "ready"
+    change("operator", "POST", "/models/remove", "model.removed", {"name": name, "reason": "tidak lagi perlu"})
+    wish = {"model": "echo", "engine": "dekat", "purpose": "chat"}
+    assert admin.call("operator", "POST", "/promotions", wish)[0] == 400, "it sat no eval"
+    assert admin.call("operator", "POST", "/promotions", {**wish, "engine": "tiada"})[0] == 404
+    walked |= {("POST", f"/admin/v1{path}") for path in pulled(change, admin)} | {("POST", "/admin/v1/promotions")}
+    only_reads = {("POST", f"/admin/v1/{path}") for path in ("policy/check", "policy/explain", "models/look")}
     changing = {(one.method, one.path) for one in ROUTES if one.method != "GET"}
     assert changing - walked == only_reads
+
+
+def ended(admin: Admin, kind: str) -> Any:
+    """The latest pull or check, once it has ended."""
+    for _ in range(600):
+        (latest, *_rest) = admin.call("builder", "GET", f"/models/{kind}")[1]
+        if latest["state"] != "running":
+            return latest
+        time.sleep(0.1)
+    raise AssertionError(f"it never ended: {latest}")
+
+
+def pulled(change: Callable[..., Any], admin: Admin) -> tuple[str, ...]:
+    """Look at a model, pull it, stop that, go on; the paths that were walked."""
+    source = {"source": "a/m"}
+    status, offer = admin.call("operator", "POST", "/models/look", source)
+    assert (status, offer["licence"]["permissive"], offer["fits"]) == (200, True, True)
+    admin.hub.faults["model.safetensors"] = "slow:6"
+    pull = change("operator", "POST", "/models/pull", "pull.begun", {**source, "digest": offer["digest"]})
+    assert admin.call("operator", "POST", "/models/pull", source)[0] == 400, "it is being pulled already"
+    change("operator", "POST", "/models/pulls/stop", "pull.stopped", {"id": pull["id"]})
+    assert ended(admin, "pulls")["state"] == "stopped"
+    admin.hub.faults.clear()
+    change("operator", "POST", "/models/pulls/resume", "pull.resumed", {"id": pull["id"]})
+    found = ended(admin, "pulls")
+    assert (found["state"], found["model"], found["by"]) == ("done", "a/m", admin.keys["operator"])
+    assert admin.call("operator", "POST", "/models/checks/stop", {"id": pull["id"]})[0] == 404
+    return ("/models/checks/stop",)
 
 
 def quarantined(admin: Admin) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
 from doors_kit import Running, a_home, start
+from hub_server import HubServer, Repo
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -31,8 +33,12 @@ api = schemathesis.openapi.from_dict(document(ROUTES), config=config)
 def admin(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Address and the key of one who holds every role: nothing is kept from the tests by a 403."""
     folder = tmp_path_factory.mktemp("schema")
-    home = a_home(folder, upstream)
-    running: Running = start(home, upstream, folder / "log")
+    with HubServer(a__m=Repo({"config.json": b"{}"})) as hub:
+        home = a_home(folder, upstream, f'model_hub = "{hub.url}"\n')
+        yield from served(start(home, upstream, folder / "log"), home)
+
+
+def served(running: Running, home: Path) -> Iterator[tuple[str, str]]:
     platform = Platform(Home(home), "test")
     secret = platform.create_key(KeyWish("all", frozenset(ROLES), HIGHEST)).secret
     platform.close()
@@ -42,10 +48,12 @@ def admin(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def at_home(case: Any) -> Any:
-    """No engine is added that is anywhere but on this machine."""
+    """No engine is added that is anywhere but on this machine, and models come from our hub alone."""
     sent = case.body if isinstance(case.body, dict) else {}
     if case.operation.path.endswith("/engines") and str(sent.get("url", "")).startswith("http"):
         case.body["url"] = NOWHERE
+    if "://" in str(sent.get("source", "")):
+        case.body["source"] = "a/m"
     return case
 
 

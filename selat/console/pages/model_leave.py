@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +15,9 @@ from selat.console.words import N_, _
 from selat.core.errors import LedgerBroken, NotFound
 from selat.evals.bars import Verdict
 from selat.evals.passport import Passport
-from selat.evals.store import Store
-from selat.flows.claims import Claims, beside
+from selat.flows.claims import beside
 from selat.flows.promote import Promotion, Registry
-from selat.flows.standing import Bench, Standing
+from selat.flows.standing import Bench, Standing, bench_at
 from selat.gateway.admin.route import OPERATOR
 
 SCALE = 1_000_000
@@ -42,18 +40,13 @@ class Leave:
 
 
 def registry_of(view: View) -> Registry:
-    home = view.house.platform.home
-    return Registry(home.path / "passports", home.keys / "passport.key")
+    return Registry.of(view.house.platform.home)
 
 
-@contextmanager
-def bench_of(view: View) -> Iterator[Bench]:
+def bench_of(view: View) -> AbstractContextManager[Bench]:
     """What standings are made from. Its database belongs to the thread that opens it."""
-    platform, registry = view.house.platform, registry_of(view)
-    with closing(Store(platform.home.exams)) as store:
-        claims = Claims(registry.folder)
-        bars = platform.home.path / "promotion.toml"
-        yield Bench(store, platform.models, registry, bars, lambda: (fresh_id(), now()), claims.of)
+    platform = view.house.platform
+    return bench_at(platform.home, platform.models, lambda: (fresh_id(), now()))
 
 
 async def show(view: View) -> Response:

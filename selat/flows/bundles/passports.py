@@ -21,7 +21,7 @@ RECEIVED = "received"
 
 def gather(house: House, into: Gathered) -> None:
     """The passports of promotions whose weights are among what leaves; call it after the models are gathered."""
-    registry = Registry(house.home.path / "passports", house.home.keys / "passport.key")
+    registry = Registry.of(house.home)
     weights = {piece.item.sha256 for piece in into.pieces.values() if piece.item.kind == "weights"}
     for promotion in registry.promotions():
         try:

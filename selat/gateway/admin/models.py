@@ -1,4 +1,4 @@
-"""Models: the shelf, one model, and letting one out of quarantine."""
+"""Models: the shelf, and one model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from selat.core.errors import NotFound
 from selat.core.label import parse_label
-from selat.gateway.admin.route import OFFICER, PREFIX, READERS, Route, Visit
+from selat.gateway.admin.route import PREFIX, READERS, Route, Visit
 from selat.gateway.admin.words import Asked, Told
 from selat.models import Model
 from selat.models.licence import licence
@@ -75,8 +75,8 @@ class ModelQuery(Asked):
     revision: Annotated[str, Meta(max_length=40)] = ""
 
 
-class Admission(Asked):
-    """Which model leaves quarantine."""
+class ModelWish(Asked):
+    """Which model: NAME or OWNER/NAME, and a revision, else the current one."""
 
     name: Name
     revision: Annotated[str, Meta(max_length=40)] = ""
@@ -87,10 +87,7 @@ def show_all(visit: Visit) -> object:
 
 
 def show(visit: Visit) -> object:
-    query: ModelQuery = visit.query
-    model = visit.platform.models.model(query.name, query.revision)
-    if not _seen(visit, model):
-        raise NotFound("no such model on the shelf; see: GET /admin/v1/models")
+    model = seen_model(visit, visit.query)
     return {
         "card": _card(model),
         "relation": model.lineage.relation,
@@ -100,9 +97,12 @@ def show(visit: Visit) -> object:
     }
 
 
-def admit(visit: Visit) -> object:
-    body: Admission = visit.body
-    return _card(visit.platform.shelving(visit.caller.key).admit(body.name, body.revision))
+def seen_model(visit: Visit, asked: ModelQuery | ModelWish) -> Model:
+    """Raises: NotFound, also for one above the caller's clearance."""
+    model = visit.platform.models.model(asked.name, asked.revision)
+    if not _seen(visit, model):
+        raise NotFound("no such model on the shelf; see: GET /admin/v1/models")
+    return model
 
 
 def _seen(visit: Visit, model: Model) -> bool:
@@ -139,12 +139,6 @@ ROUTES: tuple[Route, ...] = (
         *("GET", f"{PREFIX}/models/show", READERS, "A model with its files and what it was made of."),
         *(show, WholeModel),
         query=ModelQuery,
-        house=True,
-    ),
-    Route(
-        *("POST", f"{PREFIX}/models/admit", OFFICER),
-        *("Let a model out of quarantine, once all of it was read again.", admit, ModelCard),
-        body=Admission,
         house=True,
     ),
 )

@@ -61,7 +61,7 @@ def _queries(routes: Sequence[Route]) -> set[str]:
 def _operation(
     route: Route, by_kind: dict[str, Any], components: dict[str, Any], refused: dict[str, Any]
 ) -> dict[str, Any]:
-    told = {**REFUSALS, **_WITH_INPUT, **(_WITH_BODY if route.body is not None else {})}
+    told = {**REFUSALS, **_WITH_INPUT, **(_WITH_BODY if route.body is not None else {}), **dict(route.refusals)}
     words = [word for word in re.sub(r"[{}]", "", route.path.removeprefix(PREFIX)).split("/") if word]
     operation: dict[str, Any] = {
         "operationId": "-".join([route.method.lower(), *words]),

@@ -73,6 +73,7 @@ class Route:
     query: type[Asked] | None = None
     status: int = 200
     house: bool = False
+    refusals: tuple[tuple[int, str], ...] = ()  # beside those of every route
     pattern: re.Pattern[str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from selat.gateway.admin import documents, duties, engines, keys, ledger, models, people, policy, quotas, tenants
+from selat.gateway.admin import (
+    documents,
+    duties,
+    engines,
+    keys,
+    ledger,
+    models,
+    people,
+    policy,
+    promotions,
+    quotas,
+    tasks,
+    tenants,
+)
 from selat.gateway.admin.route import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,6 +25,8 @@ ROUTES: tuple[Route, ...] = (
     *quotas.ROUTES,
     *engines.ROUTES,
     *models.ROUTES,
+    *tasks.ROUTES,
+    *promotions.ROUTES,
     *policy.ROUTES,
     *duties.ROUTES,
     *documents.ROUTES,
