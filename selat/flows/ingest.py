@@ -30,6 +30,7 @@ PAUSED_S = 0.5
 TOGETHER = 32  # documents that go in under one lock
 INDEX_EVERY = 2048
 ROWS = (".jsonl", ".ndjson")
+FAULTS = 3  # lines of a file of rows whose faults are told of one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,9 @@ def ingest(
     asyncio.run(_read(_papers(library, paths, intake, shelving), pool or Here(), shelving.put))
     shelving.flush()
     with library.writing() as shelf:
-        if intake.sync:
-            report.removed = _gone(library, paths, intake, shelving.seen)
-            for identity in report.removed:
-                shelf.remove(intake.tenant, intake.collection, identity)
+        report.removed = _gone(library, paths, intake, shelving)
+        for identity in report.removed:
+            shelf.remove(intake.tenant, intake.collection, identity)
     library.catch_up()
     return report
 
@@ -114,10 +114,15 @@ async def reading() -> AsyncIterator[Callable[[Paper], Awaitable[Document]]]:
 
 
 class _Shelving:
-    """Puts documents in, so many under one lock; `seen` are the ids of all that came."""
+    """Puts documents in, so many under one lock; `seen` are the ids of all that came.
+
+    `rows` are the files of rows that were read with their own ids, `faulty` those that hold what is no row.
+    """
 
     def __init__(self, library: Library, intake: Intake, report: Report, done: Callable[[str], None]) -> None:
         self.seen: set[str] = set()
+        self.rows: dict[str, str] = {}
+        self.faulty: set[str] = set()
         self._library, self._intake, self._report, self._done = library, intake, report, done
         self._batch: list[Document] = []
         self._unindexed = 0
@@ -151,8 +156,11 @@ def _papers(library: Library, paths: Iterable[Path], intake: Intake, shelving: _
             shelving.flush()
             time.sleep(PAUSED_S)
         if path.suffix.lower() in ROWS:
-            for document in _rows(path, intake):
+            shelving.rows[str(path.resolve())] = identity
+            for document in _rows(path, identity, intake):
                 shelving.put(document)
+                if document.reason:
+                    shelving.faulty.add(document.path)
             continue
         paper = paper_of(library, path, identity, intake)
         if known := _known(library, paper):
@@ -169,14 +177,21 @@ def paper_of(library: Library, path: Path, identity: str, intake: Intake) -> Pap
     return Paper(path, identity, intake, folder=folder, inherited=inherited)
 
 
-def _gone(library: Library, paths: Iterable[Path], intake: Intake, seen: set[str]) -> list[str]:
-    """Ids of documents that came from the given files and folders and are no longer there."""
+def _gone(library: Library, paths: Iterable[Path], intake: Intake, shelving: _Shelving) -> list[str]:
+    """Ids of what came from the given files and folders and is no longer there: files of rows that failed before
+    and are whole now; and, to keep in step, documents. A row that can no longer be read is not gone.
+    """
+    if not intake.sync:
+        whole = [identity for path, identity in shelving.rows.items() if path not in shelving.faulty]
+        records = [library.store.record(intake.tenant, intake.collection, identity) for identity in whole]
+        return [one.document for one in records if one and one.reason and not one.passages]
     roots = [path.resolve() for path in paths]
-    records = library.store.records(intake.tenant, intake.collection)
     return [
         record.document
-        for record in records
-        if record.document not in seen and any(Path(record.path).is_relative_to(root) for root in roots)
+        for record in library.store.records(intake.tenant, intake.collection)
+        if record.document not in shelving.seen
+        and record.path not in shelving.faulty
+        and any(Path(record.path).is_relative_to(root) for root in roots)
     ]
 
 
@@ -282,12 +297,25 @@ def _known(library: Library, paper: Paper) -> Document | None:
     return library.holds(paper.intake.tenant, paper.intake.collection, paper.identity, digest)
 
 
-def _rows(path: Path, intake: Intake) -> Iterator[Document]:
-    """One document a row. Raises: DocumentUnreadable, naming the line that is no JSON object."""
-    for identity, parsed in read_rows(path, intake.id_field):
-        source = Source(identity, parsed.facts.get("title") or identity, path.name, language=intake.language)
-        digest = _digest(parsed.text.encode(), intake, None)
-        yield Document(source, intake.label, digest, split(parsed, intake.label, source), str(path.resolve()))
+def _rows(path: Path, identity: str, intake: Intake) -> Iterator[Document]:
+    """One document a row; and the file itself as one that failed, where some line of it is no row."""
+    faults: list[str] = []
+    some = False
+    try:
+        for row, parsed in read_rows(path, intake.id_field, faults):
+            some = True
+            source = Source(row, parsed.facts.get("title") or row, path.name, language=intake.language)
+            digest = _digest(parsed.text.encode(), intake, None)
+            yield Document(source, intake.label, digest, split(parsed, intake.label, source), str(path.resolve()))
+    except OSError as error:
+        faults.append(f"the file cannot be opened: {error.strerror}")
+    if not (some or faults):
+        faults.append("the file is empty")
+    if faults:
+        more = f" (and {len(faults) - FAULTS} more lines)" if len(faults) > FAULTS else ""
+        reason = f"{'; '.join(faults[:FAULTS])}{more}; mend it and ingest it again"
+        digest = hashlib.sha256(reason.encode()).hexdigest()
+        yield Document(Source(identity, path.name), intake.label, digest, (), str(path.resolve()), reason)
 
 
 def _label(parsed: ParsedText, paper: Paper) -> Label:

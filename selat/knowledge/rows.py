@@ -14,29 +14,37 @@ _TITLE = re.compile(r"^(title|name|tajuk|nama|judul|subject|heading)(_(\w\w))?$"
 _LIMIT_BYTES = 20_000_000
 
 
-def read_rows(path: Path, id_field: str = "") -> Iterator[tuple[str, ParsedText]]:
+def read_rows(path: Path, id_field: str, faults: list[str]) -> Iterator[tuple[str, ParsedText]]:
     """Id and text of each row; without `id_field`, `id` or else the line's number is the id.
 
     Fields named like a title (`title`, `title_ms`, …) join into the document's title; the rest become
     paragraphs in the row's order. Strings inside lists and objects count as well.
-    Raises: DocumentUnreadable, naming the line; Misused, for a row without the named id field.
+    A line that is no such row is told of in `faults`, and the rest goes on.
+    Raises: Misused, for a row without the named id field; OSError.
     """
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             if len(line) > _LIMIT_BYTES:
-                raise DocumentUnreadable(f"{path.name} line {number}: over {_LIMIT_BYTES:,} bytes")
+                faults.append(f"line {number}: over {_LIMIT_BYTES:,} bytes")
+                continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
-                raise DocumentUnreadable(f"{path.name} line {number}: not JSON; mend the line") from error
+            except (ValueError, RecursionError):
+                row = None
             if not isinstance(row, dict):
-                raise DocumentUnreadable(f"{path.name} line {number}: not a JSON object")
+                faults.append(f"line {number}: not a JSON object")
+                continue
             if id_field and id_field not in row:
                 raise Misused(f"{path.name} line {number}: no field {id_field!r}; fields: {', '.join(row)}")
             key = id_field or "id"
-            yield str(row.get(key, number)), _parsed(row, key)
+            try:
+                parsed = _parsed(row, key)
+            except DocumentUnreadable as error:
+                faults.append(f"line {number}: {error}")
+                continue
+            yield str(row.get(key, number)), parsed
 
 
 def _parsed(row: dict[str, object], key: str) -> ParsedText:
