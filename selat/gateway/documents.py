@@ -24,6 +24,7 @@ from selat.gateway.admin.words import Asked, LabelText, Name, Text
 from selat.gateway.completions import caller_of
 from selat.gateway.door import Door
 from selat.gateway.http import Request
+from selat.knowledge import full_disk_told
 
 if TYPE_CHECKING:
     from selat.gateway.form import Form
@@ -161,10 +162,14 @@ async def remove(door: Door, request: Request) -> None:
 
 @contextmanager
 def _drafts(door: Door) -> Iterator[list[Path]]:
-    """Files being written; those that were not taken into the queue are gone in the end."""
+    """Files being written; those that were not taken into the queue are gone in the end.
+
+    Raises: Unavailable, when the disk is full.
+    """
     drafts: list[Path] = []
     try:
-        yield drafts
+        with full_disk_told(door.house.library.folder):
+            yield drafts
     finally:
         for draft in drafts:
             draft.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from selat.knowledge.near import Models
 from selat.knowledge.orders import gives_orders
 from selat.knowledge.parse import SUFFIXES, Child, ParsedText
 from selat.knowledge.parse import VERSION as PARSE_VERSION
-from selat.knowledge.place import FilePlace, Place, postgres_place
+from selat.knowledge.place import FilePlace, Place, full_disk_told, postgres_place
 from selat.knowledge.quote import contradicts, quote
 from selat.knowledge.rows import read_rows
 from selat.knowledge.score import Judged, Scores, score
@@ -52,6 +52,7 @@ __all__ = [
     "contradicts",
     "detect",
     "documents_of",
+    "full_disk_told",
     "gives_orders",
     "is_below",
     "is_indonesian",

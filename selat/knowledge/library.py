@@ -18,7 +18,7 @@ from selat.knowledge.folders import Folder, Folders, is_below
 from selat.knowledge.inbox import Inbox
 from selat.knowledge.language import detect
 from selat.knowledge.near import Models, Near
-from selat.knowledge.place import FilePlace, Place, TextIndex, Writing
+from selat.knowledge.place import FilePlace, Place, TextIndex, Writing, full_disk_told
 from selat.knowledge.question import Question, understand
 from selat.knowledge.rank import Candidate, Found, answering, rank
 from selat.knowledge.scope import VERSION as INDEX_VERSION
@@ -250,9 +250,9 @@ class Library:
     def writing(self, wait: bool = True, index: bool = True) -> Iterator[Shelf]:
         """Hold the one writer's place; what was put in is durable at the end, and indexed unless `index` is off.
 
-        Raises: Unavailable, when another process holds it and `wait` is off.
+        Raises: Unavailable, when another process holds it and `wait` is off, or when the disk is full.
         """
-        with self.place.locked("writer", wait) as alone:
+        with full_disk_told(self.folder), self.place.locked("writer", wait) as alone:
             if not alone:
                 raise Unavailable("another process is ingesting into this knowledge base; wait for it")
             shelf = Shelf(self.store, self._live(), self.near)
@@ -267,8 +267,9 @@ class Library:
         """Bring the index up to the store, and the sketches; and the vectors where there is a model for them."""
         with self.writing():
             pass
-        mark(self.store)
-        self.near.catch_up(self)
+        with full_disk_told(self.folder):
+            mark(self.store)
+            self.near.catch_up(self)
 
     def holds(self, tenant: str, collection: str, document: str, digest: str) -> Document | None:
         """The document as held, without its passages, when its digest is this one; else None."""
@@ -288,9 +289,10 @@ class Library:
 
         Needs nothing of the old one, so it mends a damaged index too.
         """
-        with self.place.locked("writer"):
-            entries = self._build().size
-        self.near.rebuild(self)
+        with full_disk_told(self.folder):
+            with self.place.locked("writer"):
+                entries = self._build().size
+            self.near.rebuild(self)
         return entries
 
     def _build(self) -> TextIndex:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -14,10 +15,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from selat.core.errors import HomeBroken
+from selat.durable import told_if_full
 from selat.knowledge.scope import Clause, Scope
+
+_ROOM_BYTES = 1 << 18  # where less is free, what failed failed for want of room
 
 if TYPE_CHECKING:
     from selat.knowledge.store import Entry, Row
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """Says in words that a disk is full, whichever library met it. Raises: Unavailable; other errors stay.
+
+    SQLite has a code for it, or calls it an I/O error; tantivy tells of a thread that died.
+    """
+    with told_if_full(folder, "make room and do it again; what was read so far is kept"):
+        try:
+            yield
+        except (sqlite3.OperationalError, ValueError) as error:
+            full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+            if not full and shutil.disk_usage(folder).free >= _ROOM_BYTES:
+                raise
+            raise OSError(errno.ENOSPC, "no room") from error
 
 
 class Connection(Protocol):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from selat.core.errors import Unavailable
 from selat.core.label import HIGHEST, LOWEST
 from selat.flows.ingest import Intake, Report, ingest
 from selat.knowledge import Library, Query, documents_of
@@ -86,3 +89,30 @@ def test_a_file_of_rows_that_was_mended_is_no_longer_told_of(library: Library, p
     rows.write_text('{"id": "satu", "nota": "teh"}\n')
     assert read(library, papers).removed == ["rows.jsonl"]
     assert (library.status().failed, library.status().documents) == (0, 1)
+
+
+@pytest.mark.parametrize("size", ["500k", "2m"])
+def test_a_full_disk_is_told_of_and_with_room_all_is_there(tmp_path: Path, papers: Path, size: str) -> None:
+    rows = [{"id": f"r{number}", "nota": f"kedai nombor {number} " * 60} for number in range(600)]
+    (papers / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    whole = Library(tmp_path / "whole")
+    read(whole, papers)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("needs to mount a small disk, which takes root")
+    try:
+        broken = Library(disk)
+        with pytest.raises(Unavailable, match="is full"):
+            read(broken, papers)
+        broken.close()
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        mended = Library(disk)
+        read(mended, papers)
+        assert mended.status().digest == whole.status().digest
+        assert seen(mended, "kedai nombor 77") == seen(whole, "kedai nombor 77")
+        mended.close()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+        whole.close()
