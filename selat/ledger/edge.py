@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from selat.core.tree import HASH_BYTES, Hash, fold, leaf_hash, node_hash, tree_root
 from selat.ledger.tiles import ENTRIES, HEIGHT, WIDTH, Tiles, pack_entry, tile_name, tile_width
@@ -50,11 +52,10 @@ class Edge:
             if hashes
         }
 
-    def grow(self, leaves: list[bytes]) -> Growth:
+    def grow(self, leaves: Iterable[bytes]) -> Growth:
         """The edge after `leaves`, and the files that it takes."""
         writer = _Writer(self)
-        for leaf in leaves:
-            writer.add(leaf)
+        writer.add(leaves)
         return writer.finish()
 
 
@@ -74,25 +75,29 @@ class _Writer:
         self.files: dict[str, bytes] = {}
         self.touched: set[int] = set()
 
-    def add(self, leaf: bytes) -> None:
-        self.bundle.append(pack_entry(leaf))
-        self.size += 1
-        if len(self.bundle) == WIDTH:
-            self.files[tile_name(ENTRIES, self.size // WIDTH - 1)] = b"".join(self.bundle)
-            self.bundle = []
-        self._push(0, leaf_hash(leaf))
+    def add(self, leaves: Iterable[bytes]) -> None:
+        """Take leaves as many at once as the lowest tile has room for: it grows with the bundle of entries."""
+        coming = iter(leaves)
+        while some := list(islice(coming, WIDTH - len(self.bundle))):
+            self.size += len(some)
+            self.bundle += map(pack_entry, some)
+            if len(self.bundle) == WIDTH:
+                self.files[tile_name(ENTRIES, self.size // WIDTH - 1)] = b"".join(self.bundle)
+                self.bundle = []
+            self._push(0, list(map(leaf_hash, some)))
 
-    def _push(self, level: int, item: Hash) -> None:
+    def _push(self, level: int, items: list[Hash]) -> None:
+        """Put hashes at the end of a level; they fill its tile at most."""
         if level == len(self.levels):
             self.levels.append([])
         hashes = self.levels[level]
-        hashes.append(item)
+        hashes += items
         self.touched.add(level)
         if len(hashes) == WIDTH:
             number = (self.size >> HEIGHT * (level + 1)) - 1
             self.files[tile_name(level, number)] = b"".join(hashes)
             self.levels[level] = []
-            self._push(level + 1, fold(hashes))
+            self._push(level + 1, [fold(hashes)])
 
     def finish(self) -> Growth:
         for level in sorted(self.touched):

@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What every leaf says of itself; empty where a leaf does not say it."""
 
     id: str = ""
     kind: str = ""
     tenant: str = ""
     time: str = ""
+
+
+class _Usage(msgspec.Struct, frozen=True, gc=False):
+    prompt: int = 0
+    completion: int = 0
+
+
+class Details(Facts, frozen=True, gc=False):
+    """Facts, and what an `opened`, `refused` or `closed` entry says besides; label and decision as written.
+
+    Most entries of a busy hour say the same of these two: `manner` reads them, and is asked once for each.
+    """
+
+    caller: str = ""
+    purpose: str = ""
+    api: str = ""
+    model: str = ""
+    engine: str = ""
+    language: str = ""
+    label: msgspec.Raw = msgspec.Raw()
+    decision: msgspec.Raw = msgspec.Raw()
+    outcome: str = ""
+    status: int = 0
+    usage: _Usage = _Usage()
+    duration_ms: int = 0
+
+
+class Manner(NamedTuple):
+    """What many requests have in common: all that is said of them but their id, times, counts and outcome."""
+
+    kind: str
+    tenant: str
+    caller: str
+    purpose: str
+    api: str
+    model: str
+    engine: str
+    official: str
+    cloud: str
+    personal: str
+    jurisdictions: str
+    effect: str
+    rules: str
+    language: str
 
 
 class _Label(msgspec.Struct, frozen=True):
@@ -26,34 +72,13 @@ class _Decision(msgspec.Struct, frozen=True):
     rules: list[str] = []
 
 
-class _Usage(msgspec.Struct, frozen=True):
-    prompt: int = 0
-    completion: int = 0
-
-
-class Details(Facts, frozen=True):
-    """Facts, and what an `opened`, `refused` or `closed` entry says besides."""
-
-    caller: str = ""
-    purpose: str = ""
-    api: str = ""
-    model: str = ""
-    engine: str = ""
-    language: str = ""
-    label: _Label = _Label()
-    decision: _Decision = _Decision()
-    outcome: str = ""
-    status: int = 0
-    usage: _Usage = _Usage()
-    duration_ms: int = 0
-
-
 class _Policied(msgspec.Struct, frozen=True):
     policy: dict[str, str] = {}
 
 
 _policied = msgspec.json.Decoder(_Policied).decode
 _facts, _details = msgspec.json.Decoder(Facts).decode, msgspec.json.Decoder(Details).decode
+_label, _decision = msgspec.json.Decoder(_Label).decode, msgspec.json.Decoder(_Decision).decode
 
 
 def facts(leaf: bytes) -> Facts:
@@ -71,6 +96,32 @@ def details(leaf: bytes) -> Details:
     except (msgspec.DecodeError, UnicodeDecodeError):
         plain = facts(leaf)
         return Details(plain.id, plain.kind, plain.tenant, plain.time)
+
+
+def manner(said: Details) -> Manner:
+    """What an entry has in common with others; a label or decision of another shape counts as none."""
+    label, decision = _Label(), _Decision()
+    try:
+        label = _label(said.label) if bytes(said.label) else label
+        decision = _decision(said.decision) if bytes(said.decision) else decision
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    return Manner(
+        said.kind,
+        said.tenant,
+        said.caller,
+        said.purpose,
+        said.api,
+        said.model,
+        said.engine,
+        label.official,
+        label.cloud,
+        label.personal,
+        "+".join(label.jurisdictions),
+        decision.effect,
+        " ".join(decision.rules),
+        said.language,
+    )
 
 
 def policy_of(leaf: bytes) -> dict[str, str]:

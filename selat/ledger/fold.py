@@ -25,8 +25,11 @@ def catch_up(index: Index, tiles: Tiles) -> int:
         leaves = tiles.leaves(have // WIDTH)[have % WIDTH :]
         for number in range(have // WIDTH + 1, min(have // WIDTH + _BUNDLES, -(-size // WIDTH))):
             leaves += tiles.leaves(number)
-        index.add(have, [details(leaf) for leaf in leaves])
-        have += len(leaves)
+        lines = index.lines(have)
+        for leaf in leaves:
+            lines.add(details(leaf))
+        index.add(lines)
+        have = lines.end
     return missing
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 import zlib
+from array import array
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from selat.core.errors import TooLarge
+from selat.ledger.record import Record, Records
 
 MAGIC = b"selat-journal/1\n"
 HEADER_BYTES = len(MAGIC) + 16
@@ -24,17 +26,10 @@ class Cursor(NamedTuple):
     chain: int
 
 
-class Record(NamedTuple):
-    """A leaf with the secrets that never enter the log: salts by the name of what they commit to."""
-
-    leaf: bytes
-    secrets: tuple[tuple[str, bytes], ...]
-
-
 class Scanned(NamedTuple):
     """Whole records, the place after the last of them, and the bytes that follow and are no whole record."""
 
-    records: list[Record]
+    records: Records
     end: Cursor
     rest: int
 
@@ -73,21 +68,20 @@ def frame(whole: bytes, chain: int) -> tuple[bytes, int]:
 
 
 def scan(data: bytes, at: Cursor, most: int = MAX_BODY_BYTES) -> Scanned:
-    """Read up to `most` whole records in `data`, which starts at `at`; stop at one that is torn or damaged."""
-    records: list[Record] = []
-    position, chain = 0, at.chain
-    while position + _FRAME.size <= len(data) and len(records) < most:
+    """Find up to `most` whole records in `data`, which starts at `at`; stop at one that is torn or damaged."""
+    ends = array("Q")
+    position, chain, size = 0, at.chain, len(data)
+    while position + _FRAME.size <= size and len(ends) < most:
         length, stated = _FRAME.unpack_from(data, position)
         end = position + _FRAME.size + length
-        if not 3 <= length <= MAX_BODY_BYTES or end > len(data):
+        if not 3 <= length <= MAX_BODY_BYTES or end > size:
             break
-        whole = data[position + _FRAME.size : end]
-        actual = zlib.crc32(whole, zlib.crc32(data[position : position + 4], chain))
+        actual = zlib.crc32(data[position + _FRAME.size : end], zlib.crc32(data[position : position + 4], chain))
         if actual != stated:
             break
-        records.append(parse_body(whole))
+        ends.append(end)
         position, chain = end, actual
-    return Scanned(records, Cursor(at.offset + position, chain), len(data) - position)
+    return Scanned(Records(data, ends, _FRAME.size), Cursor(at.offset + position, chain), len(data) - position)
 
 
 def salvage(data: bytes) -> list[Record]:
@@ -108,15 +102,3 @@ def salvage(data: bytes) -> list[Record]:
             if 3 <= length <= MAX_BODY_BYTES and after < len(data):
                 at = Cursor(after, stated)
     return saved
-
-
-def parse_body(whole: bytes) -> Record:
-    """The record of a body that is known to be whole."""
-    end = 2 + _SHORT.unpack_from(whole)[0]
-    leaf, secrets = whole[2:end], []
-    while end < len(whole):
-        split = end + 2 + _SHORT.unpack_from(whole, end)[0]
-        name = whole[end + 2 : split].decode()
-        end = split + 4 + _LONG.unpack_from(whole, split)[0]
-        secrets.append((name, whole[split + 4 : end]))
-    return Record(leaf, tuple(secrets))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from selat import durable
 from selat.core.errors import LedgerBroken
 from selat.ledger import frame, points
-from selat.ledger.frame import Cursor, Record
+from selat.ledger.frame import Cursor
+from selat.ledger.record import Record, Records
 from selat.ledger.segment import SUFFIX, is_held
 
 Cursors = dict[str, Cursor]
@@ -30,9 +32,14 @@ class Part:
     name: str
     start: Cursor
     end: Cursor
-    records: list[Record]
+    records: Sequence[Record]
     rest: int
     final: bool
+
+    def leaves(self) -> Iterable[bytes]:
+        """The leaves of the records."""
+        records = self.records
+        return records.leaves() if isinstance(records, Records) else (record.leaf for record in records)
 
 
 class Intake:

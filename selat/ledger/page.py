@@ -55,14 +55,15 @@ def pages(held: Iterable[Secret]) -> Iterator[list[Secret]]:
     open_: dict[str, list[Secret]] = {}
     sizes: dict[str, int] = {}
     for one in held:
-        page = open_.setdefault(one.tenant, [])
-        size = sizes.get(one.tenant, 0)
-        if (len(page) >= _MOST or size >= _MOST_BYTES) and one.leaf != page[-1].leaf:
-            yield page
-            page = open_[one.tenant] = []
-            size = 0
+        tenant = one.tenant
+        page = open_.get(tenant)
+        if page is None or ((len(page) >= _MOST or sizes[tenant] >= _MOST_BYTES) and one.leaf != page[-1].leaf):
+            if page is not None:
+                yield page
+            page = open_[tenant] = []
+            sizes[tenant] = 0
         page.append(one)
-        sizes[one.tenant] = size + len(one.value)
+        sizes[tenant] += len(one.value)
     yield from open_.values()
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import psycopg
 
 from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
-from selat.ledger.frame import Cursor, parse_body
+from selat.ledger.frame import Cursor
 from selat.ledger.intake import Cursors, Part
 from selat.ledger.journal import Journal, Writable
+from selat.ledger.record import parse_body
 from selat.ledger.state import State, state_from, state_json
 from selat.ledger.vault import Vault
 

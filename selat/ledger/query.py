@@ -9,6 +9,7 @@ from pathlib import Path
 from selat.core.errors import BadRequest
 from selat.core.label import CloudClass, Official, PersonalKind
 from selat.ledger.index import Index
+from selat.ledger.lines import NEVER
 
 _LEVELS = {
     level.name.lower(): (axis, [later.name.lower() for later in kind if later >= level])
@@ -118,10 +119,10 @@ class Changed:
 
 def changed(folder: Path, tenant: str, before: int = 0, limit: int = 50, kind: str = "") -> list[Changed]:
     """The tenant's changes, latest first: before leaf `before`, of one `kind` if given. Raises: LedgerBroken."""
-    sql = (
-        "SELECT leaf, id, kind, time, caller FROM entry WHERE tenant = ? AND (? = 0 OR leaf < ?)"
-        " AND kind NOT IN ('opened', 'closed', 'refused') AND (? = '' OR kind = ?) ORDER BY leaf DESC LIMIT ?"
-    )
+    sql = f"""
+        SELECT leaf, id, kind, time, caller FROM entry WHERE tenant = ? AND (? = 0 OR leaf < ?)
+        AND state = {NEVER} AND kind <> 'refused' AND (? = '' OR kind = ?) ORDER BY leaf DESC LIMIT ?
+    """  # noqa: S608 - a number of ours
     with Index(folder).open() as database:
         return [Changed(*row) for row in database.execute(sql, (tenant, before, before, kind, kind, limit))]
 

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,12 @@ from selat.core.signer import Signer
 from selat.core.trust import Trust
 from selat.ledger import points
 from selat.ledger.edge import Edge, Growth
-from selat.ledger.facts import details, facts
+from selat.ledger.facts import details
 from selat.ledger.fold import catch_up
-from selat.ledger.frame import Record
 from selat.ledger.index import Index
 from selat.ledger.intake import Part
 from selat.ledger.keys import load_trust, own_trust
+from selat.ledger.lines import Lines
 from selat.ledger.log import CHECKPOINT
 from selat.ledger.page import Secret
 from selat.ledger.place import Place, place_of
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 WITNESS_WAIT_S = 0.5
 WITNESS_AGAIN_S = 5.0
-_INDEXED = 1024  # leaves whose facts are in memory at once
 
 log = logging.getLogger("selat.ledger")
 
@@ -208,7 +208,7 @@ class Sequencer:
         return checkpoint, self._signer.key in signers
 
     def _plan(self, parts: list[Part]) -> None:
-        growth = self._edge.grow([record.leaf for part in parts for record in part.records])
+        growth = self._edge.grow(chain.from_iterable(part.leaves() for part in parts))
         cursors = self._state.base.cursors | {part.name: part.end for part in parts}
         self._store.intake.settle(parts)
         state = State(self._state.base, Mark(growth.edge.size, growth.edge.root(), cursors))
@@ -227,7 +227,7 @@ class Sequencer:
                 if part is None or part.end != end:
                     raise LedgerBroken(f"journal {name} was altered during a step: selat ledger repair")
                 parts.append(part)
-        growth = self._edge.grow([record.leaf for part in parts for record in part.records])
+        growth = self._edge.grow(chain.from_iterable(part.leaves() for part in parts))
         if (growth.edge.size, growth.edge.root()) != (plan.size, plan.root):
             raise LedgerBroken("the journals do not repeat the planned step: selat ledger repair")
         self._carry_out(parts, growth)
@@ -237,9 +237,10 @@ class Sequencer:
         plan = self._state.plan
         assert plan is not None
         first = self._state.base.size
-        records = [record for part in parts for record in part.records]
-        if any(record.secrets for record in records):
-            self._store.vault.put(first, _secrets(records, first))
+        lines = self._index.lines(first)
+        held = _secrets(parts, lines)
+        if (secret := next(held, None)) is not None:
+            self._store.vault.put(first, chain([secret], held))
             points.reached("vault.written")
         self._log.write(growth.files)
         points.reached("tiles.synced")
@@ -248,9 +249,7 @@ class Sequencer:
         if self._store.commits:
             self._store.save(self._state)
         if self._indexed == first:
-            for start in range(0, len(records), _INDEXED):
-                leaves = [record.leaf for record in records[start : start + _INDEXED]]
-                self._index.add(first + start, list(map(details, leaves)))
+            self._index.add(lines)
             self._indexed = growth.edge.size
         else:
             # An earlier step was published but could not be indexed, or this is a step finished at the start.
@@ -320,10 +319,11 @@ class Sequencer:
                 del self._state.base.cursors[name]
 
 
-def _secrets(records: Sequence[Record], first: int) -> Iterator[Secret]:
-    """What the vault keeps of records whose leaves start at `first`."""
-    for leaf, record in enumerate(records, first):
-        if record.secrets:
-            said = facts(record.leaf)
+def _secrets(parts: Sequence[Part], lines: Lines) -> Iterator[Secret]:
+    """What the vault keeps of records; on the way, `lines` takes what their leaves say: each is read once."""
+    for part in parts:
+        for record in part.records:
+            said, leaf = details(record.leaf), lines.end
+            lines.add(said)
             for name, value in record.secrets:
                 yield Secret(leaf, said.id, said.tenant, said.time, name, value)

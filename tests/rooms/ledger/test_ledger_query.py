@@ -14,8 +14,9 @@ from ledger_house import House
 from selat.core.canonical import canonical
 from selat.core.errors import BadRequest, HomeBusy, LedgerBroken
 from selat.ledger import FORMATS, Asked, Book, Question, Sequencer, query, reindex, usage
-from selat.ledger.facts import details
+from selat.ledger.facts import Details, details
 from selat.ledger.index import Index
+from selat.ledger.lines import Lines
 
 
 def opened(number: int, **more: object) -> bytes:
@@ -140,13 +141,20 @@ def test_a_closing_finds_its_opening_in_whatever_step_and_order_they_come(house:
 
 def test_entering_leaves_again_changes_nothing_and_a_gap_is_refused(tmp_path: Path) -> None:
     index, said = Index(tmp_path), [details(leaf) for leaf in (opened(0), opened(1), closed(0), closed(1))]
+
+    def lines(first: int, some: list[Details]) -> Lines:
+        taken = index.lines(first)
+        for one in some:
+            taken.add(one)
+        return taken
+
     index.make()
-    index.add(0, said[:3])
-    index.add(1, said[1:])
-    index.add(0, said)
+    index.add(lines(0, said[:3]))
+    index.add(lines(1, said[1:]))
+    index.add(lines(0, said))
     assert (index.size(), index.find("R0"), index.find("R1")) == (4, [0, 2], [1, 3])
     with pytest.raises(LedgerBroken, match="reindex"):
-        index.add(5, said)
+        index.add(lines(5, said))
     assert index.size() == 4
     index.drop()
     assert index.make() == 0
@@ -183,3 +191,13 @@ def test_spans_have_no_content_and_the_same_ids_each_time(book: House) -> None:
     assert {"gen_ai.request.model", "selat.receipt.id", "selat.label"} <= keys
     assert not {key for key in keys if "content" in key or "message" in key}
     assert int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"]) == 950_000_000
+
+
+def test_an_index_of_an_earlier_version_is_made_anew(book: House) -> None:
+    rows = list(query(book.folder, Question()))
+    size = Index(book.folder).size()
+    with Index(book.folder).open() as database:
+        database.executescript("DROP VIEW entry; CREATE TABLE entry (leaf INTEGER); PRAGMA user_version = 4")
+    assert Index(book.folder).make() == 0
+    assert reindex(book.folder) == size
+    assert list(query(book.folder, Question())) == rows
