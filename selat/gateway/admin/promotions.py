@@ -8,8 +8,6 @@ from msgspec import Meta
 
 from selat.app import fresh_id, now
 from selat.core.errors import NotFound
-from selat.flows.promote import Registry
-from selat.flows.standing import bench_at
 from selat.gateway.admin.route import OPERATOR, PREFIX, READERS, Route, Visit
 from selat.gateway.admin.words import Asked, Slug, Title, Told
 
@@ -58,6 +56,8 @@ class JudgedCard(Told):
 
 
 def show_all(visit: Visit) -> object:
+    from selat.flows.promote import Registry  # brings numpy: only where somebody asks
+
     platform = visit.platform
     engines = {engine.name: engine for engine in platform.shelf.engines}
     rows = []
@@ -70,6 +70,8 @@ def show_all(visit: Visit) -> object:
 
 
 def promote(visit: Visit) -> object:
+    from selat.flows.standing import bench_at  # brings numpy
+
     asked: PromotionWish = visit.body
     platform = visit.platform
     engines = [one for one in platform.shelf.engines if one.name == asked.engine and asked.model in one.models]
