@@ -51,6 +51,7 @@ def run(
     for hit in hits:
         passage = hit.passage
         where = f" p. {passage.page}" if passage.page else ""
+        where += " rows {}-{}".format(*passage.rows) if passage.rows else ""
         show(f"{passage.source.document} #{passage.number}{where} [{passage.label}] {hit.score:.3f}")
         show("    " + " ".join(passage.text.split())[:300])
     if not hits:
@@ -71,6 +72,7 @@ def hit_json(hit: Hit) -> dict[str, object]:
         "title": source.title,
         "heading": passage.heading,
         "page": passage.page,
+        "rows": passage.rows,
         "start": passage.start,
         "end": passage.end,
         "language": source.language,

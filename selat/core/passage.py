@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from selat.core.label import Label
 
 Box = tuple[float, float, float, float]
+Rows = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Passage:
 
     `number` counts from 1 within the document; `page` from 1, or 0 where there are no pages. `box` is where it
     stands on its page: left, bottom, right and top in points (1/72 inch) from the page's lower left corner.
+    `rows` are the first and the last row of its sheet, from 1, the one that names the columns left out.
     """
 
     source: Source
@@ -37,6 +39,7 @@ class Passage:
     heading: str = ""
     page: int = 0
     box: Box | None = None
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,7 @@ def place(library: Library, caller: Caller, document: str, number: int) -> dict[
         "heading": passage.heading,
         "page": passage.page,
         "box": passage.box,
+        "rows": passage.rows,
         "start": passage.start,
         "end": passage.end,
         "label": str(passage.label),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from selat.core.label import Label
-from selat.core.passage import Box, Passage, Source
+from selat.core.passage import Box, Passage, Rows, Source
 from selat.knowledge.parse.parsed import Block, ParsedText
 from selat.knowledge.sentences import sentence_spans
 
@@ -19,8 +19,8 @@ def split(parsed: ParsedText, label: Label, source: Source) -> list[Passage]:
     passages: list[Passage] = []
     for start, end, block in _spans(parsed):
         text = parsed.text[start:end]
-        passage = Passage(source, len(passages) + 1, start, end, text, label, block.heading, block.page, block.box)
-        passages.append(passage)
+        place = (block.heading, block.page, block.box, block.rows)
+        passages.append(Passage(source, len(passages) + 1, start, end, text, label, *place))
     return passages
 
 
@@ -32,7 +32,7 @@ def _spans(parsed: ParsedText) -> Iterator[tuple[int, int, Block]]:
             same = (block.heading, block.page) == (first.heading, first.page)
             if same and block.end - open_start <= TARGET_CHARACTERS:
                 open_end = block.end
-                first = replace(first, box=_around(first.box, block.box))
+                first = replace(first, box=_around(first.box, block.box), rows=_from_to(first.rows, block.rows))
                 continue
             yield open_start, open_end, first
             first = None
@@ -75,6 +75,13 @@ def _rows(text: str, block: Block) -> Iterator[tuple[int, int]]:
         end = block.end if end < 0 else end
         yield start, end
         start = end + 1
+
+
+def _from_to(one: Rows | None, other: Rows | None) -> Rows | None:
+    """The first of the one to the last of the other."""
+    if one is None or other is None:
+        return one or other
+    return one[0], other[1]
 
 
 def _around(one: Box | None, other: Box | None) -> Box | None:

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from selat.core.label import Label, parse_label
-from selat.core.passage import Box, Passage, Source
+from selat.core.passage import Box, Passage, Rows, Source
 from selat.knowledge.place import Connection, Place, Tables
 from selat.knowledge.words import stems, words
 
@@ -209,7 +209,7 @@ class Store:
                     str(p.label),
                     p.text,
                     " ".join(own),
-                    _box_text(p),
+                    _spot_text(p),
                 )
                 for p, own in zip(passages, found, strict=True)
             ],
@@ -433,19 +433,25 @@ def _stored(row: Any) -> Stored:
     identity, doc, number, start, end, page, heading, label, text, spelled, *facts = row
     document, title, origin, dated, language, readers, boxes = facts
     source = Source(document, title, origin, dated, language)
-    passage = Passage(source, number, start, end, text, _label(label), heading, page, _box(boxes))
+    passage = Passage(source, number, start, end, text, _label(label), heading, page, *_spot(boxes))
     return Stored(identity, doc, passage, spelled, readers)
 
 
-def _box_text(passage: Passage) -> str:
+def _spot_text(passage: Passage) -> str:
+    """Where a passage stands: four numbers of a page, or `FIRST:LAST`, the rows of a sheet."""
+    if passage.rows:
+        return "{}:{}".format(*passage.rows)
     return " ".join(f"{value:g}" for value in passage.box) if passage.box else ""
 
 
-def _box(text: str) -> Box | None:
+def _spot(text: str) -> tuple[Box | None, Rows | None]:
     if not text:
-        return None
+        return None, None
+    if ":" in text:
+        first, last = map(int, text.split(":"))
+        return None, (first, last)
     left, bottom, right, top = map(float, text.split())
-    return left, bottom, right, top
+    return (left, bottom, right, top), None
 
 
 def label_of(record: Record) -> Label:

@@ -11,11 +11,13 @@ import uuid
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import EmailMessage
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 from doors_kit import Running, a_home, start
+from papers import DOCX, PPTX, XLSX, packed, pages
 
 from selat.app import Platform
 from selat.core.label import HIGHEST, parse_label
@@ -245,3 +247,60 @@ def test_what_is_no_document_is_refused(
 def test_a_broken_form_is_refused(house: House, body: bytes) -> None:
     assert house.call("builder", "POST", "/v1/documents", body, "multipart/form-data; boundary=x")[0] == 400
     assert house.call("builder", "POST", "/v1/documents", body, "multipart/form-data")[0] == 400
+
+
+def mail(**attachments: bytes) -> bytes:
+    message = EmailMessage()
+    message["Subject"], message["From"] = "Aduan bekalan", "puan@kedai.my"
+    message.set_content("Bekalan tepung lewat tiga hari.")
+    for name, data in attachments.items():
+        name = name.replace("_", ".")
+        message.add_attachment(data, maintype="application", subtype="octet-stream", filename=name)
+    return message.as_bytes()
+
+
+SALES = "negeri,jualan\n" + "".join(f"daerah{number},{number * 1000} ringgit sebulan\n" for number in range(2, 92))
+PLACES: dict[str, tuple[bytes, int, dict[str, object]]] = {
+    "cuti.pdf": (
+        pages(("Cuti", "Empat belas hari."), ("Cuti sakit", "Enam puluh hari.")),
+        2, {"page": 2, "heading": "Cuti › Cuti sakit", "text": "Enam puluh hari.", "box": (72, 590, 300, 715)},
+    ),
+    "notis.docx": (DOCX, 1, {"page": 0, "heading": "Notis", "text": "72 jam."}),
+    "taklimat.pptx": (PPTX, 2, {"page": 2, "heading": "Tajuk", "text": "Dua"}),
+    "harga.xlsx": (XLSX, 1, {"page": 0, "heading": "Harga", "text": "Beras | 26", "rows": [2, 2]}),
+    "jualan.csv": (SALES.encode(), 2, {"page": 0, "text": "negeri | jualan\ndaerah", "heading": ""}),
+    "laman.html": (
+        b"<title>Laman</title><h1>Waktu</h1><p>Pagi.</p><h2>Jumaat</h2><p>Tutup tengah hari.</p>",
+        2, {"heading": "Waktu › Jumaat", "text": "Tutup tengah hari."},
+    ),
+    "panduan.md": (b"# Satu\n\nMula.\n\n## Dua\n\nTamat.\n", 2, {"heading": "Satu › Dua", "text": "Tamat."}),
+    "nota.txt": (b"Satu.\n\nGaji dibayar pada dua puluh lima.", 1, {"heading": "", "text": "dua puluh lima"}),
+    "aduan.eml": (mail(a_xlsx=XLSX), 2, {"heading": "a.xlsx › Harga", "text": "Beras | 26", "rows": [2, 2]}),
+    "fail.zip": (
+        packed(a_DOT_pdf=pages(("Sewa", "Seribu ringgit.")), b_DOT_md="# Kedai\n\nBuka awal."),
+        2, {"heading": "b.md › Kedai", "text": "Buka awal.", "page": 0},
+    ),
+}  # fmt: skip
+
+
+def test_every_format_opens_at_the_exact_place(house: House) -> None:
+    """What a passage's address shows is where its words stand: page and box, slide, sheet with rows, heading."""
+    files = {name: data for name, (data, _, _) in PLACES.items()}
+    body, kind = form(files, collection="format", label="terbuka/public/none/MY", wait="60")
+    status, sent = house.call("builder", "POST", "/v1/documents", body, kind)
+    assert (status, {one["id"]: one["status"] for one in sent["data"]}) == (200, dict.fromkeys(files, "ready"))
+    for name, (_, number, place) in PLACES.items():
+        status, found = house.call("member", "GET", f"/v1/documents/{name}/passages/{number}")
+        assert status == 200, name
+        assert str(place.pop("text")) in found["text"], name
+        if box := place.pop("box", None):
+            left, bottom, right, top = found["box"]
+            assert box[0] - 2 <= left < right <= box[2], name  # type: ignore[index]
+            assert box[1] <= bottom < top <= box[3], name  # type: ignore[index]
+        assert {key: found[key] for key in place} == place, name
+    sales: list[tuple[int, int]] = []
+    while (sold := house.call("member", "GET", f"/v1/documents/jualan.csv/passages/{len(sales) + 1}"))[0] == 200:
+        lines = sold[1]["text"].split("\n")[1:]
+        sales.append((int(lines[0].split()[0][6:]), int(lines[-1].split()[0][6:])))
+        assert sold[1]["rows"] == list(sales[-1])
+    assert (sold[0], len(sales) > 2, sales[0][0], sales[-1][1]) == (404, True, 2, 91)

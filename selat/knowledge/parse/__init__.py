@@ -5,6 +5,6 @@ from selat.knowledge.parse.parsed import Block, Builder, ParsedText
 
 __all__ = ["SUFFIXES", "VERSION", "Block", "Builder", "Child", "ParsedText"]
 
-VERSION = 5  # of the text that parsing gives: a higher one has documents parsed anew
+VERSION = 6  # of the text that parsing gives: a higher one has documents parsed anew
 # The parsers themselves are imported by the child alone: 35 MB that no gateway worker needs.
 SUFFIXES = tuple(".txt .text .md .markdown .html .htm .pdf .docx .pptx .xlsx .csv .tsv .eml .zip".split())  # noqa: SIM905

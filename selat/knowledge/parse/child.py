@@ -91,5 +91,5 @@ class Child:
 
 
 def _block(told: list[Any]) -> Block:
-    start, end, heading, page, table, box = told
-    return Block(start, end, heading, page, table, tuple(box) if box else None)
+    start, end, heading, page, table, box, rows = told
+    return Block(start, end, heading, page, table, tuple(box) if box else None, tuple(rows) if rows else None)

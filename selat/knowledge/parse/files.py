@@ -36,8 +36,7 @@ def parse_zip(data: bytes, depth: int = 0) -> ParsedText:
         except DocumentUnreadable:
             continue
         builder.heading(1, name)
-        for block in found.blocks:
-            builder.paragraph(found.text[block.start : block.end])
+        builder.take(found)
     builder.facts.pop("title", None)
     return builder.finish()
 

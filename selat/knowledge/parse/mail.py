@@ -56,8 +56,7 @@ def _add(part: EmailMessage, is_body: bool, parse: ParseBytes, builder: Builder)
         if not is_body:
             builder.paragraph(f"[{name}: {error}]")
         return
-    for block in found.blocks:
-        builder.paragraph(found.text[block.start : block.end])
+    builder.take(found)
 
 
 def _header(message: EmailMessage, name: str) -> str:

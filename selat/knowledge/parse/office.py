@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lxml import etree
 
@@ -22,6 +23,9 @@ _DC = "{http://purl.org/dc/elements/1.1/}"
 _HEADING = re.compile(r"(?:heading|tajuk|judul)\s*(\d)", re.IGNORECASE)
 _NUMBER = re.compile(r"(\d+)\.xml$")
 ROWS_TOGETHER = 40
+TABLE_CHARACTERS = 850  # a longer table would be cut into passages without the names of its columns
+WIDEST_GAP = 200  # empty columns that are kept: a hostile file states thousands
+_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
 def parse_docx(data: bytes) -> ParsedText:
@@ -95,8 +99,7 @@ def parse_pptx(data: bytes) -> ParsedText:
     archive = Archive(data, "pptx")
     builder = Builder()
     _title(archive, builder)
-    slides = (name for name in archive.names() if re.fullmatch(r"ppt/slides/slide\d+\.xml", name))
-    for page, name in enumerate(sorted(slides, key=_place), 1):
+    for page, (_, name) in enumerate(_parts(archive, "ppt/presentation.xml", "sldId", "ppt/slides/slide"), 1):
         builder.page(page)
         root = archive.xml(name)
         for shape in root.iter():
@@ -127,16 +130,56 @@ def parse_xlsx(data: bytes) -> ParsedText:
     if "xl/sharedStrings.xml" in names:
         strings = archive.xml("xl/sharedStrings.xml").iter(f"{_S}si")
         shared = ["".join(node.text or "" for node in string.iter(f"{_S}t")) for string in strings]
-    titles = [sheet.get("name", "") for sheet in archive.xml("xl/workbook.xml").iter(f"{_S}sheet")]
-    sheets = sorted((name for name in names if re.fullmatch(r"xl/worksheets/sheet\d+\.xml", name)), key=_place)
-    for number, name in enumerate(sheets):
-        if number < len(titles):
-            builder.heading(1, titles[number])
-        rows = (
-            [_value(cell, shared) for cell in row.iter(f"{_S}c")] for row in archive.xml(name).iter(f"{_S}row")
-        )
-        _tables(rows, builder)
+    for title, name in _parts(archive, "xl/workbook.xml", "sheet", "xl/worksheets/sheet"):
+        builder.heading(1, title)
+        _tables(_numbered(archive.xml(name), shared), builder)
     return builder.finish()
+
+
+def _parts(archive: Archive, whole: str, tag: str, each: str) -> list[tuple[str, str]]:
+    """Names and files of slides or sheets in the order in which the file shows them: that of its own list.
+
+    The numbers in the files' names say when each was made; a file without the list is read by them.
+    """
+    names = set(archive.names())
+    folder, _, name = whole.rpartition("/")
+    links = f"{folder}/_rels/{name}.rels"
+    files = sorted((one for one in names if re.fullmatch(rf"{each}\d+\.xml", one)), key=_place)
+    listed = list(archive.xml(whole).iter("{*}" + tag)) if whole in names or not files else []
+    if links not in names:
+        titles = [*(one.get("name", "") for one in listed), *[""] * len(files)]
+        return list(zip(titles, files, strict=False))
+    targets = {one.get("Id"): one.get("Target", "") for one in archive.xml(links).iter("{*}Relationship")}
+    found = []
+    for one in listed:
+        target = posixpath.normpath(posixpath.join("/" + folder, targets.get(one.get(_ID), "")))[1:]
+        if target in names and target != folder:
+            found.append((one.get("name", ""), target))
+    return found or [("", one) for one in files]
+
+
+def _numbered(sheet: etree._Element, shared: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Rows with their numbers, each cell in its own column: a file leaves out what is empty."""
+    number = 0
+    for row in sheet.iter(f"{_S}row"):
+        stated = row.get("r", "")
+        number = int(stated) if stated.isdigit() and len(stated) < 9 else number + 1
+        cells: list[str] = []
+        for cell in row.iter(f"{_S}c"):
+            gap = _column(cell.get("r", "")) - len(cells)
+            cells += [""] * (gap if 0 < gap <= WIDEST_GAP else 0)
+            cells.append(_value(cell, shared))
+        yield number, cells
+
+
+def _column(reference: str) -> int:
+    """The column of a cell such as `C5`, from 0; -1 where it is not stated."""
+    column = 0
+    for letter in reference[:3]:
+        if not "A" <= letter <= "Z":
+            break
+        column = column * 26 + ord(letter) - 64
+    return column - 1
 
 
 def _value(cell: etree._Element, shared: list[str]) -> str:
@@ -157,28 +200,38 @@ def parse_csv(data: bytes) -> ParsedText:
         dialect = csv.excel
     builder = Builder()
     try:
-        _tables(csv.reader(io.StringIO(text), dialect), builder)
+        _tables(enumerate(csv.reader(io.StringIO(text), dialect), 1), builder)
     except csv.Error as error:
         raise DocumentUnreadable("csv: a row cannot be read; save the file anew as UTF-8") from error
     return builder.finish()
 
 
-def _tables(rows: Iterator[list[str]], builder: Builder) -> None:
-    """Forty rows to a table, the first row repeated on each so that a passage names its columns."""
+def _tables(rows: Iterable[tuple[int, list[str]]], builder: Builder) -> None:
+    """Tables small enough for a passage each, the first row repeated on all so that each names its columns."""
     head: list[str] = []
-    batch: list[list[str]] = []
-    for row in rows:
+    batch: list[tuple[int, list[str]]] = []
+    size = 0
+
+    def flush() -> None:
+        at = (batch[0][0], batch[-1][0]) if batch else None
+        builder.table([head, *(row for _, row in batch)], at=at)
+        batch.clear()
+
+    for number, row in rows:
         if not any(cell.strip() for cell in row):
             continue
         if not head:
-            head = row
-        else:
-            batch.append(row)
-        if len(batch) == ROWS_TOGETHER:
-            builder.table([head, *batch])
-            batch = []
-    if batch or head:
-        builder.table([head, *batch])
+            head, first = row, number
+            continue
+        length = sum(map(len, row)) + 3 * len(row)
+        if batch and (len(batch) == ROWS_TOGETHER or size + length > TABLE_CHARACTERS):
+            flush()
+        size = length + (size if batch else sum(map(len, head)) + 3 * len(head))
+        batch.append((number, row))
+    if batch:
+        flush()
+    elif head:
+        builder.table([head], at=(first, first))
 
 
 def _title(archive: Archive, builder: Builder) -> None:

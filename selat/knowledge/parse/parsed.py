@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from selat.core.errors import DocumentUnreadable
-from selat.core.passage import Box
+from selat.core.passage import Box, Rows
 
 MAX_CHARACTERS = 50_000_000
 
@@ -15,7 +15,7 @@ MAX_CHARACTERS = 50_000_000
 class Block:
     """A paragraph or table: characters `start` to `end` (exclusive) of the text; `page` from 1, 0 for none.
 
-    `box` is where it stands on the page, as a passage's is.
+    `box` is where it stands on the page and `rows` where in the sheet, as a passage's are.
     """
 
     start: int
@@ -24,6 +24,7 @@ class Block:
     page: int = 0
     table: bool = False
     box: Box | None = None
+    rows: Rows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,19 @@ class Builder:
         self.facts.setdefault("title", text)
 
     def paragraph(self, text: str, box: Box | None = None) -> None:
-        self._add(text.strip(), table=False, box=box)
+        self._add(text.strip(), Block(0, 0, self._heading, self._page, box=box))
 
-    def table(self, rows: Iterable[Sequence[str]], box: Box | None = None) -> None:
-        """One line a row, cells parted by ` | `, so that a table stays a table in the text."""
+    def table(self, rows: Iterable[Sequence[str]], box: Box | None = None, at: Rows | None = None) -> None:
+        """One line a row, cells parted by ` | `, so that a table stays a table in the text; `at` are its rows."""
         lines = (" | ".join(" ".join(cell.split()) for cell in row) for row in rows)
-        self._add("\n".join(line for line in lines if line.strip(" |")), table=True, box=box)
+        block = Block(0, 0, self._heading, self._page, True, box, at)
+        self._add("\n".join(line for line in lines if line.strip(" |")), block)
+
+    def take(self, found: ParsedText) -> None:
+        """All of a document that lies within this one, each place in it under the heading that is open here."""
+        for block in found.blocks:
+            heading = " › ".join(filter(None, (self._heading, block.heading)))
+            self._add(found.text[block.start : block.end], replace(block, heading=heading))
 
     def finish(self) -> ParsedText:
         """Raises: DocumentUnreadable, when nothing was collected."""
@@ -73,7 +81,11 @@ class Builder:
             raise DocumentUnreadable("no text in the document; a scan needs OCR before it can be ingested")
         return ParsedText("\n\n".join(self._pieces), tuple(self._blocks), self.facts)
 
-    def _add(self, text: str, *, table: bool, box: Box | None = None) -> None:
+    @property
+    def _heading(self) -> str:
+        return " › ".join(text for _, text in self._path)
+
+    def _add(self, text: str, block: Block) -> None:
         if not text:
             return
         start = self._length + (2 if self._pieces else 0)
@@ -81,5 +93,4 @@ class Builder:
         if self._length > MAX_CHARACTERS:
             raise DocumentUnreadable(f"more than {MAX_CHARACTERS:,} characters of text; split the document")
         self._pieces.append(text)
-        path = " › ".join(text for _, text in self._path)
-        self._blocks.append(Block(start, self._length, path, self._page, table, box))
+        self._blocks.append(replace(block, start=start, end=self._length))

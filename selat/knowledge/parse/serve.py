@@ -26,7 +26,7 @@ def serve() -> None:
         reply: dict[str, object]
         try:
             parsed = parse(Path(json.loads(line)))
-            blocks = [[b.start, b.end, b.heading, b.page, b.table, b.box] for b in parsed.blocks]
+            blocks = [[b.start, b.end, b.heading, b.page, b.table, b.box, b.rows] for b in parsed.blocks]
             reply = {"text": parsed.text, "blocks": blocks, "facts": parsed.facts}
         except DocumentUnreadable as error:
             reply = {"error": str(error)}

@@ -2,59 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from email.message import EmailMessage
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from papers import DOCX, PPTX, XLSX, A, P, S, W, packed
 
 from selat.core.errors import DocumentUnreadable
+from selat.core.label import LOWEST
+from selat.core.passage import Source
+from selat.knowledge import split
 from selat.knowledge.parse.files import ParsedText, parse_bytes
-
-W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
-A = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
-P = 'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
-S = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-
-
-def packed(**members: str | bytes) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in members.items():
-            archive.writestr(name.replace("__", "/").replace("_xml", ".xml").replace("_DOT_", "."), text)
-    return out.getvalue()
 
 
 def blocks(parsed: ParsedText) -> list[tuple[str, bool, str]]:
     return [(b.heading, b.table, parsed.text[b.start : b.end]) for b in parsed.blocks]
-
-
-DOCX = packed(
-    word__styles_xml=f'<w:styles {W}><w:style w:styleId="T1"><w:name w:val="heading 1"/></w:style></w:styles>',
-    word__document_xml=(
-        f'<w:document {W}><w:body><w:p><w:pPr><w:pStyle w:val="T1"/></w:pPr><w:r><w:t>Notis</w:t></w:r></w:p>'
-        "<w:p><w:r><w:t>Had masa </w:t></w:r><w:r><w:t>72 jam.</w:t></w:r></w:p>"
-        "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>Kes</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>Jam</w:t></w:r></w:p>"
-        "</w:tc></w:tr></w:tbl></w:body></w:document>"
-    ),
-)
-PPTX = packed(
-    ppt__slides__slide2_xml=f"<p:sld {P} {A}><p:sp><a:p><a:r><a:t>Dua</a:t></a:r></a:p></p:sp></p:sld>",
-    ppt__slides__slide1_xml=(
-        f'<p:sld {P} {A}><p:sp><p:nvPr><p:ph type="title"/></p:nvPr><a:p><a:r><a:t>Tajuk</a:t></a:r></a:p></p:sp>'
-        "<p:sp><a:p><a:r><a:t>Isi satu</a:t></a:r></a:p></p:sp></p:sld>"
-    ),
-)
-XLSX = packed(
-    xl__workbook_xml=f'<workbook {S}><sheets><sheet name="Harga"/></sheets></workbook>',
-    xl__sharedStrings_xml=f"<sst {S}><si><t>Barang</t></si><si><t>Beras</t></si></sst>",
-    xl__worksheets__sheet1_xml=(
-        f'<worksheet {S}><sheetData><row><c t="s"><v>0</v></c><c t="inlineStr"><is><t>RM</t></is></c></row>'
-        '<row><c t="s"><v>1</v></c><c><v>26</v></c></row></sheetData></worksheet>'
-    ),
-)
 
 
 def test_word_keeps_headings_paragraphs_and_tables() -> None:
@@ -72,6 +35,84 @@ def test_slides_come_in_order_with_their_numbers() -> None:
 
 def test_a_sheet_is_a_table_under_its_name() -> None:
     assert blocks(parse_bytes(XLSX, ".xlsx")) == [("Harga", True, "Barang | RM\nBeras | 26")]
+
+
+def test_slides_and_sheets_come_as_the_file_lists_them_not_as_their_parts_are_numbered() -> None:
+    link = 'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"'
+
+    def links(*targets: str) -> str:
+        each = (f'<Relationship Id="r{at}" Target="{one}"/>' for at, one in enumerate(targets))
+        return f"<Relationships>{''.join(each)}</Relationships>"
+
+    def slide(text: str) -> str:
+        return f"<p:sld {P} {A}><p:sp><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:sp></p:sld>"
+
+    deck = packed(
+        ppt__presentation_xml=f'<p:x {P} {link}><p:sldId r:id="r1"/><p:sldId r:id="r0"/></p:x>',
+        ppt___rels__presentation_xml_DOT_rels=links("slides/slide1.xml", "/ppt/slides/slide2.xml"),
+        ppt__slides__slide1_xml=slide("kedua"),
+        ppt__slides__slide2_xml=slide("pertama"),
+    )
+    parsed = parse_bytes(deck, ".pptx")
+    assert [(one.page, parsed.text[one.start : one.end]) for one in parsed.blocks] == [
+        (1, "pertama"),
+        (2, "kedua"),
+    ]
+    sheet = f'<worksheet {S}><sheetData><row><c t="inlineStr"><is><t>%s</t></is></c></row></sheetData></worksheet>'
+    book = packed(
+        xl__workbook_xml=f'<x {S} {link}><sheet name="Mac" r:id="r0"/><sheet name="Jan" r:id="r1"/></x>',
+        xl___rels__workbook_xml_DOT_rels=links("worksheets/sheet2.xml", "worksheets/sheet1.xml"),
+        xl__worksheets__sheet1_xml=sheet % "isi januari",
+        xl__worksheets__sheet2_xml=sheet % "isi mac",
+    )
+    assert blocks(parse_bytes(book, ".xlsx")) == [("Mac", True, "isi mac"), ("Jan", True, "isi januari")]
+
+
+def test_cells_stay_in_their_columns_where_a_file_leaves_out_the_empty_ones() -> None:
+    cells = "".join(
+        f'<row r="{row}">'
+        + "".join(f'<c r="{column}{row}"><v>{value}</v></c>' for column, value in found)
+        + "</row>"
+        for row, found in ((1, (("A", 10), ("B", 20), ("C", 30))), (5, (("A", 1), ("C", 3), ("ZZZ", 9))))
+    )
+    book = packed(
+        xl__workbook_xml=f'<workbook {S}><sheet name="H"/></workbook>',
+        xl__worksheets__sheet1_xml=f"<worksheet {S}><sheetData>{cells}</sheetData></worksheet>",
+    )
+    parsed = parse_bytes(book, ".xlsx")
+    assert blocks(parsed) == [("H", True, "10 | 20 | 30\n1 |  | 3 | 9")]
+    assert parsed.blocks[0].rows == (5, 5)
+
+
+def test_each_passage_of_a_sheet_names_its_columns_and_its_rows() -> None:
+    lines = ["negeri,keterangan", "", *(f"n{number},{'kata ' * 20}" for number in range(3, 100))]
+    parsed = parse_bytes("\n".join(lines).encode(), ".csv")
+    passages = split(parsed, LOWEST, Source("s.csv", ""))
+    assert len(passages) > 8
+    for one in passages:
+        head, *rows = one.text.split("\n")
+        assert head == "negeri | keterangan"
+        assert one.rows == (int(rows[0].split()[0][1:]), int(rows[-1].split()[0][1:]))
+    assert [one.rows[0] for one in passages[1:] if one.rows] == [
+        one.rows[1] + 1 for one in passages[:-1] if one.rows
+    ]
+
+
+def test_what_lies_in_an_archive_or_a_message_keeps_its_places() -> None:
+    message = EmailMessage()
+    message["Subject"] = "Lampiran"
+    message.set_content("Lihat lampiran.")
+    message.add_attachment(DOCX, maintype="application", subtype="octet-stream", filename="n.docx")
+    data = packed(a_DOT_pptx=PPTX, b_DOT_csv="x,y\n1,2\n", c_DOT_eml=message.as_bytes())
+    parsed = parse_bytes(data, ".zip")
+    assert [(one.heading, one.page, one.rows) for one in parsed.blocks] == [
+        ("a.pptx › Tajuk", 1, None),
+        ("a.pptx › Tajuk", 2, None),
+        ("b.csv", 0, (2, 2)),
+        ("c.eml", 0, None),
+        ("c.eml › n.docx › Notis", 0, None),
+        ("c.eml › n.docx › Notis", 0, None),
+    ]
 
 
 def test_rows_of_a_csv_keep_their_columns_names() -> None:

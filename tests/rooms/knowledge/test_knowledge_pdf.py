@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from papers import pages
 from reportlab.pdfgen.canvas import Canvas
 
 from selat.core.errors import DocumentUnreadable
@@ -17,20 +18,6 @@ from selat.knowledge import FilePlace, Library, Query, split
 from selat.knowledge.library import Document
 from selat.knowledge.parse import ocr
 from selat.knowledge.parse.files import parse_bytes
-
-
-def pages(*lines: tuple[str, str]) -> bytes:
-    """A page each: a title that the outline names, and a paragraph below it."""
-    out = BytesIO()
-    canvas = Canvas(out, pagesize=(600, 800))
-    for number, (title, text) in enumerate(lines):
-        canvas.bookmarkPage(str(number))
-        canvas.addOutlineEntry(title, str(number), level=min(number, 1))
-        canvas.drawString(72, 700, title + ".")
-        canvas.drawString(72, 600, text)
-        canvas.showPage()
-    canvas.save()
-    return out.getvalue()
 
 
 def drawing() -> bytes:
