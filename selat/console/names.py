@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from selat.console.words import N_, _, speaking
@@ -184,6 +185,25 @@ def label_text(label: dict[str, Any]) -> str:
 
 def outcome(name: str) -> str:
     return _(OUTCOMES[name]) if name in OUTCOMES else name
+
+
+def registered(purposes: Iterable[Purpose], identity: str) -> str:
+    """A purpose by its id as an entry has it: as its register names it, else the id."""
+    if identity == "unregistered":
+        return _("tidak berdaftar")
+    return next((purpose(one) for one in purposes if one.id == identity), identity)
+
+
+def site(told: dict[str, Any]) -> str:
+    """Where an engine stands and who runs it: `Singapura · awan, Amerika Syarikat`."""
+    tongue = speaking.get()
+    place, by, law = (
+        told["jurisdiction"],
+        told["operator"],
+        told.get("operator_jurisdiction") or told["jurisdiction"],
+    )
+    runs = _("kita sendiri") if by == "self" else by
+    return f"{tongue.country(place)} · {runs}" + (f", {tongue.country(law)}" if law != place else "")
 
 
 def change(kind: str) -> str:

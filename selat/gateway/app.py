@@ -39,6 +39,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/readyz": {"GET": read.readyz},
     "/metrics": {"GET": read.metrics},
 }
+MACHINES = ("/v1/", "/admin/", "/hf/")
+"""Below these everything is told as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Gateway:
 
     async def __call__(self, request: Request) -> None:
         try:
-            if self._pages is not None and request.path not in ROUTES and self._pages.at(request.path):
+            if self._pages is not None and request.path not in ROUTES and for_people(request, self._pages):
                 return await self._pages.answer(request)
             await self._handler(request)(self._door, request)
         except SelatError as error:
@@ -103,6 +105,12 @@ class Gateway:
         if error.status == 401:
             extra.append((b"www-authenticate", b"Bearer"))
         await request.respond(error.status, error_body(error, request.path), extra=extra)
+
+
+def for_people(request: Request, pages: Pages) -> bool:
+    """Whether a page answers: also to a browser at an address where nothing is, so that it is told in words."""
+    lost = request.method == "GET" and not request.path.startswith(MACHINES)
+    return pages.at(request.path) or (lost and b"text/html" in request.headers.get(b"accept", b""))
 
 
 def collection(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from console_kit import Console
 from playwright.sync_api import Page
 
@@ -119,3 +120,28 @@ def test_models_suggests_what_fits_from_several_vendors_and_says_what_it_cannot_
         page.fill("#memory", "banyak")
         page.click("text=Cadangkan")
         assert page.locator("main .notice.bad").count() == 1
+
+
+FOLDED = ("/ledger", "/ledger/changes", "/people", "/usage", "/sovereignty", "/policy/why", "/documents")
+
+
+@pytest.mark.parametrize("path", FOLDED)
+def test_on_a_phone_no_table_hides_a_part_of_itself_at_the_side(console: Console, path: str) -> None:
+    console.person("telefon", "operator", "builder", "officer", "auditor", "member")
+    hidden = """tables => tables.filter(one => one.parentElement.scrollWidth > one.parentElement.clientWidth + 1)
+      .map(one => one.outerHTML.slice(0, 120))"""
+    with console.visit(viewport={"width": 360, "height": 780}) as page:
+        console.enter(page, "telefon", "ta")
+        page.goto(path)
+        assert page.locator("main table:visible").evaluate_all(hidden) == []
+
+
+def test_a_browser_at_an_address_where_nothing_is_is_told_so_by_a_page(console: Console) -> None:
+    with console.signed_in("sesat", "member") as page:
+        answer = page.goto("/tiada/di/sini")
+        assert answer is not None
+        assert answer.status == 404
+        assert page.locator("h1").inner_text() == "Perkara ini tidak ada, atau bukan untuk anda lihat."
+        said = page.request.get("/tiada", headers={"accept": "application/json"})
+        assert (said.status, said.json()["error"]["code"]) == (404, "not_found")
+        assert page.request.get("/v1/tiada", headers={"accept": "text/html"}).json()["error"]["code"]

@@ -40,9 +40,17 @@ def test_the_wizard_leads_from_a_language_to_a_cited_answer(console: Console, tm
         page.fill("#q", "Bila kedai dibuka?")
         page.click("main button.primary")
         page.wait_for_url("**/ask?q=**")
-        page.click("#send")
         page.wait_for_selector(".source")
         assert "jam sembilan pagi" in page.locator(".turn .said").last.inner_text()
+        page.locator(".meta button.badge").click()
+        page.wait_for_selector("#panel .notice.ok")
+        facts = page.locator("#panel dl.facts").inner_text()
+        assert "selesai" in facts
+        assert "Malaysia · kita sendiri" in facts
+        page.keyboard.press("Escape")
+        page.goto("/ask?q=Bila+kedai+ditutup%3F")
+        page.wait_for_timeout(300)
+        assert page.locator(".turn.mine").count() == 1, "an address by itself asks nothing"
     assert entry(console, "tenant.profile")["facts"] == {"profile": "commercial"}
 
 

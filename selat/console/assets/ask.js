@@ -327,3 +327,9 @@ recall();
 const asked = new URL(location).searchParams.get("q");
 question.value = sessionStorage.getItem(DRAFT) ?? (history.length ? "" : asked ?? "");
 sessionStorage.removeItem(DRAFT);
+const now = sessionStorage.getItem("selat.ask.now");
+sessionStorage.removeItem("selat.ask.now");
+if (now && now === asked?.replaceAll("\r\n", "\n").trim()) {
+  question.value = "";
+  ask(now);
+}

@@ -67,17 +67,17 @@ const save = (name, content) => {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 };
 
-function facts(receipt) {
+function facts(receipt, said) {
   const opened = (receipt.opened ?? receipt.refused)?.leaf ?? {};
   const closed = receipt.closed?.leaf;
   const rows = [
-    ["fact-time", opened.time && new Date(opened.time).toLocaleString(document.documentElement.lang, { timeZone: "Asia/Kuala_Lumpur" })],
+    ["fact-time", said.time],
     ["fact-model", opened.model],
     ["fact-engine", opened.engine],
-    ["fact-site", opened.site && `${opened.site.jurisdiction} · ${opened.site.operator}`],
-    ["fact-purpose", opened.purpose],
+    ["fact-site", said.site],
+    ["fact-purpose", said.purpose],
     ["fact-decision", opened.decision && `${word(opened.decision.effect)} (${opened.decision.rules.join(", ")})`],
-    ["fact-outcome", closed?.outcome],
+    ["fact-outcome", said.outcome],
     ["fact-tokens", closed?.usage && `${closed.usage.prompt ?? closed.usage.prompt_tokens} + ${closed.usage.completion ?? closed.usage.completion_tokens}`],
     ["fact-id", receipt.id],
   ];
@@ -124,9 +124,9 @@ export async function shown(receipt, trust) {
 export async function showReceipt(id) {
   open(word("receipt"), make("p", { class: "waiting pulse" }, word("waiting-seal")));
   try {
-    const { receipt, trust } = await sealed(id);
-    const [holds, [said, steps, saves], entries] = await shown(receipt, trust);
-    open(word("receipt"), said, steps, facts(receipt), saves,
+    const { receipt, trust, said } = await sealed(id);
+    const [holds, [notice, steps, saves], entries] = await shown(receipt, trust);
+    open(word("receipt"), notice, steps, facts(receipt, said), saves,
       make("a", { href: `/ledger/entry/${id}` }, word("in-ledger")),
       make("details", {}, make("summary", {}, word("entry")),
         make("pre", { tabindex: "0" }, JSON.stringify(entries.map((one) => one.leaf), null, 2))));

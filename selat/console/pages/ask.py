@@ -124,7 +124,20 @@ async def receipt(view: View) -> Response:
     if found is None:
         raise NotFound("no such receipt; one is ready about a second after its request ended")
     trust = await view.thread(view.house.platform.book.trust)
-    return view.tell({"receipt": found, "trust": trust})
+    return view.tell({"receipt": found, "trust": trust, "said": await view.thread(_said, view, found)})
+
+
+def _said(view: View, found: dict[str, Any]) -> dict[str, str]:
+    """What of an entry is said in words: where, what for, when, how it ended."""
+    leaf = (found.get("opened") or found.get("refused") or {}).get("leaf", {})
+    closed = (found.get("closed") or {}).get("leaf", {})
+    purposes = view.house.platform.keys.tenant(view.caller.tenant).purposes
+    return {
+        "time": view.tongue.moment(leaf["time"]) if leaf else "",
+        "purpose": names.registered(purposes, leaf.get("purpose", "")),
+        "site": names.site(leaf["site"]) if leaf.get("site") else "",
+        "outcome": names.outcome(closed.get("outcome", "")),
+    }
 
 
 def _receipt(view: View) -> dict[str, object] | None:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from selat.app import DEFAULT_TENANT
 from selat.console.page import At, Page
 from selat.console.pages.ask_words import WORDS as EVIDENCE_WORDS
+from selat.console.pages.policy_words import FINDINGS
 from selat.console.view import View
 from selat.console.words import MALAYSIA, N_, _
 from selat.core.checkpoint import parse_checkpoint
@@ -136,8 +137,11 @@ async def entry(view: View) -> Response:
     if found is None or not may_read(view, found):
         raise NotFound("no such receipt; one is ready about a second after its request ended")
     entries = sorted((one for one in found.values() if isinstance(one, dict)), key=lambda one: one["index"])
+    purposes = (await view.thread(view.house.platform.keys.tenant, view.caller.tenant)).purposes
     return view.show(
         "ledger-entry.html",
+        purposes=purposes,
+        findings=FINDINGS,
         identity=identity,
         state=found["status"],
         entries=[{**one, "text": json.dumps(one["leaf"], indent=2, ensure_ascii=False)} for one in entries],

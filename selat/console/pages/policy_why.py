@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from starlette.responses import Response
@@ -16,6 +17,7 @@ from selat.core.label import CloudClass, Official, PersonalKind
 from selat.flows.receipt import receipt as find_receipt
 from selat.flows.why import Case, why
 from selat.gateway.admin.route import OVERSEERS
+from selat.identity import Purpose
 from selat.ledger import Asked, Question, query
 from selat.policy import UNREGISTERED
 
@@ -44,14 +46,16 @@ async def show(view: View) -> Response:
     if asked:
         leaf = await view.thread(_leaf, view, asked) or {}
         case = await view.thread(_case, view, leaf) if leaf else None
+    purposes = (await view.thread(view.house.platform.keys.tenant, view.caller.tenant)).purposes
     return view.show(
         "policy-why.html",
+        purposes=purposes,
         status=404 if asked and case is None else 200,
         tab="why",
         asked=asked,
         case=case,
         leaf=leaf,
-        rows=_rows(case, leaf) if case else [],
+        rows=_rows(case, leaf, purposes) if case else [],
         rules=_reasons(view, case) if case else [],
         advice=[(changes(one.changes), one.effect) for one in case.today.advice] if case else [],
         recent=await view.thread(_recent, view),
@@ -106,7 +110,7 @@ def changes(done: tuple[str, ...] | list[str]) -> str:
     return "; ".join(_(CHANGES[one]) if one in CHANGES else one for one in done)
 
 
-def _rows(case: Case, leaf: dict[str, Any]) -> list[Row]:
+def _rows(case: Case, leaf: dict[str, Any], purposes: Iterable[Purpose]) -> list[Row]:
     """What policy was told of the request, in words; never its text, which no entry holds."""
     request, tongue = case.request, speaking.get()
     official, cloud, personal, origins = str(request.label).split("/")
@@ -115,11 +119,7 @@ def _rows(case: Case, leaf: dict[str, Any]) -> list[Row]:
     ]
     flags = [_(FLAGS[flag]) if flag in FLAGS else flag for flag in sorted(request.scan.flags)]
     listed = [
-        (
-            _("Tujuan"),
-            _("tidak berdaftar") if request.purpose == UNREGISTERED else request.purpose,
-            "context.purpose",
-        ),
+        (_("Tujuan"), names.registered(purposes, request.purpose), "context.purpose"),
         (_("Perbuatan"), _(ACTIONS[request.action]), "action"),
         (_("Kelas rasmi"), names.axis_level("official", official), "context.official"),
         (_("Kelas awan"), names.axis_level("cloud", cloud), "context.cloud"),

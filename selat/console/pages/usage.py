@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from starlette.responses import Response
 
+from selat.console import names
 from selat.console.page import At, Page
 from selat.console.pages import period
 from selat.console.view import View
@@ -91,7 +92,7 @@ async def show(view: View) -> Response:
         measures=MEASURES,
         tables=[
             (N_("Model"), _sums(uses, rates, "model")),
-            (N_("Tujuan"), _sums(uses, rates, "purpose")),
+            (N_("Tujuan"), await view.thread(_purposed, view, _sums(uses, rates, "purpose"))),
             (N_("Bahasa"), _spoken(_sums(uses, rates, "language"))),
         ],
         priced=bool(rates.prices),
@@ -127,6 +128,12 @@ def _sums(uses: Iterable[Use], rates: Rates, by: str | None) -> list[Sum]:
 def _spoken(sums: list[Sum]) -> list[Sum]:
     """Languages by their own names; what could not be told stands under one heading."""
     return [replace(one, name=LANGUAGES.get(one.name, _("Lain atau tidak dapat dikesan"))) for one in sums]
+
+
+def _purposed(view: View, sums: list[Sum]) -> list[Sum]:
+    """Purposes as the register names them."""
+    purposes = view.house.platform.keys.tenant(view.caller.tenant).purposes
+    return [replace(one, name=names.registered(purposes, one.name)) for one in sums]
 
 
 def _told(one: Sum, of: str) -> str:
