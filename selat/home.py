@@ -87,6 +87,11 @@ class Home:
         return self.path / "run"
 
     @property
+    def address(self) -> Path:
+        """Where `selat up` listened when it was started last, as a URL."""
+        return self.run / "address"
+
+    @property
     def metrics(self) -> Path:
         return self.run / "metrics"
 

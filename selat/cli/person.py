@@ -139,8 +139,11 @@ def _show_link(platform: Platform, person: Person, *, json_: bool) -> None:
 
 
 def _address(platform: Platform) -> str:
-    said = platform.settings
-    return said.console_url.rstrip("/") or f"http://{said.host}:{said.port}"
+    """Where people find the console: as the setting says, else where Selat was started last."""
+    said, last = platform.settings, platform.home.address
+    if said.console_url:
+        return said.console_url.rstrip("/")
+    return last.read_text() if last.exists() else f"http://{said.host}:{said.port}"
 
 
 def _show(person: Person, *, json_: bool) -> None:

@@ -40,6 +40,7 @@ def up(
         listening = bind(host or settings.host, settings.port if port is None else port)
         certificate = at.path / settings.tls_certificate_file if settings.tls_certificate_file else None
         address = _address(listening, "https" if certificate else "http")
+        at.address.write_text(address)
         # Held back until there is somebody to take them: handlers do not live through an exec.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
