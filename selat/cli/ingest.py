@@ -42,18 +42,18 @@ def run(
     with open_platform(home) as platform:
         given = parse_label(label) if label else platform.keys.tenant(tenant).highest_label
         intake = Intake(tenant, collection, given, language, id_field, bool(label), sync or watch)
-        report = _once(platform, paths, intake, pool)
+        report = take_in(platform, paths, intake, pool)
         _tell(report, collection, json_)
         while watch:
             time.sleep(every_s)
-            report = _once(platform, paths, intake, pool)
+            report = take_in(platform, paths, intake, pool)
             if report.added or report.removed or report.failed:
                 _tell(report, collection, json_)
     if report.failed and not report.added and not report.unchanged:
         raise typer.Exit(1)
 
 
-def _once(platform: Platform, paths: list[Path], intake: Intake, pool: str) -> Report:
+def take_in(platform: Platform, paths: list[Path], intake: Intake, pool: str = "") -> Report:
     """One pass over the paths, booked when it changed anything; each removal leaves a tombstone of its own."""
     total = sum(1 for _ in found(paths))
     with progress("ingest", total if total > 1 else None) as bar:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +11,11 @@ from pathlib import Path
 
 from selat.app import DEFAULT_TENANT, Platform, furnish, open_platform
 from selat.cli.frame import show_json
+from selat.cli.ingest import take_in
 from selat.cli.welcome import first_question, peer, wait_until_ready, what_next, where_to_look
 from selat.core.errors import Unavailable
 from selat.core.proof import verify
+from selat.flows.ingest import Intake
 from selat.home import Home
 from selat.identity import KeyWish
 from selat.kits import guides
@@ -35,7 +35,7 @@ class Opening:
 
 
 def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[int], *, as_json: bool) -> None:
-    """Furnish the home; once the gateway is ready, ingest the samples and ask; show what came of it.
+    """Furnish the home, ingest the samples while the gateway starts, ask once it is ready; show what came of it.
 
     `reached` is called when the home is furnished, and when the gateway is ready; a signal fills `stopping`.
     """
@@ -44,9 +44,9 @@ def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[in
     with open_platform(home, "up") as platform:
         _ = platform.guard  # compiled here and kept in the cache: no worker then holds the 15 MB that it takes
     reached()
+    _ingest_samples(opening.at)
     wait_until_ready(gateway, lambda: None, stopping)
     reached()
-    _ingest_samples(opening.at)
     with _brief_key(opening.at) as key:
         trust = Book(opening.at.ledger).trust()
         answer = first_question(gateway, key, home / "receipts", lambda proof: _checked(proof, trust))
@@ -79,10 +79,11 @@ def _ingest_samples(home: Home) -> None:
     version = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
     if told.exists() and told.read_text("utf-8") == version and any(home.knowledge.iterdir()):
         return
-    command = [sys.executable, "-m", "selat", "ingest", str(guides()), "--home", str(home.path)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
-    if done.returncode != 0:
-        raise Unavailable("the sample documents could not be ingested; the lines above say why")
+    with open_platform(home.path, "up") as platform:
+        given = platform.keys.tenant(DEFAULT_TENANT).highest_label
+        report = take_in(platform, [guides()], Intake(DEFAULT_TENANT, "documents", given))
+    if report.failed and not report.added and not report.unchanged:
+        raise Unavailable(f"the sample documents could not be ingested: {next(iter(report.failed.values()))}")
     told.write_text(version, "utf-8")
 
 
