@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from selat import durable
 from selat.core.errors import LedgerBroken
@@ -20,6 +21,7 @@ STALE_S = 60.0
 READ_BYTES = 8 * 2**20
 """What a step takes of a segment: a second's entries of a busy gateway, and some 30 MB of memory."""
 TORN = "torn"
+_PIECE, _ROOM = 64 * 1024, bytes(64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,10 @@ class Intake:
                     place = start or Cursor(0, 0)
                     return Part(name, place, place, [], size if start is None else 0, final)
                 file.seek(start.offset)
-                data = file.read(READ_BYTES if upto is None else upto - start.offset)
+                if upto is None:
+                    data = file.read(READ_BYTES) if final else _until_room(file)
+                else:
+                    data = file.read(upto - start.offset)
                 if not frame.scan(data, start, 1).records:
                     data += file.read(frame.MAX_BODY_BYTES if upto is None else 0)  # one record longer than that
         except FileNotFoundError:
@@ -133,3 +138,17 @@ class Intake:
         for path in self.folder.glob(f".*{SUFFIX}"):
             if time.time() - path.stat().st_mtime > STALE_S:
                 path.unlink(missing_ok=True)
+
+
+def _until_room(file: BinaryIO) -> bytes:
+    """What a writer has written, at most READ_BYTES: not all of the room that it made ahead and has yet to fill.
+
+    Should a record hold as many zeros at the end of a piece, it is taken by the next step.
+    """
+    pieces, taken = [], 0
+    while taken < READ_BYTES and (piece := file.read(_PIECE)):
+        pieces.append(piece)
+        taken += len(piece)
+        if piece.endswith(_ROOM):
+            break
+    return b"".join(pieces)

@@ -44,7 +44,8 @@ class FolderLog:
         """Put tiles in place; all durable when this returns."""
         paths = [self._folder / name for name in tiles]
         for folder in {path.parent for path in paths}:
-            durable.make_folder(folder)
+            if not folder.is_dir():
+                durable.make_folder(folder)
         for path, data in zip(paths, tiles.values(), strict=True):
             files.replace(path, data, "tile")
         durable.sync(paths)

@@ -92,7 +92,7 @@ class Sequencer:
         if fresh:
             self._plan(fresh)
         elif self._lacking and time.monotonic() - self._asked_at > WITNESS_AGAIN_S:
-            self._publish(self._edge)
+            self._publish(self._state.base)
         self._clear(parts)
         return sum(len(part.records) for part in fresh)
 
@@ -170,7 +170,7 @@ class Sequencer:
         elif not mine or signed.size != state.base.size:
             # Whoever sees the first checkpoint may ask the index at once.
             self._index.make()
-            self._publish(self._edge)
+            self._publish(state.base)
         self._fold()
 
     def _agreed(self, state: State, signed: Checkpoint) -> State:
@@ -244,7 +244,7 @@ class Sequencer:
             points.reached("vault.written")
         self._log.write(growth.files)
         points.reached("tiles.synced")
-        self._publish(growth.edge)
+        self._publish(plan)
         self._state, self._edge = State(plan, None), growth.edge
         if self._store.commits:
             self._store.save(self._state)
@@ -257,17 +257,17 @@ class Sequencer:
         points.reached("index.written")
         self._drop_partials(first, growth.edge.size)
 
-    def _publish(self, edge: Edge) -> None:
+    def _publish(self, head: Mark) -> None:
         """Sign, ask the witnesses, and put the checkpoint in place with what they answered in time.
 
         Asked before it is published: a crash in between signs the same tree again, never another.
         """
-        text = Checkpoint(self._origin, edge.size, edge.root()).text()
+        text = Checkpoint(self._origin, head.size, head.root).text()
         note = Note(text, (self._signer.sign(text),))
         points.reached("checkpoint.signed")
         trust = load_trust(self._folder)
         lines = {(line.name, line.key_id): line for line in self._cosigned(text)}
-        for line in self._ask(note, edge.size, trust):
+        for line in self._ask(note, head.size, trust):
             lines[line.name, line.key_id] = line
         self._asked_at = time.monotonic()
         self._lacking = bool(trust.urls) and len(lines) < len(trust.witnesses)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickletools
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +124,8 @@ def _check_json(path: str, file: BinaryIO, size_bytes: int) -> None:
 
 def _is_pickle(head: bytes) -> bool:
     """Whether these bytes are a pickle that calls something, or a pickle longer than what we look at."""
+    import pickletools  # half a megabyte: only where a file is looked at
+
     called = False
     try:
         for opcode, _, _ in pickletools.genops(head):

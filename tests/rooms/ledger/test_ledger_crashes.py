@@ -38,9 +38,9 @@ def reach(name):
 house = House(home)
 points.on_reaching(reach)
 sequencer = Sequencer(house.folder, house.signer)
-def announce(edge, publish=sequencer._publish):
-    sequencer.about_to_sign = f"{edge.size} {edge.root().hex()}"
-    publish(edge)
+def announce(head, publish=sequencer._publish):
+    sequencer.about_to_sign = f"{head.size} {head.root.hex()}"
+    publish(head)
 sequencer._publish = announce
 for turn in range(3):
     journal = Journal(house.folder, "w")

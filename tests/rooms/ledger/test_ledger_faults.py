@@ -20,6 +20,7 @@ from selat import durable
 from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.core.proof import verify
 from selat.ledger import Book, Journal, Sequencer, check, files, frame, load_signer, prepare, repair, rotate
+from selat.ledger.vault import Vault
 
 
 def accepts(journal: Journal, number: int) -> bool:
@@ -219,8 +220,8 @@ def test_a_rotated_key_is_announced_under_the_old_one(house: House) -> None:
     seen: list[str] = []
     publish = Sequencer._publish
 
-    def watch(self: Sequencer, edge: object) -> None:
-        publish(self, edge)  # type: ignore[arg-type]
+    def watch(self: Sequencer, head: object) -> None:
+        publish(self, head)  # type: ignore[arg-type]
         seen.append((house.folder / "log" / "checkpoint").read_text())
 
     Sequencer._publish = watch  # type: ignore[method-assign,assignment]
@@ -312,3 +313,22 @@ def test_a_journal_refuses_until_a_full_disk_has_room_for_a_segment(tmp_path: Pa
         journal.close()
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_records_full_of_zeros_are_taken_from_a_journal_that_is_being_written(house: House) -> None:
+    """They look like the room behind the records, where reading stops; what was not reached comes a step later."""
+    journal = Journal(house.folder, "w")
+    journal.start()
+    sequencer = Sequencer(house.folder, house.signer)
+    for number, size in enumerate((64, 70_000, 200_000, 65_536, 1, 400_000)):
+        journal.append(leaf(number), {"answer.text": bytes(size)}).wait(10)
+    taken = 0
+    for _ in range(10):
+        taken += sequencer.step()
+    assert taken == 6
+    assert ids(house) == [f"r{number}" for number in range(6)]
+    assert [len(found["answer.text"]) for found in Vault(house.folder).of("t1", range(6)).values()] == [
+        *(64, 70_000, 200_000, 65_536, 1, 400_000)
+    ]
+    sequencer.close()
+    journal.close()
