@@ -55,6 +55,7 @@ from selat.knowledge import (
     score,
 )
 from selat.knowledge.malay import roots
+from selat.knowledge.near import recall
 from selat.knowledge.scope import Scope
 
 QUESTIONS = Path(__file__).parent / "knowledge" / "questions.jsonl"
@@ -162,12 +163,12 @@ def hybrid(library: Library, asked: list[str]) -> None:
         spent.append((time.process_time() - before) * 1000)
     live = with_vectors.near._live()
     assert live is not None
-    recall = live.recall(vectors, Scope("t", "c", CLEARED), 10)
+    found = recall(live, vectors, Scope("t", "c", CLEARED), 10)
     print(f"; hybrid search with label filter, p50 CPU {statistics.median(spent[1:]):.1f} ms", end="")
     print(
         f", recall@10 of its vectors against an exact float scan {recall_exact(with_vectors, vectors):.3f}", end=""
     )
-    print(f" ({recall:.3f} against our own exact road)")
+    print(f" ({found:.3f} against our own exact road)")
     with_vectors.close()
 
 

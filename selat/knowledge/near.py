@@ -139,7 +139,7 @@ class Near:
         if live is None or self.embedder is None or not self._is_of(live.name, self.embedder):
             return None
         made: list[Any] = [self.embedder.query(text, tenant) for text in questions]
-        return live.recall([one for one in made if one is not None], scope, k)
+        return recall(live, [one for one in made if one is not None], scope, k)
 
     def catch_up(self, library: Writes) -> None:
         """Make the vectors that are missing. Nothing is locked while a model works; one process does this."""
@@ -254,6 +254,16 @@ class Near:
         self._place.point(VECTORS, name)
         if old:
             self._place.drop(VECTORS, old)
+
+
+def recall(vectors: VectorIndex, asked: Sequence[Any], scope: Scope, k: int) -> float:
+    """The share of the exact `k` nearest that a search finds, over these questions."""
+    found = sought = 0
+    for one in asked:
+        exact = {identity for identity, _ in vectors.search(one, scope, k, exact=True)}
+        found += len(exact & {identity for identity, _ in vectors.search(one, scope, k)})
+        sought += len(exact)
+    return found / sought if sought else 1.0
 
 
 def _made(embedder: Embedder, row: Row, passages: Sequence[Stored]) -> dict[int, Values]:

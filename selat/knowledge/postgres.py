@@ -20,7 +20,8 @@ import psycopg
 from psycopg import sql
 
 from selat.core.errors import HomeBroken, Unavailable
-from selat.core.label import HIGHEST, Label
+from selat.core.label import Label
+from selat.knowledge.pgvector import PgVectors
 from selat.knowledge.place import Tables
 from selat.knowledge.scope import Clause, Scope, scope_terms
 from selat.knowledge.store import Entry, Row
@@ -30,7 +31,6 @@ SCHEMA = "selat_knowledge"
 CANDIDATES = 300  # texts that PostgreSQL gives to be scored
 K1, B = 1.2, 0.75
 TITLE_BOOST = 1.5
-SCAN_LIMIT = 300_000
 _AXES = ("official", "cloud", "personal")
 _PLACES = 250  # positions of one lexeme that a tsvector keeps
 
@@ -350,80 +350,6 @@ class PgWriter:
         return self._raw.execute(composed, values)
 
 
-class PgVectors:
-    """Vectors in one table of pgvector's: exact below the limit, through its HNSW index above it."""
-
-    def __init__(self, connection: Any, name: str) -> None:
-        self.name = name
-        self._connection = connection
-        (self._table,) = _tables_of(name)
-        row = self._raw().execute("SELECT to_regclass(%s)", (f'"{self._table}"',)).fetchone()
-        self._made = row is not None and row[0] is not None
-
-    @property
-    def size(self) -> int:
-        return int(self._ask("SELECT count(*) FROM {table}").fetchone()[0]) if self._made else 0
-
-    def search(self, asked: Any, scope: Scope, k: int, exact: bool = False) -> list[tuple[int, float]]:
-        if not self._made:
-            return []
-        levels = [int(getattr(scope.clearance, axis)) for axis in _AXES]
-        bounds = "" if scope.clearance == HIGHEST else " AND official <= %s AND cloud <= %s AND personal <= %s"
-        within = " AND collection = %s" if scope.collection else ""
-        vector = _vector(asked)
-        text = (
-            "SELECT id, 1 - (v <=> %s::vector) FROM {table} "  # noqa: S608  two fixed clauses, no word of a caller's
-            f"WHERE tenant = %s AND (readers = '{{{{}}}}' OR readers && %s){within}{bounds} "
-            "ORDER BY v <=> %s::vector, id LIMIT %s"
-        )
-        values = [vector, scope.tenant, sorted(scope.groups), *([scope.collection] if scope.collection else [])]
-        rows = self._ask(text, [*values, *(levels if bounds else []), vector, k])
-        return [(int(identity), float(near)) for identity, near in rows.fetchall()]
-
-    def known(self, ids: Sequence[int]) -> dict[int, Any]:
-        if not self._made:
-            return {}
-        rows = self._ask("SELECT id, v::text FROM {table} WHERE id = ANY(%s)", [list(ids)])
-        return {int(identity): [float(x) for x in text[1:-1].split(",")] for identity, text in rows.fetchall()}
-
-    def add(self, vectors: Sequence[Any], replaced: Sequence[int]) -> None:
-        if vectors and not self._made:
-            self._make(len(vectors[0].values))
-        if not self._made:
-            return
-        with self._raw().transaction():
-            self._ask("DELETE FROM {table} WHERE doc = ANY(%s)", [list(replaced)])
-            for one in vectors:
-                tenant, collection, readers = one.scope
-                levels = [int(getattr(one.label, axis)) for axis in _AXES]
-                groups = readers.split(",") if readers else []
-                self._ask(
-                    "INSERT INTO {table} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::vector)",
-                    [one.id, one.doc, tenant, collection, groups, *levels, _vector(one.values)],
-                )
-
-    def recall(self, asked: Sequence[Any], scope: Scope, k: int) -> float:
-        """Every search of ours is exact: there is no other index than the tenant's."""
-        return 1.0
-
-    def _make(self, width: int) -> None:
-        self._ask(
-            "CREATE TABLE IF NOT EXISTS {table} (id BIGINT PRIMARY KEY, doc BIGINT NOT NULL, "
-            "tenant TEXT NOT NULL, "
-            "collection TEXT NOT NULL, readers TEXT[] NOT NULL, official INT NOT NULL, cloud INT NOT NULL, "
-            f"personal INT NOT NULL, v vector({int(width)}) NOT NULL)"
-        )
-        self._made = True
-
-    def _raw(self) -> psycopg.Connection[Any]:
-        raw: psycopg.Connection[Any] = self._connection().raw
-        return raw
-
-    def _ask(self, text: str, values: Sequence[Any] = ()) -> Any:
-        composed = sql.SQL(text).format(table=sql.Identifier(self._table))
-        return self._raw().execute(composed, values)
-
-
 def _tables_of(name: str) -> tuple[str, ...]:
     plain = name.replace("-", "_")
     return (f"{plain}_texts", f"{plain}_stems") if name.startswith("index") else (plain,)
@@ -445,7 +371,3 @@ def _tsvector(text: str) -> str:
     for at, stem in enumerate(text.split()[:16_000], 1):
         places.setdefault(stem, []).append(at)
     return " ".join(f"{_lexeme(stem)}:{','.join(map(str, at[:_PLACES]))}" for stem, at in places.items())
-
-
-def _vector(values: Any) -> str:
-    return "[" + ",".join(repr(float(value)) for value in values) + "]"

@@ -173,15 +173,6 @@ class Vectors:
             for path in self.folder.glob(f"{gone}.*"):
                 path.unlink(missing_ok=True)
 
-    def recall(self, asked: Sequence[Floats], scope: Scope, k: int) -> float:
-        """The share of the exact `k` nearest that a search finds, over these questions."""
-        found = sought = 0
-        for one in asked:
-            exact = {identity for identity, _ in self.search(one, scope, k, exact=True)}
-            found += len(exact & {identity for identity, _ in self.search(one, scope, k)})
-            sought += len(exact)
-        return found / sought if sought else 1.0
-
     def _bounded(self, segment: _Segment, asked: Floats, mask: NDArray[np.bool_], k: int) -> _Bounded:
         """Rows that may be among the nearest, with what their int8 products leave possible of their cosines."""
         (small,), (step,) = _small(asked[None])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from selat.core.label import HIGHEST, LOWEST, Label, Official, parse_label  # no
 from selat.core.passage import Passage, Source  # noqa: E402
 from selat.knowledge import Document, Library, Models, Place, Query, onnx_embedder, onnx_reranker  # noqa: E402
 from selat.knowledge.folders import Folder  # noqa: E402
+from selat.knowledge.near import recall  # noqa: E402
 from selat.knowledge.scope import Scope  # noqa: E402
 from selat.knowledge.vectors import MERGE_AT, Vector, Vectors, _by_blocks, _products, _small  # noqa: E402
 
@@ -207,17 +210,39 @@ def test_many_segments_become_one_and_lose_nothing(tmp_path: Path) -> None:
     assert set(other.known([1, 4, 5])) == {4, 5}
 
 
-def test_above_the_limit_a_graph_finds_nearly_what_a_scan_finds(tmp_path: Path) -> None:
-    vectors = Vectors(tmp_path, scan_limit=500)
-    rows = cloud(3000)
-    vectors.add(rows, [])
-    vectors.merge()
-    assert list(tmp_path.glob("*.usearch"))
+def test_above_the_limit_a_graph_finds_nearly_what_a_scan_finds(place: Place) -> None:
+    vectors: Any = place.vectors("vectors-v1-graph-1")
+    vectors.scan_limit = 300
+    rows = cloud(1500)
+    for at in range(0, 1500, 150):
+        vectors.add(rows[at : at + 150], [])
+    if isinstance(vectors, Vectors):
+        assert list(vectors.folder.glob("*.usearch"))
+    else:
+        plan = "SELECT indexdef FROM pg_indexes WHERE indexname LIKE '%%graph' AND indexdef LIKE '%%hnsw%%'"
+        assert place.connection().execute(plan).fetchall()
     everyone = Scope("t", "", HIGHEST, groups=frozenset({"hr"}))
     asked = [one.values for one in rows[:40]]
-    assert vectors.recall(asked, everyone, 10) >= 0.9
+    assert recall(vectors, asked, everyone, 10) >= 0.9
     narrow = Scope("t", "c", LOWEST)
-    assert vectors.recall(asked, narrow, 10) == 1.0
+    assert recall(vectors, asked, narrow, 10) == 1.0
+    found = vectors.search(asked[0], everyone, 10)
+    assert found[0][0] in (1, *(one for one, _ in vectors.search(asked[0], everyone, 3, exact=True)))
+    assert found == sorted(found, key=lambda one: -one[1])
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_graph_that_leads_to_too_few_is_not_believed(place: Place) -> None:
+    """One passage in three hundred is in scope: wherever the graph gives up, all that are in scope are found."""
+    vectors: Any = place.vectors("vectors-v1-graph-2")
+    vectors.scan_limit = 4
+    rows = [
+        replace(one, scope=("t", "c", "few" if at % 100 == 0 else "many")) for at, one in enumerate(cloud(3000))
+    ]
+    vectors.add(rows, [])
+    few = Scope("t", "", HIGHEST, groups=frozenset({"few"}))
+    assert len(vectors.search(rows[7].values, few, 5)) == 5
+    assert recall(vectors, [one.values for one in rows[:10]], few, 5) == 1.0
 
 
 def test_both_kernels_give_the_same_products() -> None:
