@@ -29,7 +29,9 @@ def run(
     model: Annotated[str, typer.Option(help="Model that answers; else the one of the settings.")] = "",
     purpose: Annotated[str, typer.Option(help="Registered purpose of the question.")] = "chat",
     queries: Annotated[Path | None, typer.Option(help='Many at once: JSONL of {"id","query"}.')] = None,
-    out: Annotated[Path | None, typer.Option(help='Where --queries writes {"id","answer","citations"}.')] = None,
+    out: Annotated[
+        Path | None, typer.Option(help='Where --queries writes {"id","answer","citations","abstained","order"}.')
+    ] = None,
     tenant: Annotated[str, typer.Option(help="Tenant whose documents answer.")] = DEFAULT_TENANT,
     home: HomeOption = None,
     json_: JsonOption = False,
@@ -89,6 +91,7 @@ async def _many(asker: Asker, collection: str, asked: list[tuple[object, str]], 
                 "answer": answer["answer"],
                 "citations": list(ids),
                 "abstained": answer["abstained"],
+                "order": answer["order"],
             }
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
             bar.advance(bar.task_ids[0])

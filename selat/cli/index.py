@@ -12,7 +12,7 @@ from selat.app import DEFAULT_TENANT, open_platform
 from selat.cli.frame import HomeOption, JsonOption, show, show_json
 from selat.core.caller import EVERY_GROUP
 from selat.core.label import HIGHEST
-from selat.knowledge import Query
+from selat.knowledge import RERANK_FALLBACK, Query
 
 app = typer.Typer(help="The index: status, rebuild, measure.", no_args_is_help=True)
 
@@ -50,13 +50,15 @@ def measure(
 ) -> None:
     """CPU time of searches, in milliseconds: median and worst; with vectors, their recall against exact ones."""
     spent: list[float] = []
+    fell_back = 0
     with open_platform(home) as platform:
         everyone = frozenset({EVERY_GROUP})
         platform.library.search(Query(tenant, "", query[0], HIGHEST, groups=everyone))
         for text in query * times:
             before = time.process_time()
-            platform.library.search(Query(tenant, "", text, HIGHEST, groups=everyone))
+            order = platform.library.find(Query(tenant, "", text, HIGHEST, groups=everyone)).order
             spent.append((time.process_time() - before) * 1000)
+            fell_back += order == RERANK_FALLBACK
         recall = platform.library.recall(query, tenant, everyone)
     spent.sort()
     result = {
@@ -64,6 +66,7 @@ def measure(
         "median_ms": round(spent[len(spent) // 2], 2),
         "worst_ms": round(spent[-1], 2),
         "vector_recall": recall,
+        "rerank_fallbacks": fell_back,
     }
     if json_:
         show_json(result)
@@ -71,4 +74,6 @@ def measure(
         show(
             f"{result['searches']} searches: median {result['median_ms']} ms, worst {result['worst_ms']} ms of CPU"
         )
+        if fell_back:
+            show(f"{fell_back} of them not ordered by the model of rerank_model, but by score")
         show("full text alone" if recall is None else f"vectors: recall {recall:.3f} of the exact nearest ten")

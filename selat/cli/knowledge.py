@@ -221,4 +221,6 @@ def _line(language: str, one: Scores, answers: bool) -> str:
     if answers:
         line += f"  cited {one.cited:.2f} (precision {one.citation_precision:.2f})"
         line += f"  abstained {one.abstained_rightly:.2f} rightly, {one.abstained_wrongly:.2f} wrongly"
+    if one.fell_back:
+        line += f"  {one.fell_back} not ordered by the model of rerank_model"
     return line

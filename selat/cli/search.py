@@ -16,7 +16,7 @@ from selat.core.caller import EVERY_GROUP
 from selat.core.errors import Misused
 from selat.core.label import HIGHEST, parse_label
 from selat.core.passage import Hit
-from selat.knowledge import RERANK_FALLBACK, Library, Query, documents_of
+from selat.knowledge import RERANK_FALLBACK, Library, Query, documents_found
 
 app = typer.Typer(add_completion=False)
 
@@ -29,7 +29,7 @@ def run(
     clearance: Annotated[str, typer.Option(help="Search as a caller cleared to this label.")] = "",
     group: Annotated[list[str] | None, typer.Option("--group", help="And in this group only; repeatable.")] = None,
     queries: Annotated[Path | None, typer.Option(help='Many at once: JSONL of {"id","query"}.')] = None,
-    out: Annotated[Path | None, typer.Option(help='Where --queries writes {"id","hits":[ids]}.')] = None,
+    out: Annotated[Path | None, typer.Option(help='Where --queries writes {"id","hits":[ids],"order"}.')] = None,
     tenant: Annotated[str, typer.Option(help="Tenant whose documents are searched.")] = DEFAULT_TENANT,
     home: HomeOption = None,
     json_: JsonOption = False,
@@ -83,10 +83,14 @@ def hit_json(hit: Hit) -> dict[str, object]:
 
 def _many(library: Library, queries: Path, out: Path, like: Query) -> None:
     asked = read_queries(queries)
+    fell_back = 0
     with progress("search", len(asked)) as bar, out.open("w", encoding="utf-8") as lines:
         for identity, text in asked:
-            query = replace(like, text=text)
-            row = {"id": identity, "hits": documents_of(library, query)}
+            hits, order = documents_found(library, replace(like, text=text))
+            fell_back += order == RERANK_FALLBACK
+            row = {"id": identity, "hits": hits, "order": order}
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
             bar.advance(bar.task_ids[0])
     say(f"{len(asked)} queries answered in {out}")
+    if fell_back:
+        say(f"the model of rerank_model gave no order for {fell_back} of them: these stand by their scores")

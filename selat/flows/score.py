@@ -10,7 +10,7 @@ from pathlib import Path
 from selat.core.caller import EVERY_GROUP
 from selat.core.errors import Misused
 from selat.core.label import HIGHEST
-from selat.knowledge import Judged, Library, Query, Scores, documents_of, score
+from selat.knowledge import RERANK_FALLBACK, Judged, Library, Query, Scores, documents_found, score
 
 DEPTH = 10
 EVERY = frozenset({EVERY_GROUP})
@@ -37,9 +37,10 @@ async def sit(
     """Scores by language and over all; `done` is called after each question."""
     judged = []
     for exam in exams:
-        hits = documents_of(library, Query(tenant, exam.collection, exam.query, HIGHEST, DEPTH, EVERY))
+        hits, order = documents_found(library, Query(tenant, exam.collection, exam.query, HIGHEST, DEPTH, EVERY))
         citations, abstained = await asking(exam.query, exam.collection) if asking else ([], None)
-        judged.append(Judged(exam.language, exam.gold, hits, citations, abstained))
+        fell_back = order == RERANK_FALLBACK
+        judged.append(Judged(exam.language, exam.gold, hits, citations, abstained, fell_back))
         done()
     return score(judged)
 

@@ -5,7 +5,17 @@ from selat.knowledge.embed import Embedder, Entailer, Reranker, onnx_embedder, o
 from selat.knowledge.folders import Folder, is_below
 from selat.knowledge.inbox import Inbox, Parcel, Progress
 from selat.knowledge.language import detect, is_indonesian
-from selat.knowledge.library import Document, Findings, Library, Query, Shelf, State, admits, documents_of
+from selat.knowledge.library import (
+    Document,
+    Findings,
+    Library,
+    Query,
+    Shelf,
+    State,
+    admits,
+    documents_found,
+    documents_of,
+)
 from selat.knowledge.near import FALLBACK as RERANK_FALLBACK
 from selat.knowledge.near import Models
 from selat.knowledge.orders import gives_orders
@@ -51,6 +61,7 @@ __all__ = [
     "claims",
     "contradicts",
     "detect",
+    "documents_found",
     "documents_of",
     "full_disk_told",
     "gives_orders",

@@ -462,7 +462,12 @@ def admits(readers: str, groups: frozenset[str]) -> bool:
 
 
 def documents_of(library: Library, query: Query) -> list[str]:
-    """Ids of the `k` documents that answer best, each once, in the order of their best passages."""
-    wide = replace(query, k=max(POOL, query.k * 4))
-    ids = dict.fromkeys(hit.passage.source.document for hit in library.search(wide))
-    return list(ids)[: query.k]
+    """The ids of `documents_found`."""
+    return documents_found(library, query)[0]
+
+
+def documents_found(library: Library, query: Query) -> tuple[list[str], str]:
+    """Ids of the `k` documents that answer best, each once, by their best passages; and how these are ordered."""
+    hits, order = library.find(replace(query, k=max(POOL, query.k * 4)))
+    ids = dict.fromkeys(hit.passage.source.document for hit in hits)
+    return list(ids)[: query.k], order

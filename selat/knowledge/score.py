@@ -12,7 +12,7 @@ class Judged:
     """A question with its right documents (`gold`; none: nothing answers it) and what the library did.
 
     `hits` are document ids, best first; `citations` those that the answer cites; `abstained` None when no
-    answer was asked for.
+    answer was asked for; `fell_back` when a model was to order the hits and gave no order.
     """
 
     language: str
@@ -20,11 +20,15 @@ class Judged:
     hits: Sequence[str]
     citations: Sequence[str] = ()
     abstained: bool | None = None
+    fell_back: bool = False
 
 
 @dataclass(slots=True)
 class Scores:
-    """Means over the questions: `recall` by k is the share with a right document among the first k hits."""
+    """Means over the questions: `recall` by k is the share with a right document among the first k hits.
+
+    `fell_back` counts the questions whose hits a model was to order and did not.
+    """
 
     questions: int = 0
     unanswerable: int = 0
@@ -35,6 +39,7 @@ class Scores:
     citation_precision: float = 0.0
     abstained_rightly: float = 0.0
     abstained_wrongly: float = 0.0
+    fell_back: int = 0
 
 
 DEPTHS = (1, 3, 5, 10)
@@ -65,6 +70,7 @@ def _scores(group: Sequence[Judged]) -> Scores:
         ),
         abstained_rightly=_mean(bool(one.abstained) for one in hopeless),
         abstained_wrongly=_mean(bool(one.abstained) for one in answerable),
+        fell_back=sum(one.fell_back for one in group),
     )
 
 

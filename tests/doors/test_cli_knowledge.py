@@ -53,6 +53,7 @@ def test_many_queries_give_document_ids(home: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(row["id"], row["hits"][0]) for row in rows] == [(7, "kahwin"), ("z", "minyak")]
+    assert {row["order"] for row in rows} == {"score"}
 
 
 def test_many_questions_give_answers_citations_and_abstentions(home: Path, tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_many_questions_give_answers_citations_and_abstentions(home: Path, tmp_p
     done = selat(home, "ask", "--collection", "c", "--queries", str(asked), "--out", str(out))
     assert done.returncode == 0, done.stderr
     first, second = (json.loads(line) for line in out.read_text().splitlines())
-    assert (first["citations"], first["abstained"]) == (["minyak"], False)
+    assert (first["citations"], first["abstained"], first["order"]) == (["minyak"], False, "score")
     assert (second["citations"], second["abstained"]) == ([], True)
 
 

@@ -20,6 +20,7 @@ from selat.engines import load_engines, makers
 from selat.flows.documents import answer_documents
 from selat.flows.helpers import Helpers
 from selat.flows.rerank import EngineReranker, Ranker
+from selat.flows.score import Exam, sit
 from selat.guard import Guard
 from selat.knowledge import RERANK_FALLBACK, Document, Library, Models, Query, quote
 from selat.testing import EchoEngine, Upstream
@@ -186,6 +187,19 @@ def test_an_answer_has_its_sources_ordered_in_the_callers_name(
     first, second = (leaf for leaf in office.leaves() if leaf["kind"] == "opened")
     assert (first["api"], first["caller"], first["label"]["official"]) == ("rerank", CALLER.key, "rahsia")
     assert second["api"] == "chat.completions"
+
+
+def test_an_exam_counts_what_was_not_ordered_anew(tmp_path: Path) -> None:
+    class Silent:
+        def scores(self, question: str, texts: Any, label: Any, tenant: str) -> None: ...
+
+        def close(self) -> None: ...
+
+    library = filled(tmp_path / "k", Models(reranker=Silent))
+    exams = [Exam(str(at), "minyak sawit", frozenset({"pendek"}), "ms", "c") for at in range(3)]
+    scores = asyncio.run(sit(library, "default", exams, None, lambda: None))
+    library.close()
+    assert (scores["all"].fell_back, scores["all"].recall[1]) == (3, 1.0)
 
 
 def test_an_answer_says_that_its_sources_were_not_ordered_anew(opened: Opens, tmp_path: Path) -> None:
