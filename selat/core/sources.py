@@ -31,6 +31,7 @@ END = "<<<end of sources>>>"
 _OPEN = re.compile(r"^<<<selat-sources v1 ([a-z]{2})>>>$", re.MULTILINE)
 _HEAD = re.compile(r"\[(\d{1,3})\] (\{.*\})")
 _MARKER = re.compile(r"\[(\d{1,3})\]")
+_STOPS = (".", "!", "?", "。", "！", "？", "…")
 _FIELDS = ("document", "title", "origin", "dated", "language")
 
 ABSTENTIONS = {
@@ -99,10 +100,17 @@ def is_abstention(answer: str) -> bool:
 
 
 def answer_text(citations: Sequence[Citation], language: str) -> str:
-    """An extractive answer: each quote followed by its marker, or the abstention when there is none."""
+    """An extractive answer: each quote followed by its marker, or the abstention when there is none.
+
+    A quote that ends as no sentence does has a line of its own.
+    """
     if not citations:
         return abstention(language)
-    return " ".join(f"{citation.quote} [{citation.marker}]" for citation in citations)
+    text = ""
+    for citation in citations:
+        text += f"{citation.quote} [{citation.marker}]"
+        text += " " if citation.quote.endswith(_STOPS) else "\n"
+    return text.rstrip()
 
 
 def markers(answer: str) -> list[int]:

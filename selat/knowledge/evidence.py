@@ -137,7 +137,7 @@ def _fits(title: str, question: Question, rarity: Frequencies) -> tuple[float, f
     best = (0.0, 0.0)
     for half in title.split(" / "):
         inside = frozenset(stems(words(half)))
-        found = _asked_for(inside, asked, rarity), _asked_for(inside - _dimensions(), asked, rarity)
+        found = _asked_for(inside, asked, rarity), _asked_for(inside - dimensions(), asked, rarity)
         best = max(best[0], found[0]), max(best[1], found[1])
     return best
 
@@ -158,7 +158,8 @@ def _is_country(concept: Concept, terms: Glossary) -> bool:
 
 
 @cache
-def _dimensions() -> frozenset[str]:
+def dimensions() -> frozenset[str]:
+    """Stems of units, places, groups and kinds of number: what titles have in common."""
     return _listed("dimensions.txt")
 
 

@@ -11,6 +11,7 @@ _SHORT_FORMS = (
     " p.u cf tn hj dato"
 )
 _ABBREVIATIONS = frozenset(_SHORT_FORMS.split())
+_DOTTED = re.compile(r"[a-z](?:\.[a-z])+")
 _LAST_WORD = re.compile(r"([\w.]+)\.$")
 
 
@@ -42,6 +43,8 @@ def _is_abbreviation(tail: str) -> bool:
     if word is None:
         return False
     last = word[1].lower()
+    if _DOTTED.fullmatch(last):  # `e.g.`, `i.e.`, `p.m.`
+        return True
     return last in _ABBREVIATIONS or (len(last) == 1 and last.isalpha()) or (last.isdigit() and len(last) < 3)
 
 

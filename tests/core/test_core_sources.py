@@ -73,3 +73,8 @@ def test_an_extractive_answer_shows_its_markers() -> None:
     assert answer_text(citations, "ms") == "Satu. [2] Dua. [1]"
     assert markers(answer_text(citations, "ms")) == [2, 1]
     assert answer_text([], "en") == ABSTENTIONS["en"]
+
+
+def test_a_quote_that_is_no_sentence_has_its_own_line() -> None:
+    citations = [Citation(1, passage("Bulan: Mac"), "Bulan: Mac"), Citation(2, passage("Dua."), "Dua.")]
+    assert answer_text(citations, "ms") == "Bulan: Mac [1]\nDua. [2]"

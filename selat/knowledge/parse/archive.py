@@ -32,7 +32,7 @@ class Archive:
             raise DocumentUnreadable(f"{kind}: over {MAX_MEMBERS:,} files inside; unpack it and ingest the folder")
 
     def names(self) -> Iterator[str]:
-        return (info.filename for info in self._zip.infolist() if not info.is_dir())
+        return (info.filename for info in self._zip.infolist() if info.filename and not info.is_dir())
 
     def read(self, name: str) -> bytes:
         """A member's bytes. Raises: DocumentUnreadable, for one that is encrypted, broken or a bomb."""

@@ -152,6 +152,11 @@ def test_a_bomb_is_refused_and_so_are_archives_within_archives_without_end() -> 
         parse_bytes(nested, ".zip")
 
 
+def test_a_member_without_a_name_is_passed_over() -> None:
+    damaged = packed(a_DOT_txt=b"kopi", q=b"x").replace(b"q", b"\0")
+    assert "kopi" in parse_bytes(damaged, ".zip").text
+
+
 def test_entities_are_not_followed() -> None:
     hostile = packed(
         word__document_xml='<!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
