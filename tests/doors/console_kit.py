@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -90,12 +91,11 @@ class Console:
 
     @contextmanager
     def signed_in(self, login: str, *roles: str, language: str = "ms", **options: Any) -> Iterator[Page]:
-        """A page of somebody who has signed in, by the form."""
+        """A page of somebody who has signed in, where that leads."""
         self.person(login, *roles)
         with self.visit(**options) as page:
-            sign_in(page, login)
-            if language != "ms":
-                speak(page, language)
+            self.enter(page, login, language)
+            page.goto("/")
             yield page
 
 
@@ -111,15 +111,10 @@ def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:
     page.wait_for_url(lambda url: "/sign-in" not in url)
 
 
-def speak(page: Page, language: str) -> None:
-    """Choose a language, as a person does from the menu of their account."""
-    page.locator("button[popovertarget=person-sheet]:visible").first.click()
-    page.click(f"#person-sheet button[lang={language}]")
-    page.wait_for_load_state()
-
-
 def picture(page: Page, name: str) -> None:
-    """Keep what the page looks like, for a person to look at; not committed."""
+    """Keep what the page looks like, for a person who asked by SELAT_PICTURES=1 to look at; not committed."""
+    if not os.environ.get("SELAT_PICTURES"):
+        return
     PICTURES.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
