@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from doors_kit import Running
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 from waiting import CEILING_S
 
 from selat.app import Platform
@@ -26,6 +27,10 @@ CHROMIUM = next(
 NO_BROWSER = "no Chromium on this machine; on Debian: apt-get install chromium"
 PASSWORD = "kucing biru lompat pagar"
 PICTURES = Path(__file__).parents[2] / ".make" / "screenshots"
+WIDE, NARROW = ViewportSize(width=1440, height=900), ViewportSize(width=360, height=780)
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+TOO_WIDE = """() => [...document.querySelectorAll("main *")].filter((one) => !one.closest(".table-wrap, .tabs")
+  && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 90)).slice(0, 5)"""
 HIGH = parse_label("rahsia/confidential/sensitive")
 
 
@@ -109,6 +114,30 @@ def sign_in(page: Page, login: str, password: str = PASSWORD) -> None:
     page.fill("#password", password)
     page.click("main button.primary")
     page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def looked_over(console: Console, name: str, login: str, reach: Callable[[Page], object]) -> list[str]:
+    """What axe finds wrong on a page, by WCAG 2.0 to 2.2, levels A and AA: in Malay and light and wide, in English
+    and dark and narrow. Either must fit both widths. Who signs in is `login`, if that is not empty.
+    """
+    wrong: list[str] = []
+    with console.visit() as page:
+        for scheme, language, audited in (("light", "ms", WIDE), ("dark", "en", NARROW)):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.set_viewport_size(WIDE)
+            if login:
+                console.enter(page, login, language)
+            reach(page)
+            for size in (WIDE, NARROW):
+                page.set_viewport_size(size)
+                page.wait_for_timeout(100)
+                fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                assert fits, (size, page.evaluate(TOO_WIDE))
+                picture(page, f"{name}-{language}-{size['width']}")
+                if size is audited:
+                    found = Axe().run(page, options=RULES).response["violations"]
+                    wrong += [f"{scheme} {one['id']}: {one['nodes'][0]['html'][:160]}" for one in found]
+    return wrong
 
 
 def picture(page: Page, name: str) -> None:
