@@ -13,7 +13,7 @@ from selat.engines.llama.need import Need, need_of, shown
 from selat.engines.llama.serve import Place, hold, whole_memory, write_place
 from selat.engines.llama.spec import LlamaSpec
 from selat.engines.openai import OpenAIEngine
-from selat.engines.pouring import pour
+from selat.engines.pouring import at_hand, pour
 from selat.engines.route import BreakerView, Route, Router, affinity_key
 from selat.engines.shelf import LLAMA, MAKERS, Maker, Shelf, load_engines, makers
 from selat.engines.spec import EngineSpec
@@ -58,6 +58,7 @@ __all__ = [
     "Surveyed",
     "Timeouts",
     "affinity_key",
+    "at_hand",
     "detect",
     "hold",
     "load_engines",

@@ -28,25 +28,28 @@ class BreakerRule:
 
 @dataclass(slots=True)
 class Breaker:
-    """One engine's. Times are given, never taken: seconds of one monotonic clock."""
+    """One engine's. Times are given, never taken: seconds of one monotonic clock.
+
+    `opens_until` is None while it is closed, and calls then need not ask it.
+    """
 
     rule: BreakerRule = field(default_factory=BreakerRule)
     failed: int = 0
     total: int = 0
     trips: int = 0
+    opens_until: float | None = None
     _window_ends: float = 0.0
-    _opens_until: float | None = None
     _pause_s: float = 0.0
     _trying: bool = False
 
     def state(self, now: float) -> State:
-        if self._opens_until is None:
+        if self.opens_until is None:
             return State.CLOSED
-        return State.OPEN if now < self._opens_until else State.HALF_OPEN
+        return State.OPEN if now < self.opens_until else State.HALF_OPEN
 
     def allows(self, now: float) -> bool:
         """Whether a call may go: always when closed, one at a time when half open."""
-        return self._opens_until is None or (now >= self._opens_until and not self._trying)
+        return self.opens_until is None or (now >= self.opens_until and not self._trying)
 
     def begin(self, now: float) -> None:
         """A call goes out."""
@@ -55,7 +58,7 @@ class Breaker:
 
     def record(self, ok: bool | None, now: float) -> None:
         """A call ended well, badly, or (None) by the caller's own leaving, which says nothing of the engine."""
-        if self._opens_until is not None:
+        if self.opens_until is not None:
             if not self._trying:
                 return  # began before the breaker opened
             self._trying = False
@@ -70,26 +73,28 @@ class Breaker:
             self.failed = self.total = 0
             self._window_ends = now + self.rule.window_s
         self.total += 1
-        self.failed += not ok
+        if ok:
+            return  # it lowers the share that failed
+        self.failed += 1
         if self.failed >= self.rule.failures and self.failed >= self.rule.share * self.total:
             self._open(now)
 
     def heal(self, now: float) -> None:
         """A probe found the engine well: let a call through now. Only a call that ends well closes the breaker."""
-        if self._opens_until is not None:
-            self._opens_until = min(self._opens_until, now)
+        if self.opens_until is not None:
+            self.opens_until = min(self.opens_until, now)
 
     def wait_s(self, now: float) -> float:
         """How long until a call may be tried; 0 when one may now."""
-        return 0.0 if self._opens_until is None else max(0.0, self._opens_until - now)
+        return 0.0 if self.opens_until is None else max(0.0, self.opens_until - now)
 
     def _open(self, now: float) -> None:
         self._pause_s = min(self._pause_s * 2, self.rule.max_pause_s) if self._pause_s else self.rule.pause_s
-        self._opens_until = now + self._pause_s
+        self.opens_until = now + self._pause_s
         self.trips += 1
 
     def _close(self) -> None:
-        self._opens_until = None
+        self.opens_until = None
         self._pause_s = 0.0
         self.failed = self.total = 0
         self._window_ends = 0.0

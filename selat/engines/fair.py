@@ -49,26 +49,34 @@ class FairQueue(Generic[T]):
 
 
 class WaitingRoom(Generic[T]):
-    """Two fair queues: people who wait go before background work, but for one turn in BACKGROUND_EVERY."""
+    """Two fair queues: people who wait go before background work, but for one turn in BACKGROUND_EVERY.
+
+    `size` is how many wait: asked at the end of each call, so it is no call itself.
+    """
 
     def __init__(self) -> None:
         self._people: FairQueue[T] = FairQueue()
         self._background: FairQueue[T] = FairQueue()
         self._turn = 0
+        self.size = 0
 
     def __len__(self) -> int:
-        return len(self._people) + len(self._background)
+        return self.size
 
     def push(self, tenant: str, item: T, background: bool = False) -> None:
         (self._background if background else self._people).push(tenant, item)
+        self.size += 1
 
     def pop(self) -> T:
         """The next item. Raises: IndexError, when empty."""
         self._turn += 1
         due = self._turn % BACKGROUND_EVERY == 0 or not self._people
-        return self._background.pop() if due and self._background else self._people.pop()
+        item = self._background.pop() if due and self._background else self._people.pop()
+        self.size -= 1
+        return item
 
     def discard(self, tenant: str, item: T) -> None:
         """Take `item` out wherever it stands; nothing happens when it is not there."""
         self._people.discard(tenant, item)
         self._background.discard(tenant, item)
+        self.size = len(self._people) + len(self._background)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -30,39 +31,36 @@ class Keeper(Protocol):
 class HttpAnswer:
     """An Answer that comes over a Connection: its pieces are taken one by one, or poured into a sink.
 
-    It is its own iterator, so that a piece taken costs one coroutine; a piece poured costs none.
+    It is its own iterator, so that a piece taken costs one coroutine; a piece poured costs none. What the
+    connection knows of this exchange stands here too, so that nothing of it can outlive it.
     """
 
-    __slots__ = (
-        "_connection",
-        "_done",
-        "_error",
-        "_held",
-        "_loop",
-        "_poured",
-        "_sink",
-        "_waiter",
-        "content_type",
-        "parts",
-        "size",
-        "status",
-        "taken",
-    )
+    # On the class, since most of these stay as they are in most exchanges.
+    status: int = 0
+    content_type: str = ""
+    size: int = 0  # bytes in `parts`
+    taken: int = 0  # bytes the reader has had
+    headed: bool = False
+    framed: bool = False
+    complete: bool = False
+    early: bool = False
+    keep: bool = False
+    fault: str = ""
+    unframed: int = 0
+    quiet_s: float = 0.0
+    _waiter: asyncio.Future[None] | None = None
+    _sink: Sink | None = None
+    _poured: asyncio.Future[None] | None = None
+    _held: bool = False
+    _done: bool = False
+    _error: EngineError | None = None
 
-    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
-        self.status = 0
-        self.content_type = ""
+    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, stream: bool) -> None:
         self.parts: list[bytes] = []
-        self.size = 0  # bytes in `parts`
-        self.taken = 0  # bytes the reader has had
+        self.stream = stream
+        self.started_at = loop.time()
         self._connection: Connection | None = connection
         self._loop = loop
-        self._waiter: asyncio.Future[None] | None = None
-        self._sink: Sink | None = None
-        self._poured: asyncio.Future[None] | None = None
-        self._held = False
-        self._done = False
-        self._error: EngineError | None = None
 
     @property
     def unread(self) -> bool:
@@ -123,13 +121,22 @@ class HttpAnswer:
         self._held = False
         self._flow()
 
+    def at_hand(self) -> bytes | None:
+        """The whole body, where it has all come and none of it was taken yet: then nobody need wait for it."""
+        return self._take() if self._done and self._error is None and self.parts and not self.taken else None
+
     def _take(self) -> bytes:
-        parts, self.parts = self.parts, []
+        parts = self.parts
         self.taken += self.size
         self.size = 0
-        if self._connection is not None:
-            self._connection.resume()
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        connection = self._connection
+        if connection is not None and connection.paused:
+            connection.resume()
+        if len(parts) == 1:
+            return parts.pop()
+        whole = b"".join(parts)
+        parts.clear()
+        return whole
 
     async def close(self) -> None:
         """Forget the rest; when it is still coming, break the connection now. Never suspends."""
@@ -162,27 +169,17 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answer",
-        "_complete",
-        "_early",
-        "_fault",
-        "_framed",
-        "_headed",
-        "_keep",
         "_keeper",
         "_loop",
         "_parser",
-        "_paused",
-        "_quiet_s",
         "_reply",
-        "_started_at",
-        "_stream",
         "_transport",
-        "_unframed",
         "_writable",
         "_writing",
         "adopted",
         "gone",
         "idle_since",
+        "paused",
         "uses",
     )
 
@@ -194,12 +191,7 @@ class Connection(asyncio.Protocol):
         self._reply: asyncio.Future[HttpAnswer] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._complete = self._headed = self._framed = self._keep = self._paused = False
-        self._early = self._stream = False
-        self._fault = ""
-        self._unframed = 0
-        self._quiet_s = self._started_at = 0.0
-        self.adopted = self.gone = False
+        self.paused = self.adopted = self.gone = False
         self.idle_since = 0.0
         self.uses = 0
 
@@ -212,19 +204,15 @@ class Connection(asyncio.Protocol):
     def begin(self, head: bytes, body: bytes, stream: bool) -> asyncio.Future[HttpAnswer]:
         """Send one request. The future gives the Answer once it is whole, or once the first byte of a
         streamed (or very large) body is there; it fails with an EngineError, or Stale."""
-        self._answer = HttpAnswer(self, self._loop)
-        self._complete = self._headed = self._framed = self._keep = self._early = False
-        self._fault = ""
-        self._unframed = 0
-        self._stream = stream
-        self._quiet_s = 0.0
-        self._started_at = self._loop.time()
+        loop = self._loop
+        self._answer = HttpAnswer(self, loop, stream)
         self.uses += 1
-        reply = self._reply = self._loop.create_future()
+        reply: asyncio.Future[HttpAnswer] = loop.create_future()
+        self._reply = reply
         if len(body) <= 4 * WRITE_SLICE_BYTES:
             self._transport.write(head + body)
         else:
-            self._writing = self._loop.create_task(self._write(head, body))
+            self._writing = loop.create_task(self._write(head, body))
         return reply
 
     def abandon(self) -> None:
@@ -247,21 +235,21 @@ class Connection(asyncio.Protocol):
         answer, limits = self._answer, self._keeper.timeouts
         if answer is None:
             return
-        if now - self._started_at > limits.total_s:
+        if now - answer.started_at > limits.total_s:
             self._late("the whole answer", "total", limits.total_s)
         elif self._reply is None and answer.unread:
-            self._quiet_s = 0.0  # the reader is the slow one
+            answer.quiet_s = 0.0  # the reader is the slow one
         else:
-            self._quiet_s += elapsed_s
+            answer.quiet_s += elapsed_s
             if answer.taken or answer.size:
-                if self._quiet_s > limits.between_s:
+                if answer.quiet_s > limits.between_s:
                     self._late("the next piece of its answer", "between", limits.between_s)
-            elif self._quiet_s > limits.first_byte_s:
+            elif answer.quiet_s > limits.first_byte_s:
                 self._late("the first byte of its answer", "first_byte", limits.first_byte_s)
 
     def resume(self) -> None:
-        if self._paused:
-            self._paused = False
+        if self.paused:
+            self.paused = False
             self._transport.resume_reading()
 
     # What the event loop calls.
@@ -274,25 +262,25 @@ class Connection(asyncio.Protocol):
         if answer is None:
             self._transport.abort()  # bytes nobody asked for must never answer the next request
             return
-        self._unframed += len(data)
+        answer.unframed += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
-            self._fault = self._fault or "it switched protocols unasked"
+            answer.fault = answer.fault or "it switched protocols unasked"
         except HttpParserError as error:
-            self._fault = self._fault or f"{error}"  # a fixed text of the parser's, nothing of the answer
-        if self._complete:
+            answer.fault = answer.fault or f"{error}"  # a fixed text of the parser's, nothing of the answer
+        if answer.complete:
             self._finish(answer)
-        elif self._fault or self._unframed > MAX_HEAD_BYTES:
-            fault = self._fault or f"head or trailers over {MAX_HEAD_BYTES} bytes"
+        elif answer.fault or answer.unframed > MAX_HEAD_BYTES:
+            fault = answer.fault or f"head or trailers over {MAX_HEAD_BYTES} bytes"
             self._fail(EngineGarbage(f"engine '{self._keeper.engine}': not the HTTP we speak: {fault}"))
         elif answer.parts:
             if self._reply is None:
                 answer.wake()
-            elif self._early or answer.size >= HIGH_WATER_BYTES:
+            elif answer.early or answer.size >= HIGH_WATER_BYTES:
                 self._give(answer)
-            if answer.size >= HIGH_WATER_BYTES and not self._paused and self._answer is not None:
-                self._paused = True
+            if answer.size >= HIGH_WATER_BYTES and not self.paused and self._answer is not None:
+                self.paused = True
                 self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -300,12 +288,12 @@ class Connection(asyncio.Protocol):
             self._writable.set_result(None)
         answer, name = self._answer, self._keeper.engine
         if answer is not None:
-            if self._headed and not self._framed and exc is None:
-                self._keep = False
+            if answer.headed and not answer.framed and exc is None:
+                answer.keep = False
                 self._finish(answer)
-            elif self.uses > 1 and not self._unframed and not self._headed:
+            elif self.uses > 1 and not answer.unframed and not answer.headed:
                 self._fail(Stale(f"engine '{name}': the kept connection was closed"))
-            elif self._headed:
+            elif answer.headed:
                 got = answer.taken + answer.size
                 self._fail(EngineUnreachable(f"engine '{name}': broke off its answer after {got} bytes"))
             else:
@@ -329,46 +317,41 @@ class Connection(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        if self._complete:
-            self._fault = "more than one answer"
-        self._headed = self._framed = False
+        answer = self._answer
+        if answer is not None:
+            if answer.complete:
+                answer.fault = "more than one answer"
+            answer.headed = answer.framed = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._headed or self._complete:
-            return  # a trailer: nothing in it is for us
-        size = len(name)
-        if size == 12 and name.lower() == b"content-type":
-            self._answer.content_type = value.decode("latin-1")  # type: ignore[union-attr]
-        elif size == 14 and name.lower() == b"content-length":
-            self._framed = True
-        elif size == 17 and name.lower() == b"transfer-encoding":
-            self._framed = True
-            if value.strip().lower() != b"chunked":
-                self._fault = "a transfer coding other than chunked"
-        elif size == 16 and name.lower() == b"content-encoding" and value.strip().lower() != b"identity":
-            self._fault = "a compressed answer, which was not asked for and cannot be scanned"
+        heed = _HEEDED.get(name.lower())
+        if heed is not None:
+            answer = self._answer
+            if answer is not None and not (answer.headed or answer.complete):  # in a trailer nothing is for us
+                heed(answer, value)
 
     def on_headers_complete(self) -> None:
         answer, status = self._answer, self._parser.get_status_code()
-        if status < 200 or self._complete or answer is None:
+        if status < 200 or answer is None or answer.complete:
             return
-        self._headed = True
-        self._keep = self._parser.should_keep_alive()
+        answer.headed = True
+        answer.keep = self._parser.should_keep_alive()
         answer.status = status
-        self._early = (self._stream and status < 300) or answer.content_type.startswith("text/event-stream")
+        answer.early = (answer.stream and status < 300) or answer.content_type.startswith("text/event-stream")
 
     def on_body(self, body: bytes) -> None:
         answer = self._answer
-        if self._fault or answer is None:
+        if answer is None or answer.fault:
             return
-        self._unframed = 0
-        self._quiet_s = 0.0
+        answer.unframed = 0
+        answer.quiet_s = 0.0
         answer.parts.append(body)
         answer.size += len(body)
 
     def on_message_complete(self) -> None:
-        if self._headed and not self._fault:
-            self._complete = True
+        answer = self._answer
+        if answer is not None and answer.headed and not answer.fault:
+            answer.complete = True
 
     # Ends.
 
@@ -387,8 +370,8 @@ class Connection(asyncio.Protocol):
         self._give(answer)
         if self._writing is not None:
             self._writing.cancel()
-            self._keep = False
-        if self._keep and not self._fault and not self._transport.is_closing():
+            answer.keep = False
+        if answer.keep and not answer.fault and not self._transport.is_closing():
             self.resume()
             self._keeper.freed(self)
         else:
@@ -424,5 +407,36 @@ class Connection(asyncio.Protocol):
                 if self._transport.is_closing():
                     return
                 self._transport.write(part[start : start + WRITE_SLICE_BYTES])
-                self._quiet_s = 0.0
+                if self._answer is not None:
+                    self._answer.quiet_s = 0.0
         self._writing = None
+
+
+# The headers of an answer that say something to us.
+
+
+def _type(answer: HttpAnswer, value: bytes) -> None:
+    answer.content_type = value.decode("latin-1")
+
+
+def _length(answer: HttpAnswer, value: bytes) -> None:
+    answer.framed = True  # how long, the parser heeds
+
+
+def _transfer(answer: HttpAnswer, value: bytes) -> None:
+    answer.framed = True
+    if value.strip().lower() != b"chunked":
+        answer.fault = "a transfer coding other than chunked"
+
+
+def _coding(answer: HttpAnswer, value: bytes) -> None:
+    if value.strip().lower() != b"identity":
+        answer.fault = "a compressed answer, which was not asked for and cannot be scanned"
+
+
+_HEEDED: dict[bytes, Callable[[HttpAnswer, bytes], None]] = {
+    b"content-type": _type,
+    b"content-length": _length,
+    b"transfer-encoding": _transfer,
+    b"content-encoding": _coding,
+}

@@ -117,12 +117,12 @@ class Pool:
         if self._closed:
             connection.abandon()
             return
-        while self._waiting:
+        while self._waiting.size:
             waiter = self._waiting.pop()
             if not waiter.done():
                 waiter.set_result(connection)
                 return
-        connection.idle_since = self._running.time()
+        connection.idle_since = self._ticked_at  # near enough, and what it is compared with
         self._idle.append(connection)
 
     def lost(self, connection: Connection) -> None:

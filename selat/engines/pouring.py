@@ -1,4 +1,4 @@
-"""Lets an answer run into a sink: within the call that brings a piece where the engine is reached over HTTP."""
+"""Takes an answer without a task where it can: poured into a sink as it comes, or whole where it has come."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ async def pour(answer: Answer, sink: Sink) -> None:
         held = sink(piece)
         if held is not None:
             await held
+
+
+def at_hand(answer: Answer) -> bytes | None:
+    """An answer's whole body, where it has come already and need not be waited for."""
+    return answer.at_hand() if isinstance(answer, HttpAnswer) else None

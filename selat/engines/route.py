@@ -140,9 +140,10 @@ class Router:
 
     def takes(self, engine: Engine) -> bool:
         """Whether the only engine there is may have the call: what `order` costs without a choice to make."""
-        self.budget.earn()
+        if self.budget.saved < self.budget.most:
+            self.budget.earn()
         breaker = self._breakers.get(engine.name)
-        return breaker is None or breaker.allows(self.clock())
+        return breaker is None or breaker.opens_until is None or breaker.allows(self.clock())
 
     def may_retry(self) -> bool:
         return self.budget.spend()
@@ -150,8 +151,9 @@ class Router:
     def begin(self, engine: str) -> None:
         breaker = self._breakers.get(engine)
         if breaker is None:
-            breaker = self._breakers[engine] = Breaker(self.rule)
-        breaker.begin(self.clock())
+            self._breakers[engine] = Breaker(self.rule)
+        elif breaker.opens_until is not None:
+            breaker.begin(self.clock())
 
     def end(self, engine: str, ok: bool | None) -> None:
         """`ok` is False for what is the engine's failing (an EngineError, 5xx, 429), None when the caller left."""
