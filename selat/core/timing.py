@@ -29,27 +29,9 @@ class Timing:
     failed, or were too late, before a first byte.
     """
 
-    __slots__ = (
-        "arrived",
-        "begun",
-        "booked",
-        "connect_s",
-        "decided",
-        "ended",
-        "engine",
-        "first",
-        "left",
-        "outcome",
-        "queued_s",
-        "read",
-        "scanned",
-        "trace",
-    )
-
-    def __init__(self) -> None:
-        self.arrived = self.read = self.begun = self.scanned = self.decided = 0.0
-        self.booked = self.first = self.ended = 0.0
-        self.queued_s = self.connect_s = 0.0
-        self.engine = self.outcome = ""
-        self.left: tuple[str, ...] = ()
-        self.trace: Trace | None = None
+    # On the class, since a request is done with before most of these differ from it; no slots, for their sake.
+    arrived = read = begun = scanned = decided = booked = first = ended = 0.0
+    queued_s = connect_s = 0.0
+    engine = outcome = ""
+    left: tuple[str, ...] = ()
+    trace: Trace | None = None

@@ -40,19 +40,21 @@ async def ask(door: Door, request: Request) -> None:
 
 
 async def _ask(door: Door, request: Request, trace: Trace | None) -> None:
+    headers, limits = request.headers, door.limits
     caller = caller_of(door, request)
-    purpose = request.header(b"selat-purpose") or DEFAULT_PURPOSE
+    purpose = (b"selat-purpose" in headers and request.header(b"selat-purpose")) or DEFAULT_PURPOSE
     label = prompt_label(caller, request)
-    body = await request.body(door.limits.body_bytes, door.limits.body_s)
+    body = await request.body(limits.body_bytes, limits.body_s)
     asked = read_ask(APIS[request.path], caller, body, purpose, label)
-    if priority := request.header(b"selat-priority"):
+    if b"selat-priority" in headers and (priority := request.header(b"selat-priority")):
         asked = asked._replace(background=is_background(priority))
     request.asked = asked
-    asked.timing.arrived, asked.timing.read, asked.timing.trace = request.arrived, time.monotonic(), trace
+    timing = asked.timing
+    timing.arrived, timing.read, timing.trace = request.arrived, time.monotonic(), trace
     reply = await door.answer(asked)
     request.receipt = reply.opening.id
     if isinstance(reply, Whole):
-        await request.respond(reply.status, reply.body, reply.content_type.encode(), _headers(reply))
+        request.answer(reply.status, reply.body, reply.content_type.encode(), _headers(reply))
     else:
         await _stream(door, request, reply, asked.shaper)
 
@@ -69,15 +71,14 @@ def prompt_label(caller: Caller, request: Request) -> Label:
 
     A header can raise the label, never lower it.
     """
-    header = request.header(b"selat-label")
+    header = b"selat-label" in request.headers and request.header(b"selat-label")
     return caller.prompt_label.join(parse_label(header)) if header else caller.prompt_label
 
 
 async def _stream(door: Door, request: Request, reply: Streamed, shaper: Shaper | None) -> None:
     try:
-        await request.start(
-            reply.status, reply.content_type.encode(), (*_headers(reply), (b"cache-control", b"no-cache"))
-        )
+        lines = b"%bcache-control: no-cache\r\n" % _headers(reply)
+        await request.start(reply.status, reply.content_type.encode(), lines)
         await reply.pour(request.pass_on)
         await request.write(b"")
     except SelatError as error:
@@ -89,10 +90,10 @@ async def _stream(door: Door, request: Request, reply: Streamed, shaper: Shaper 
         reply.close()
 
 
-def _headers(reply: Whole | Streamed) -> tuple[tuple[bytes, bytes], ...]:
+def _headers(reply: Whole | Streamed) -> bytes:
+    """The lines that say what was booked, and under which id."""
     opening = reply.opening
+    effect = opening.decision.effect
     return (
-        (b"selat-receipt", opening.id.encode()),
-        (b"selat-label", str(reply.label).encode()),
-        (b"selat-decision", opening.decision.effect.encode()),
+        f"selat-receipt: {opening.id}\r\nselat-label: {reply.label.text}\r\nselat-decision: {effect}\r\n".encode()
     )

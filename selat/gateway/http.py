@@ -30,7 +30,8 @@ HELD_BYTES = 256 * 1024
 MAX_PIPELINED = 16
 """Requests that may wait on one connection while an earlier one is answered; then it is not read further."""
 
-Extra = Iterable[tuple[bytes, bytes]]
+Extra = Iterable[tuple[bytes, bytes]] | bytes
+"""Further headers of a response: names and values, or their lines as they go out."""
 _STATUS = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 _PROCESS = secrets.token_hex(4)
 _numbers = itertools.count(1)
@@ -56,7 +57,7 @@ class Request:
     chunks_known = True
     complete = False
     ended = False
-    keep_alive = True
+    keep_alive = False
     method = ""
     path = ""
     query = ""
@@ -95,6 +96,8 @@ class Request:
 
     async def body(self, limit_bytes: int, timeout_s: float) -> bytes:
         """The whole body. Raises: TooLarge (before reading, where the length is declared), BodyTimeout, HungUp."""
+        if self.complete and self._size_bytes <= limit_bytes:
+            return self._joined()
         self._expect(limit_bytes, "body_limit_bytes")
         if not self.complete:
             self._unread_bytes = -limit_bytes  # that much may come before it is held back
@@ -112,6 +115,9 @@ class Request:
                 ) from None
         if self._size_bytes > limit_bytes:
             raise _too_large(limit_bytes, "body_limit_bytes")
+        return self._joined()
+
+    def _joined(self) -> bytes:
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
     def pieces(self, limit_bytes: int, timeout_s: float) -> Pieces:
@@ -203,8 +209,11 @@ class Request:
 
     async def respond(self, status: int, body: bytes, content_type: bytes = JSON, extra: Extra = ()) -> None:
         """A whole response; to HEAD without its body."""
-        length = b"content-length: %d\r\n" % len(body)
-        head = self.head(status, content_type, extra, length)
+        self.answer(status, body, content_type, extra)
+
+    def answer(self, status: int, body: bytes, content_type: bytes, extra: Extra) -> None:
+        """`respond`, as a plain call."""
+        head = self.head(status, content_type, extra, b"content-length: %d\r\n" % len(body))
         self._connection.transport.write(head if self.method == "HEAD" else head + body)
         self.ended = True
 
@@ -226,23 +235,26 @@ class Request:
             self.id.encode(),
             content_type,
             framing,
-            b"".join([b"%b: %b\r\n" % field for field in extra]),
+            extra if isinstance(extra, bytes) else b"".join([b"%b: %b\r\n" % field for field in extra]),
             b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n",
         )
 
     # Called by the connection.
 
     def feed(self, body: bytes) -> None:
+        size_bytes = len(body)
         self._pieces.append(body)
-        self._size_bytes += len(body)
-        self._unread_bytes += len(body)
+        self._size_bytes += size_bytes
+        self._unread_bytes += size_bytes
         if self._unread_bytes > HELD_BYTES:
             self._connection.hold()
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def feed_end(self) -> None:
         self.complete = True
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def refuse(self, error: SelatError) -> None:
         """The rest of it will not come, for this reason."""
@@ -297,6 +309,7 @@ class Connection(asyncio.Protocol):
         self._in_head = True
         self._ended_here = False
         self._arriving: Request | None = None
+        self._headers: dict[bytes, bytes] | None = None  # of a head that is arriving
         self._waiting: deque[Request] = deque()
         self._current: Request | None = None
         self.task: asyncio.Task[None] | None = None
@@ -365,7 +378,8 @@ class Connection(asyncio.Protocol):
             self._head_bytes += int(self._arriving is not None) if self._ended_here else len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadTooLarge(f"the head is over the limit of {MAX_HEAD_BYTES} bytes"))
-        self._next()
+        if self._current is None and self._waiting:
+            self._next()
 
     def pause_writing(self) -> None:
         if self.writable is None:
@@ -379,7 +393,8 @@ class Connection(asyncio.Protocol):
     # httptools' callbacks
 
     def on_message_begin(self) -> None:
-        self._arriving = Request(self)
+        request = self._arriving = Request(self)
+        self._headers = request.headers
         self._in_head = True
         if self._current is None:
             self.waiting_since = self._loop.time()
@@ -389,23 +404,28 @@ class Connection(asyncio.Protocol):
         self._arriving.path += url.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._arriving is None or not self._in_head:
+        headers = self._headers
+        if headers is None:
             return  # a trailer says nothing that we would believe
-        headers, name = self._arriving.headers, name.lower()
+        name = name.lower()
         # Two of a name are one list (RFC 9110 section 5.3), so that no header can hide another.
         headers[name] = headers[name] + b", " + value if name in headers else value
 
     def on_headers_complete(self) -> None:
-        request = self._arriving
+        request, parser = self._arriving, self._parser
         assert request is not None
+        self._headers = self.waiting_since = None
         self._in_head, self._head_bytes = False, 0
-        self.waiting_since = None
         request.arrived = time.monotonic()
-        request.method = self._parser.get_method().decode("ascii")
-        request.keep_alive = self._parser.should_keep_alive() and not self._draining
-        request.chunks_known = self._parser.get_http_version() != "1.0"
-        path, _, request.query = request.path.partition("?")
-        request.path = unquote(path) if "%" in path else path
+        request.method = parser.get_method().decode("ascii")
+        if parser.should_keep_alive() and not self._draining:
+            request.keep_alive = True
+        if parser.get_http_version() == "1.0":
+            request.chunks_known = False
+        if "?" in request.path:
+            request.path, _, request.query = request.path.partition("?")
+        if "%" in request.path:
+            request.path = unquote(request.path)
         self._waiting.append(request)
         if len(self._waiting) > MAX_PIPELINED:
             self._full = True
@@ -422,7 +442,7 @@ class Connection(asyncio.Protocol):
         self._in_head, self._head_bytes, self._ended_here = True, 0, True
 
     def _next(self) -> None:
-        if self._current is None and self._waiting and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self._current = request = self._waiting.popleft()
             self.task = self._loop.create_task(self._work(request))
 
@@ -443,7 +463,8 @@ class Connection(asyncio.Protocol):
                 if self._full:
                     self._full = False
                     self._heed()
-                self._next()
+                if self._waiting:
+                    self._next()
             elif request.ended and not request.complete:
                 self._linger()
             else:

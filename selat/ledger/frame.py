@@ -6,6 +6,7 @@ import struct
 import zlib
 from array import array
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from selat.core.errors import TooLarge
@@ -50,14 +51,18 @@ def body(leaf: bytes, secrets: Mapping[str, bytes]) -> bytes:
     """A record's bytes. Raises: TooLarge, naming the limit: entries of tlog-tiles have a 16-bit length."""
     if not 0 < len(leaf) <= MAX_LEAF_BYTES:
         raise TooLarge(f"ledger: a leaf has 1 to {MAX_LEAF_BYTES} bytes, this one {len(leaf)}")
-    parts = [_SHORT.pack(len(leaf)), leaf]
+    whole = _SHORT.pack(len(leaf)) + leaf
     for name, value in secrets.items():
-        key = name.encode()
-        parts += (_SHORT.pack(len(key)), key, _LONG.pack(len(value)), value)
-    whole = b"".join(parts)
+        whole += _named(name) + _LONG.pack(len(value)) + value
     if len(whole) > MAX_BODY_BYTES:
         raise TooLarge(f"ledger: a record with its secrets has at most {MAX_BODY_BYTES} bytes")
     return whole
+
+
+@lru_cache(maxsize=64)
+def _named(name: str) -> bytes:
+    key = name.encode()
+    return _SHORT.pack(len(key)) + key
 
 
 def frame(whole: bytes, chain: int) -> tuple[bytes, int]:

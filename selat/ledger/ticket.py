@@ -16,16 +16,16 @@ class Ticket:
     the outcome, so one of them always sees the other.
     """
 
-    __slots__ = ("_error", "_event", "_hurry", "_settled", "_waiters", "body")
+    # On the class, since most tickets are redeemed without any of these.
+    _settled: bool = False
+    _error: str | None = None
+    _event: threading.Event | None = None
+    _waiters: tuple[asyncio.Future[None], ...] = ()
 
     def __init__(self, body: bytes, hurry: Callable[[asyncio.AbstractEventLoop | None], None]) -> None:
         """`hurry` is called by the first to wait, with the event loop where it waits on one."""
         self.body = body
         self._hurry = hurry
-        self._settled = False
-        self._error: str | None = None
-        self._event: threading.Event | None = None
-        self._waiters: list[asyncio.Future[None]] = []
 
     @property
     def durable(self) -> bool:
@@ -35,7 +35,7 @@ class Ticket:
         if not self._settled:
             loop = asyncio.get_running_loop()
             waiter = loop.create_future()
-            self._waiters.append(waiter)
+            self._waiters += (waiter,)
             if not self._settled:
                 self._hurry(loop)
                 yield from waiter
@@ -54,7 +54,7 @@ class Ticket:
         if self._error is not None:
             raise LedgerUnavailable(self._error)
 
-    def settle(self, error: str | None) -> list[asyncio.Future[None]]:
+    def settle(self, error: str | None) -> tuple[asyncio.Future[None], ...]:
         """For the writer thread: the outcome; gives back the futures to wake on their loops."""
         self._error = error
         self._settled = True
