@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import secrets
 import shutil
 import ssl
 import sys
@@ -46,6 +45,7 @@ from selat.engines import (
     watch,
     whole_memory,
 )
+from selat.entropy import fresh_bytes
 from selat.flows.changes import Changes
 from selat.flows.chat import Desk
 from selat.flows.drill import Drills, maker_of
@@ -116,7 +116,7 @@ def host_command(home: Path, *options: str) -> tuple[str, ...]:
 
 def fresh_id() -> str:
     """A UUID of version 7 as 32 hex digits: 48 bits of milliseconds, then chance; sorts by time. RFC 9562."""
-    number = int.from_bytes(os.urandom(10), "big") & _UUID_CHANCE | _UUID_MARKS
+    number = int.from_bytes(fresh_bytes(10), "big") & _UUID_CHANCE | _UUID_MARKS
     return f"{time.time_ns() // 1_000_000:012x}{number:020x}"
 
 
@@ -362,7 +362,7 @@ class Platform:
             shelf=self.shelf,
             journal=self.journal,
             now=now,
-            entropy=secrets.token_bytes,
+            entropy=fresh_bytes,
             fresh_id=fresh_id,
             count=count,
             router=self.router,

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 from binascii import b2a_base64
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from selat.core.caller import Site
@@ -21,12 +20,23 @@ DIGESTED_BYTES = 32 * 1024
 """Pieces of a stream are digested when there are so many bytes of them: one call then does for all."""
 
 
+# HMAC's two keys, from the digests alone (RFC 2104): `hmac.digest` takes twice as long over a small body, and lets
+# another thread have the interpreter in the middle of it.
+_sha256 = hashlib.sha256
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+_URL = bytes.maketrans(b"+/", b"-_")
+_INNER_REST, _OUTER_REST = b"\x36" * (64 - SALT_BYTES), b"\x5c" * (64 - SALT_BYTES)
+
+
 def commitment(salt: bytes, data: bytes) -> str:
     """Unpadded base64url HMAC-SHA-256 of `data` keyed by a fresh 32-byte salt kept outside the ledger.
 
     A bare hash of an identity number can be found by trying them all; without the salt this cannot.
     """
-    return _text(hmac.digest(salt, data, hashlib.sha256))
+    inner = _sha256(salt.translate(_INNER) + _INNER_REST)
+    inner.update(data)
+    whole = _sha256(salt.translate(_OUTER) + _OUTER_REST + inner.digest()).digest()
+    return b2a_base64(whole, newline=False).translate(_URL, b"=").decode("ascii")
 
 
 class Commitment(NamedTuple):
@@ -54,32 +64,38 @@ class Commitment(NamedTuple):
 class Committer:
     """A Commitment to bytes that arrive piece by piece, as a stream's do; small pieces are digested together."""
 
-    __slots__ = ("_digested_bytes", "_mac", "_salt", "_size_bytes", "_undigested")
+    __slots__ = ("_digested_bytes", "_mac", "_room", "_salt", "_undigested")
 
     def __init__(self, salt: bytes) -> None:
         self._salt = salt
         self._mac: hmac.HMAC | None = None
         self._undigested: list[bytes] = []
-        self._size_bytes = self._digested_bytes = 0
+        self._digested_bytes = 0
+        self._room = DIGESTED_BYTES
 
     def update(self, data: bytes) -> None:
         self._undigested.append(data)
-        self._size_bytes += len(data)
-        if self._size_bytes - self._digested_bytes > DIGESTED_BYTES:
+        self._room -= len(data)
+        if self._room < 0:
             self._digest()
 
     def commitment(self) -> Commitment:
         if self._mac is None:
-            return Commitment.to(b"".join(self._undigested), self._salt)
+            pieces = self._undigested
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return Commitment(commitment(self._salt, data), len(data), self._salt)
         self._digest()
-        return Commitment(_text(self._mac.digest()), self._size_bytes, self._salt)
+        whole = b2a_base64(self._mac.digest(), newline=False).translate(_URL, b"=").decode("ascii")
+        return Commitment(whole, self._digested_bytes, self._salt)
 
     def _digest(self) -> None:
         if self._mac is None:
             self._mac = hmac.new(self._salt, digestmod=hashlib.sha256)
-        self._mac.update(b"".join(self._undigested))
+        data = b"".join(self._undigested)
+        self._mac.update(data)
         self._undigested.clear()
-        self._digested_bytes = self._size_bytes
+        self._digested_bytes += len(data)
+        self._room = DIGESTED_BYTES
 
 
 class Usage(NamedTuple):
@@ -91,6 +107,10 @@ class Usage(NamedTuple):
 
     def to_json(self) -> dict[str, object]:
         return {"prompt": self.prompt, "completion": self.completion, "source": self.source}
+
+
+About = tuple[str, str, str, str, str, str, Site | None, Label, Scan, Decision]
+"""What many openings have alike: tenant, caller, purpose, api, model, engine, site, label, scan, decision."""
 
 
 class Opening(NamedTuple):
@@ -120,7 +140,7 @@ class Opening(NamedTuple):
 
     @property
     def kind(self) -> str:
-        return "refused" if self.decision.effect == "deny" else "opened"
+        return _kind(self.decision)
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -144,18 +164,38 @@ class Opening(NamedTuple):
         }
 
     def leaf(self) -> bytes:
-        """The bytes of `to_json` in canonical form, from parts that were written before; a test holds the two."""
-        decision = self.decision
+        """The bytes of `to_json` in canonical form; a test holds the two."""
+        return form_of(self[2:12], self.packs).leaf(self)
+
+
+class Form(NamedTuple):
+    """The leaf of openings that differ in id, time, prompt and language alone: the text between those four."""
+
+    before_id: str
+    before_language: str
+    before_prompt: str
+    before_time: str
+
+    def leaf(self, opening: Opening) -> bytes:
+        prompt = opening.prompt
         return (
-            f'{{"api":{quoted(self.api)},"caller":{quoted(self.caller)},'
-            f'"decision":{_decision_text(decision.effect, decision.rules)},"engine":{quoted(self.engine)},'
-            f'"id":{quoted(self.id)},"kind":"{self.kind}","label":{self.label.leaf_text},'
-            f'"language":{quoted(self.language)},"model":{quoted(self.model)},'
-            f'"policy":{_policy_text(decision.basis, self.packs)},"prompt":{self.prompt.leaf_text},'
-            f'"purpose":{quoted(self.purpose)},"scan":{self.scan.leaf_text},'
-            f'"site":{self.site.leaf_text if self.site else "null"},"tenant":{quoted(self.tenant)},'
-            f'"time":{quoted(self.time)},"v":{VERSION}}}'
+            f"{self.before_id}{quoted(opening.id)}{self.before_language}{quoted(opening.language)}"
+            f'{self.before_prompt}{{"bytes":{prompt.size_bytes},"c":"{prompt.value}"}}'
+            f'{self.before_time}{quoted(opening.time)},"v":{VERSION}}}'
         ).encode()
+
+
+def form_of(about: About, packs: str) -> Form:
+    """The Form of openings about this, in the order of an Opening's fields."""
+    tenant, caller, purpose, api, model, engine, site, label, scan, decision = about
+    return Form(
+        f'{{"api":{quoted(api)},"caller":{quoted(caller)},'
+        f'"decision":{canonical_text(decision_json(decision))},"engine":{quoted(engine)},"id":',
+        f',"kind":"{_kind(decision)}","label":{label.leaf_text},"language":',
+        f',"model":{quoted(model)},"policy":{canonical_text(policy_json(decision.basis, packs))},"prompt":',
+        f',"purpose":{quoted(purpose)},"scan":{scan.leaf_text},'
+        f'"site":{site.leaf_text if site else "null"},"tenant":{quoted(tenant)},"time":',
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,18 +315,5 @@ def policy_json(basis: Basis, packs: str) -> dict[str, object]:
     return basis_json(basis) | {"packs": packs or "none"}
 
 
-@lru_cache(maxsize=256)
-def _decision_text(effect: str, rules: tuple[str, ...]) -> str:
-    return canonical_text({"effect": effect, "rules": rules})
-
-
-@lru_cache(maxsize=256)
-def _policy_text(basis: Basis, packs: str) -> str:
-    return canonical_text(policy_json(basis, packs))
-
-
-_URL = bytes.maketrans(b"+/", b"-_")
-
-
-def _text(digest: bytes) -> str:
-    return b2a_base64(digest, newline=False).translate(_URL, b"=").decode("ascii")
+def _kind(decision: Decision) -> str:
+    return "refused" if decision.effect == "deny" else "opened"

@@ -9,28 +9,48 @@ import msgspec
 
 from selat.core.entry import Usage
 from selat.core.errors import EngineGarbage
-from selat.wire.shapes import Counted
-from selat.wire.texts import rewrite, texts
+from selat.wire.shapes import Counted, decode_plain
+from selat.wire.texts import INLINE_DATA, rewrite, texts
 
 _WRITTEN = ("choices", "results")
 
 
 class AnswerBody(NamedTuple):
-    """A decoded answer. `texts` are what the model wrote (none for embeddings); `usage` as the engine counts."""
+    """An answer. `texts` are what the model wrote (none for embeddings); `usage` as the engine counts."""
 
-    document: dict[str, object]
+    body: bytes
     texts: list[str]
     usage: Usage
+
+    @property
+    def document(self) -> dict[str, object]:
+        """Decoded, for whoever changes it."""
+        document: dict[str, object] = msgspec.json.decode(self.body)
+        return document
 
     def restored(self, restore: Callable[[str], str]) -> bytes:
         """The answer's bytes with placeholders restored: in what the model wrote, tool-call arguments too, and in
         the documents that a reranking repeats."""
-        written = {name: rewrite(self.document[name], restore) for name in _WRITTEN if name in self.document}
-        return msgspec.json.encode(self.document | written)
+        document = self.document
+        written = {name: rewrite(document[name], restore) for name in _WRITTEN if name in document}
+        return msgspec.json.encode(document | written)
 
 
 def read_answer(body: bytes, engine: str) -> AnswerBody:
     """Read an engine's JSON answer. Raises: EngineGarbage, naming the engine, never the text."""
+    try:
+        plain = decode_plain(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _read_any(body, engine)
+    said = [choice.message.content for choice in plain.choices]
+    for text in said:
+        if text.startswith(INLINE_DATA):
+            return _read_any(body, engine)  # it may be media
+    return AnswerBody(body, said, _estimate(said) if plain.usage is None else _usage(plain.usage))
+
+
+def _read_any(body: bytes, engine: str) -> AnswerBody:
+    """An answer of whatever shape, every text in its choices looked for."""
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -39,18 +59,25 @@ def read_answer(body: bytes, engine: str) -> AnswerBody:
         raise EngineGarbage(f"engine '{engine}' answered with JSON that is not an object; check its URL")
     choices = document.get("choices")
     written = texts(choices) if isinstance(choices, list) else []
-    return AnswerBody(document, written, read_usage(document.get("usage"), written))
+    return AnswerBody(body, written, read_usage(document.get("usage"), written))
 
 
 def read_usage(counted: object, written: list[str]) -> Usage:
     """The engine's count of tokens, or an estimate of four characters a token when it gives none."""
     if isinstance(counted, dict):
         try:
-            usage = msgspec.convert(counted, Counted)
-            # A reranking engine tells the total alone.
-            prompt = usage.prompt_tokens or max(0, usage.total_tokens - usage.completion_tokens)
-            return Usage(prompt, usage.completion_tokens, "engine")
+            return _usage(msgspec.convert(counted, Counted))
         except msgspec.ValidationError:
             pass  # a count we cannot read is no count
+    return _estimate(written)
+
+
+def _usage(counted: Counted) -> Usage:
+    # A reranking engine tells the total alone.
+    prompt = counted.prompt_tokens or max(0, counted.total_tokens - counted.completion_tokens)
+    return Usage(prompt, counted.completion_tokens, "engine")
+
+
+def _estimate(written: list[str]) -> Usage:
     characters = sum(map(len, written))
     return Usage(0, (characters + 3) // 4, "estimate") if characters else Usage()

@@ -5,9 +5,12 @@ They stand apart from what works with them: msgspec makes these classes itself, 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+LONG_NUMBER = 10_000_000
+"""A shorter number cannot hold a phone, card or identity number."""
 
 
 class Known(msgspec.Struct):
@@ -98,4 +101,87 @@ class Chunk(msgspec.Struct):
     usage: dict[str, object] | None = None
 
 
+# What most asks and answers are, with nothing else in them: all that they say is then known without a walk.
+
+_Ratio = Annotated[float, msgspec.Meta(gt=-LONG_NUMBER, lt=LONG_NUMBER)]
+_Short = Annotated[int, msgspec.Meta(gt=-LONG_NUMBER, lt=LONG_NUMBER)]
+_Nothing = Annotated[list[None], msgspec.Meta(max_length=0)] | None
+
+
+class _PlainMessage(msgspec.Struct, forbid_unknown_fields=True):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str
+
+
+class _PlainStreamOptions(msgspec.Struct, forbid_unknown_fields=True):
+    include_usage: bool | None = None
+
+
+class PlainChat(msgspec.Struct, forbid_unknown_fields=True):
+    """An ask that says nothing but the texts of its messages."""
+
+    model: str
+    messages: list[_PlainMessage]
+    stream: bool | None = None
+    stream_options: _PlainStreamOptions | None = None
+    temperature: _Ratio | None = None
+    top_p: _Ratio | None = None
+    n: _Short | None = None
+    seed: _Short | None = None
+    max_tokens: _Short | None = None
+    max_completion_tokens: _Short | None = None
+
+
+class _PlainSaid(msgspec.Struct, forbid_unknown_fields=True):
+    content: str
+    role: Literal["assistant"] = "assistant"
+    refusal: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    tool_calls: _Nothing = None
+    annotations: _Nothing = None
+    function_call: None = None
+    audio: None = None
+
+
+class PlainChoice(msgspec.Struct, forbid_unknown_fields=True):
+    message: _PlainSaid
+    index: _Short = 0
+    finish_reason: Literal["stop", "length", "content_filter"] | None = None
+    stop_reason: None = None
+    token_ids: None = None
+    logprobs: None = None
+
+
+class PlainAnswer(msgspec.Struct):
+    """An answer whose choices hold one text each and nothing else; beside them there may be anything."""
+
+    choices: list[PlainChoice]
+    usage: Counted | None = None
+
+
+class _PlainDelta(msgspec.Struct):
+    content: str
+    reasoning_content: None = None
+    reasoning: None = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+
+
+class _PlainPart(msgspec.Struct):
+    delta: _PlainDelta
+    index: Literal[0] = 0
+    text: None = None
+
+
+class PlainChunk(msgspec.Struct):
+    """An event that says content for the first choice and nothing else, as nearly every one does."""
+
+    choices: tuple[_PlainPart]
+    usage: None = None
+
+
+decode_plain_chunk = msgspec.json.Decoder(PlainChunk).decode
+decode_plain = msgspec.json.Decoder(PlainAnswer).decode
 decode_chunk = msgspec.json.Decoder(Chunk).decode

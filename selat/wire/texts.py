@@ -9,18 +9,30 @@ from typing import Any
 
 import msgspec
 
+from selat.wire.shapes import LONG_NUMBER, PlainChat
+
 # Values under these names are the protocol's words, not free text, as long as they are words.
 _WORDS = frozenset({"model", "role", "type"})
 _MODEL = "model"
-_INLINE_DATA = "data:"
+INLINE_DATA = "data:"
 _DATA_URL = re.compile(r"data:[\w.+/-]*(?:;[\w.=+-]+)*;base64,[A-Za-z0-9+/=]*", re.ASCII).fullmatch
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "thinking"})
 _MEDIA_LISTS = frozenset({"images", "audios", "videos", "files"})
 _NO_TEXT = frozenset({int, float, bool, type(None)})
-# A shorter number cannot hold a phone, card or identity number.
-_LONG_NUMBER = 10_000_000
 # A longer key is no field's name; it also keeps the cache of names small.
 _LONGEST_NAME = 64
+
+
+def plain_texts(document: dict[str, object]) -> list[str] | None:
+    """What `texts` finds in a plain chat, in a third of the time; None of any other document."""
+    try:
+        said = [message.content for message in msgspec.convert(document, PlainChat).messages]
+    except msgspec.ValidationError:
+        return None
+    for text in said:
+        if text.startswith(INLINE_DATA):
+            return None  # it may be media
+    return said
 
 
 def texts(document: object, media: list[str] | None = None) -> list[str]:
@@ -65,7 +77,7 @@ def _collect_object(document: dict[str, Any], found: list[str], media: list[str]
         if kind is str:
             if key in _WORDS and (_plain(value) or (top and key == _MODEL)):
                 continue
-            if value.startswith(_INLINE_DATA) and _DATA_URL(value):
+            if value.startswith(INLINE_DATA) and _DATA_URL(value):
                 media.append(key)
                 continue
             inner = _arguments(value) if key == "arguments" else None
@@ -117,7 +129,7 @@ def _rewrite_value(key: str | None, value: object, change: Callable[[str], str])
     if isinstance(value, str):
         if key in _WORDS and _plain(value):
             return value
-        if key is not None and value.startswith(_INLINE_DATA) and _DATA_URL(value):
+        if key is not None and value.startswith(INLINE_DATA) and _DATA_URL(value):
             return value
         inner = _arguments(value) if key == "arguments" else None
         return change(value) if inner is None else msgspec.json.encode(_rewrite(inner, change)).decode()
@@ -158,4 +170,4 @@ def _plain(key: str) -> bool:
 
 
 def _long(value: float) -> bool:
-    return value is not True and value is not False and not -_LONG_NUMBER < value < _LONG_NUMBER
+    return value is not True and value is not False and not -LONG_NUMBER < value < LONG_NUMBER

@@ -30,9 +30,14 @@ class OneShelf:
 
     def __init__(self, engines: Sequence[EchoEngine]) -> None:
         self.engines = engines
+        self._found: dict[str, tuple[Any, ...]] = {}
 
-    def lookup(self, model: str) -> list[Any]:
-        return [engine for engine in self.engines if model in engine.models]
+    def lookup(self, model: str) -> tuple[Any, ...]:
+        found = tuple(engine for engine in self.engines if model in engine.models)
+        # As the real one: the same answer until something changes.
+        if self._found.get(model) != found:
+            self._found[model] = found
+        return self._found[model]
 
     def models(self) -> tuple[str, ...]:
         return tuple(sorted({model for engine in self.engines for model in engine.models}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from selat.core.finding import Finding, Scan
 from selat.core.label import parse_label
 from selat.flows.chat import Streamed, chat
 from selat.guard import Guard
+from selat.policy import DEFAULT, PolicySet
 from selat.testing import EchoEngine
 from selat.wire import Ask
 
@@ -62,6 +64,32 @@ def test_an_answer_leaves_an_opening_and_a_closing(office: Callable[..., Office]
         200,
     )
     assert closed["answer"]["bytes"] == len(body)
+
+
+def test_what_an_earlier_ask_met_holds_only_while_nothing_changes(
+    office: Callable[..., Office], tmp_path: Path
+) -> None:
+    desk = office(abroad())
+
+    def permitted(ask: Ask) -> bool:
+        try:
+            asyncio.run(desk.answer(ask))
+        except Forbidden:
+            return False
+        return True
+
+    salam = desk.ask("salam")
+    assert permitted(salam)
+    (lane,) = desk.desk.lanes.values()
+    assert permitted(salam)
+    assert [*desk.desk.lanes.values()] == [lane]
+    assert not permitted(salam._replace(label=parse_label("sulit")))
+    assert not permitted(salam._replace(caller=replace(CALLER, purposes=frozenset())))
+    assert permitted(salam)
+    shutil.copytree(DEFAULT, tmp_path / "none")
+    (tmp_path / "none" / "policies" / "none.cedar").write_text('@id("none") forbid (principal, action, resource);')
+    desk.desk.decider.use(PolicySet.load(tmp_path / "none"))
+    assert not permitted(salam)
 
 
 def test_a_permitted_body_leaves_as_it_was_read(office: Callable[..., Office]) -> None:

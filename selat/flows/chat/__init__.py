@@ -11,16 +11,16 @@ import time
 from collections.abc import Iterable
 
 from selat.core.decision import Deny
-from selat.core.entry import Commitment, Opening
+from selat.core.entry import SALT_BYTES, Commitment, Opening, commitment
 from selat.core.errors import Forbidden, LedgerUnavailable, NotFound, TooMany
 from selat.core.finding import Scan
 from selat.engines import Engine, Router, affinity_key
-from selat.flows.chat.decide import Option, Options, decide_all, merge, scan_texts
+from selat.flows.chat.decide import Option, Options, merge, scan_ask
 from selat.flows.chat.desk import Desk
+from selat.flows.chat.lane import Told, lane_of, told_of
 from selat.flows.chat.one_by_one import one_by_one
 from selat.flows.chat.sent import Sent, Shape, Streamed, Whole, outcome_of
 from selat.ledger import Ticket
-from selat.policy import UNREGISTERED
 from selat.wire import Ask, language_of
 
 __all__ = ["Desk", "Streamed", "Whole", "chat", "one_by_one"]
@@ -43,15 +43,15 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
         # The caller's word for a model is its own text: it is not repeated in the log or the ledger.
         raise NotFound(f"no such model; registered: {', '.join(desk.shelf.models())}. Add one: selat engine add")
     if len(ask.body) > THREADED_BYTES or desk.guard.detectors:
-        scans = await asyncio.to_thread(scan_texts, desk.guard, ask.document)
+        scans = await asyncio.to_thread(scan_ask, desk.guard, ask.document)
     else:
-        scans = scan_texts(desk.guard, ask.document)
+        scans = scan_ask(desk.guard, ask.document)
     scan = merge(scans.values())
     timing.scanned = time.monotonic()
-    options = decide_all(desk.decider, ask, scan, engines, desk.passported)
-    way = route(desk.router, ask, options, scans)
+    lane = lane_of(desk, ask, scan, engines)
+    way = route(desk.router, ask, lane.options, scans)
     if not way:
-        denied = options.denied[0]
+        denied = lane.options.denied[0]
         receipt = await _refused(desk, ask, scan, denied)
         raise Forbidden(denied.decision.reason, rules=denied.decision.rules, receipt=receipt)
     try:
@@ -61,10 +61,11 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
         decision = Deny((full.limit,), str(full), way[0].decision.basis)
         full.receipt = await _refused(desk, ask, scan, Option(way[0].engine, decision))
         raise
-    opening = _opening(desk, ask, scan, way[0])
+    told = lane.told(desk, ask, scan, way[0])
+    opening = _opening(desk, ask, told)
     timing.decided = time.monotonic()
     try:
-        ticket = _book(desk, ask, opening)
+        ticket = _book(desk, ask, opening, told)
     except LedgerUnavailable:
         settle(None)
         raise
@@ -89,8 +90,12 @@ def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[st
     Empty only when policy denies every one: while all that it allows are resting after failures, the first
     is tried all the same, since a failure then is the engine's to name.
     """
+    permitted, masked, _ = options
+    if len(permitted) == 1 and not masked:
+        router.takes(permitted[0].engine)  # whatever it says, there is no other
+        return permitted
     way: list[Option[Engine]] = []
-    for group in (options.permitted, options.masked):
+    for group in (permitted, masked):
         if not group:
             continue
         if len(group) == 1:
@@ -99,44 +104,31 @@ def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[st
         _, ordered = router.order([option.engine for option in group], affinity_key(ask.caller.tenant, scans))
         by_name = {option.engine.name: option for option in group}
         way += [by_name[engine.name] for engine in ordered]
-    return way or [*options.permitted, *options.masked][:1]
+    return way or [*permitted, *masked][:1]
 
 
 async def _refused(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> str:
     """Book a denial durably; its id."""
-    opening = _opening(desk, ask, scan, option)
+    told = told_of(desk, ask, scan, option)
+    opening = _opening(desk, ask, told)
     ask.timing.decided = time.monotonic()
-    await _book(desk, ask, opening)
+    await _book(desk, ask, opening, told)
     ask.timing.booked = ask.timing.ended = time.monotonic()
     desk.timed(ask.timing, opening, None)
     return opening.id
 
 
-def _book(desk: Desk, ask: Ask, opening: Opening) -> Ticket:
+def _book(desk: Desk, ask: Ask, opening: Opening, told: Told) -> Ticket:
     """Append an opening or a refusal to the journal and count it; the ticket tells when it is durable."""
-    ticket = desk.journal.append(opening.leaf(), _secrets(ask, opening))
+    ticket = desk.journal.append(told.form.leaf(opening), _secrets(ask, opening))
     desk.count(opening)
     return ticket
 
 
-def _opening(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Opening:
-    return Opening(
-        id=desk.fresh_id(),
-        time=desk.now(),
-        tenant=ask.caller.tenant,
-        caller=ask.caller.key,
-        purpose=ask.purpose if ask.purpose in ask.caller.purposes else UNREGISTERED,
-        api=ask.api.name,
-        model=ask.model,
-        engine=option.engine.name,
-        site=option.engine.site,
-        label=ask.label.with_personal(scan.personal),
-        scan=scan,
-        decision=option.decision,
-        prompt=Commitment.to(ask.body, desk.entropy(32)),
-        packs=desk.packs.get(ask.caller.profile, ""),
-        language=language_of(ask.document),
-    )
+def _opening(desk: Desk, ask: Ask, told: Told) -> Opening:
+    salt = desk.entropy(SALT_BYTES)
+    prompt = Commitment(commitment(salt, ask.body), len(ask.body), salt)
+    return Opening(desk.fresh_id(), desk.now(), *told.about, prompt, told.packs, language_of(ask.document))
 
 
 def _secrets(ask: Ask, opening: Opening) -> dict[str, bytes]:

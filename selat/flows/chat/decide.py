@@ -12,7 +12,7 @@ from selat.core.errors import GuardFailed
 from selat.core.finding import CLEAN, MEDIA_FLAG, Scan
 from selat.guard import Guard
 from selat.policy import AuthorizationRequest, Decider
-from selat.wire import Ask, texts
+from selat.wire import Ask, plain_texts, texts
 
 log = logging.getLogger("selat.chat")
 
@@ -46,28 +46,37 @@ class Options(NamedTuple, Generic[E]):
     denied: list[Option[E]]
 
 
-def scan_texts(guard: Guard, document: object) -> dict[str, Scan]:
-    """The scan of each distinct text; a scanner that fails gives `ok=False`, which policy denies.
-
-    Media go unscanned, which the scan of the text "" then says.
-    """
-    scans: dict[str, Scan] = {}
+def scan_ask(guard: Guard, document: dict[str, object]) -> dict[str, Scan]:
+    """The scan of each distinct text of an ask. Media go unscanned, which the scan of the text "" then says."""
+    said = plain_texts(document)
+    if said is not None:
+        return scan_texts(guard, said)
     media: list[str] = []
-    for text in texts(document, media):
+    scans = scan_texts(guard, texts(document, media))
+    if media:
+        scans[""] = MEDIA
+    return scans
+
+
+def scan_texts(guard: Guard, found: list[str]) -> dict[str, Scan]:
+    """The scan of each distinct text; a scanner that fails gives `ok=False`, which policy denies."""
+    scans: dict[str, Scan] = {}
+    for text in found:
         if text not in scans:
             try:
                 scans[text] = guard.scan(text)
             except GuardFailed as error:
                 log.error("scan failed: %s", error)
                 scans[text] = Scan(ok=False)
-    if media:
-        scans[""] = MEDIA
     return scans
 
 
 def merge(scans: Iterable[Scan]) -> Scan:
     """All findings and flags of several texts; positions are each within its own text."""
-    told = [scan for scan in scans if scan is not CLEAN and (scan.findings or scan.flags or not scan.ok)]
+    told: list[Scan] = []
+    for scan in scans:
+        if scan is not CLEAN and (scan.findings or scan.flags or not scan.ok):
+            told.append(scan)  # noqa: PERF401 - a comprehension is a call of its own
     if not told:
         return CLEAN
     if len(told) == 1:

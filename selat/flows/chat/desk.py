@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from selat.core.entry import Closing, Opening
 from selat.core.timing import Timing
@@ -15,11 +15,14 @@ from selat.ledger import Journal
 from selat.policy import Decider
 from selat.wire import Ask
 
+if TYPE_CHECKING:
+    from selat.flows.chat.lane import Lane
+
 
 class Shelf(Protocol):
     """The engines that run a model, best first; and the names of all models."""
 
-    def lookup(self, model: str) -> Sequence[Engine]: ...
+    def lookup(self, model: str) -> tuple[Engine, ...]: ...
     def models(self) -> tuple[str, ...]: ...
 
 
@@ -34,7 +37,7 @@ class Desk:
     the ask's purpose. `hedge_after_s`, where it is not 0, is how long an engine may take to begin before another
     is asked too. `reserve` sets aside what an Ask may spend at an engine, or raises TooMany. `packs` is, by
     profile, the digest of the rule packs in force. `mask_answers` are the kinds of personal data that an answer
-    must not bring to a caller who did not send them.
+    must not bring to a caller who did not send them. `lanes` are what earlier asks met.
     """
 
     guard: Guard
@@ -54,3 +57,4 @@ class Desk:
     hedge_after_s: float = 0.0
     packs: Mapping[str, str] = field(default_factory=dict)
     mask_answers: frozenset[str] = frozenset()
+    lanes: dict[tuple[str, str, str, str], Lane] = field(default_factory=dict)

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import msgspec
 
 from selat.core.decision import Redact
-from selat.core.entry import Closing, Committer, Opening, Rerouting, Usage
+from selat.core.entry import SALT_BYTES, Closing, Committer, Opening, Rerouting, Usage
 from selat.core.errors import EngineError, EngineGarbage, EngineTimeout, GuardFailed, LedgerUnavailable
 from selat.core.finding import CLEAN, Scan
 from selat.core.label import Label
-from selat.engines import Answer, Call, Engine, Sink, pour
+from selat.engines import Answer, Call, Engine, Sink, at_hand, pour
 from selat.flows.chat.decide import Option, merge, scan_texts
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.hedge import Hedge, race
@@ -27,6 +27,7 @@ from selat.wire.events import Restoring
 
 log = logging.getLogger("selat.chat")
 
+NO_USAGE = Usage()
 MAX_ANSWER_BYTES = 64 * 2**20
 MAX_KEPT_BYTES = 8 * 2**20
 _JSON = "application/json"
@@ -70,21 +71,23 @@ class Kept(Committer):
 class Sent:
     """One request on its way: what was booked of it, what masks it, and the one place that books its end."""
 
+    # On the class, since it is so until an answer has come.
+    mask: Mask | None = None
+    engine: str = ""
+    answer: Answer | None = None
+    scan: Scan = CLEAN
+    usage: Usage = NO_USAGE
+    closed: bool = False
+    _first_ms: int | None = None
+
     def __init__(self, desk: Desk, ask: Ask, opening: Opening, settle: Settle) -> None:
         self.desk = desk
         self.settle = settle
         self.ask = ask
         self.opening = opening
-        self.mask: Mask | None = None
         self.scans: dict[str, Scan] = {}
-        self.engine = ""
-        self.answer: Answer | None = None
-        self.written = (Kept if ask.caller.keeps_content else Committer)(desk.entropy(32))
-        self.scan = CLEAN
-        self.usage = Usage()
+        self.written = (Kept if ask.caller.keeps_content else Committer)(desk.entropy(SALT_BYTES))
         self._started = time.monotonic()
-        self._first_ms: int | None = None
-        self.closed = False
 
     def outgoing(self, scans: dict[str, Scan], engine: Engine, mask: Mask | None) -> bytes:
         """What was scanned, masked where that was decided, under the engine's name for the model.
@@ -218,6 +221,10 @@ class Sent:
     async def read(self) -> bytes:
         """The engine's whole answer. Raises: EngineGarbage, when it is longer than MAX_ANSWER_BYTES."""
         assert self.answer is not None
+        body = at_hand(self.answer)
+        if body is not None:
+            self.arrived()
+            return body
         pieces: list[bytes] = []
         size_bytes = 0
         async for piece in self.answer.chunks():
@@ -280,10 +287,11 @@ class Sent:
         if self.closed:
             return
         self.closed = True
+        desk, opening, answer = self.desk, self.opening, self.answer
         closing = Closing(
-            id=self.opening.id,
-            time=self.desk.now(),
-            tenant=self.opening.tenant,
+            id=opening.id,
+            time=desk.now(),
+            tenant=opening.tenant,
             outcome=outcome,
             status=status,
             label=self.label(),
@@ -297,21 +305,20 @@ class Sent:
             secrets = {"answer": closing.answer.salt}
             if isinstance(self.written, Kept):
                 secrets |= self.written.text()
-            self.desk.journal.append(closing.leaf(), secrets)
+            desk.journal.append(closing.leaf(), secrets)
         except LedgerUnavailable as error:
             # The opening is durable, so the missing closing shows as an orphan: never a gap.
             log.error("closing of %s not booked: %s", closing.id, error)
-        self.settle(None if self.answer is None else self.usage)
-        self.desk.count(closing)
+        self.settle(None if answer is None else self.usage)
+        desk.count(closing)
         timing = self.ask.timing
         timing.ended, timing.engine, timing.outcome = time.monotonic(), self.engine, outcome
-        self.desk.timed(timing, self.opening, closing)
+        desk.timed(timing, opening, closing)
         if self.engine:
-            self.desk.router.end(
-                self.engine, {"complete": not overloaded(status), "cancelled": None}.get(outcome, False)
-            )
-        if self.answer is not None and outcome != "complete":
-            _background(self.answer.close())
+            ok = None if outcome == "cancelled" else outcome == "complete" and not overloaded(status)
+            desk.router.end(self.engine, ok)
+        if answer is not None and outcome != "complete":
+            _background(answer.close())
 
     def _finish(self, status: int, body: bytes) -> Whole:
         assert self.answer is not None
@@ -338,6 +345,7 @@ class Streamed:
         self._scanners: dict[str, StreamScanner] = {}
         self._events = Events(sent.engine, self._watch, sent.restoring())
         self._arrived = 0.0
+        self._gap, self._shaper = sent.desk.gap, sent.ask.shaper
         self.answer = sent.answer
         self.opening = sent.opening
         self.label = sent.label()
@@ -365,13 +373,13 @@ class Streamed:
         """What the caller gets for a piece from the engine. Raises: EngineGarbage."""
         now = time.monotonic()
         if self._arrived:
-            self._sent.desk.gap(now - self._arrived)
+            self._gap(now - self._arrived)
         else:
             self._sent.arrived()
         self._arrived = now
         out = self._events.feed(chunk)
-        if self._sent.ask.shaper is not None:
-            out = self._sent.ask.shaper.feed(out)
+        if self._shaper is not None:
+            out = self._shaper.feed(out)
         if out:
             self._sent.written.update(out)
         return out
@@ -379,8 +387,8 @@ class Streamed:
     def finish(self) -> bytes:
         """What the caller gets once the engine has ended. Raises: EngineGarbage."""
         out = self._events.close()
-        if self._sent.ask.shaper is not None:
-            out = self._sent.ask.shaper.feed(out) + self._sent.ask.shaper.close()
+        if self._shaper is not None:
+            out = self._shaper.feed(out) + self._shaper.close()
         if out:
             self._sent.written.update(out)
         return out

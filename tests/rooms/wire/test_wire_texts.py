@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from selat.core.caller import Caller
 from selat.core.errors import BadRequest
 from selat.core.label import LOWEST
-from selat.wire import APIS, decode, read_ask, rewrite, texts
+from selat.wire import APIS, decode, plain_texts, read_answer, read_ask, rewrite, texts
 
 KEYS = st.sampled_from(["model", "role", "type", "content", "arguments", "images"]) | st.text(max_size=12)
 JSON = st.recursive(
@@ -37,6 +37,44 @@ def test_rewrite_sees_the_very_texts_that_texts_yields(document: object) -> None
 
     assert rewrite(document, note) == document
     assert sorted(seen) == sorted(texts(document))
+
+
+SAID = st.text() | st.sampled_from(["data:image/png;base64,QUJD", "900101-14-5678"])
+ASKED = st.fixed_dictionaries(
+    {
+        "messages": st.lists(
+            st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": SAID})
+        )
+    },
+    optional={"model": st.just("m"), "seed": st.integers(), "temperature": st.floats(0, 2), "user": st.text()},
+)
+CHOSEN = st.fixed_dictionaries(
+    {"message": st.fixed_dictionaries({"content": SAID | st.none()}, optional={"refusal": st.none() | st.text()})},
+    optional={"index": st.integers(0), "finish_reason": st.sampled_from(["stop", "tool_calls", "123456789012"])},
+)
+
+
+@given(ASKED)
+def test_a_plain_ask_has_the_texts_that_a_walk_finds(document: dict[str, object]) -> None:
+    media: list[str] = []
+    found, plain = texts(document, media), plain_texts(document)
+    if plain is not None:
+        assert plain == found
+        assert not media
+
+
+def test_most_asks_and_answers_are_plain() -> None:
+    message = {"role": "user", "content": "hai"}
+    assert plain_texts({"model": "m", "messages": [message], "stream": True, "max_tokens": 9}) == ["hai"]
+    assert plain_texts({"model": "m", "messages": [{**message, "name": "Ali bin Abu"}]}) is None
+    assert plain_texts({"model": "m", "messages": [message], "max_tokens": 60123456789}) is None
+
+
+@given(st.lists(CHOSEN, max_size=3))
+def test_a_plain_answer_has_the_texts_that_a_walk_finds(choices: list[dict[str, object]]) -> None:
+    read = read_answer(json.dumps({"id": "x", "choices": choices}).encode(), "e")
+    known = {"stop"}  # the protocol's own words need no look
+    assert [text for text in read.texts if text not in known] == [t for t in texts(choices) if t not in known]
 
 
 @given(JSON)
