@@ -64,19 +64,19 @@ class Commitment(NamedTuple):
 class Committer:
     """A Commitment to bytes that arrive piece by piece, as a stream's do; small pieces are digested together."""
 
-    __slots__ = ("_digested_bytes", "_mac", "_room", "_salt", "_undigested")
+    __slots__ = ("_digested_bytes", "_due", "_mac", "_salt", "_undigested")
 
     def __init__(self, salt: bytes) -> None:
         self._salt = salt
         self._mac: hmac.HMAC | None = None
         self._undigested: list[bytes] = []
         self._digested_bytes = 0
-        self._room = DIGESTED_BYTES
+        self._due = DIGESTED_BYTES
 
     def update(self, data: bytes) -> None:
         self._undigested.append(data)
-        self._room -= len(data)
-        if self._room < 0:
+        self._due -= len(data)
+        if self._due < 0:
             self._digest()
 
     def commitment(self) -> Commitment:
@@ -95,7 +95,7 @@ class Committer:
         self._mac.update(data)
         self._undigested.clear()
         self._digested_bytes += len(data)
-        self._room = DIGESTED_BYTES
+        self._due = DIGESTED_BYTES
 
 
 class Usage(NamedTuple):

@@ -7,10 +7,9 @@ import json
 import math
 import os
 import time
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
 from pathlib import Path
 
 from selat.core.entry import Closing, Opening
@@ -51,6 +50,7 @@ BUCKETS_S = (
 STALE_S = 10.0
 FOLD_AT = 512
 """Small, so that adding up never holds the loop for longer than about a millisecond."""
+GAPS_FOLD_AT = 4096
 
 _FAMILY = "selat_phase_seconds"
 _LASTING = ("_total", "_bucket", "_sum", "_count")
@@ -67,8 +67,7 @@ class Metrics:
         self._samples = {name: value for name, value in (earlier or {}).items() if _lasts(name)}
         self._entries: list[Opening | Closing] = []
         self._timings: list[Timing] = []
-        self._gaps = [0] * (len(BUCKETS_S) + 1)
-        self._gaps_s = 0.0
+        self._gaps: list[float] = []
         self._open = 0
         self.last_id = ""
 
@@ -83,9 +82,10 @@ class Metrics:
         self._timings.append(timing)
 
     def gap(self, seconds: float) -> None:
-        """Count the time between two pieces of a stream, at once: there may be very many."""
-        self._gaps[bisect_left(BUCKETS_S, seconds)] += 1
-        self._gaps_s += seconds
+        """Remember the time between two pieces of a stream."""
+        self._gaps.append(seconds)
+        if len(self._gaps) >= GAPS_FOLD_AT:
+            self._fold_gaps()
 
     def add(self, sample: str, value: float = 1) -> None:
         self._samples[sample] = self._samples.get(sample, 0) + value
@@ -152,9 +152,11 @@ class Metrics:
             self.add(f'selat_engine_calls_total{{engine="{engine}",outcome="left"}}', number)
         for (engine, outcome), number in Counter((t.engine, t.outcome) for t in timings if t.engine).items():
             self.add(f'selat_engine_calls_total{{engine="{engine}",outcome="{outcome}"}}', number)
-        gaps, self._gaps = self._gaps, [0] * len(self._gaps)
-        gaps_s, self._gaps_s = self._gaps_s, 0.0
-        self._add_histogram("between_tokens", list(accumulate(gaps)), gaps_s)
+        self._fold_gaps()
+
+    def _fold_gaps(self) -> None:
+        gaps, self._gaps = self._gaps, []
+        self._observe("between_tokens", gaps)
 
     def _observe(self, phase: str, seconds: list[float]) -> None:
         seconds.sort()

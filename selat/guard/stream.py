@@ -15,7 +15,7 @@ class StreamScanner:
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
         self._pieces: list[str] = []
-        self._pending = 0
+        self._room = SEGMENT + MARGIN  # characters that may still come before a segment is full
         self._buffer = ""
         self._base = self._start = 0  # offsets of the buffer's first character and of the segment's
         self._findings: list[Finding] = []
@@ -24,10 +24,10 @@ class StreamScanner:
 
     def feed(self, chunk: str) -> None:
         self._pieces.append(chunk)
-        self._pending += len(chunk)
+        self._room -= len(chunk)
         if self._whole is not None:
             self._whole.append(chunk)
-        if len(self._buffer) + self._pending - (self._start - self._base) > SEGMENT + MARGIN:
+        if self._room < 0:
             self._advance()
 
     def close(self) -> Scan:
@@ -42,13 +42,14 @@ class StreamScanner:
 
     def _advance(self) -> None:
         self._buffer += "".join(self._pieces)
-        self._pieces, self._pending = [], 0
+        self._pieces = []
         while len(self._buffer) - (self._start - self._base) > SEGMENT + MARGIN:
             end = cut(self._buffer, self._start - self._base)
             self._part(end, final=False)
             drop = max(0, end - MARGIN)
             self._start = self._base + end
             self._buffer, self._base = self._buffer[drop:], self._base + drop
+        self._room = SEGMENT + MARGIN - len(self._buffer) + self._start - self._base
 
     def _part(self, end: int, *, final: bool) -> None:
         part = self._guard.segment(self._buffer, self._start - self._base, end, final=final)
