@@ -10,9 +10,11 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 from selat.core.entry import Closing, Opening
+from selat.core.finding import CLEAN
 from selat.core.timing import Timing
 
 HELP = {
@@ -52,6 +54,7 @@ FOLD_AT = 512
 """Small, so that adding up never holds the loop for longer than about a millisecond."""
 GAPS_FOLD_AT = 4096
 
+_DECIDED, _OUTCOME, _TENANT = attrgetter("api", "decision.effect"), attrgetter("outcome"), attrgetter("tenant")
 _FAMILY = "selat_phase_seconds"
 _LASTING = ("_total", "_bucket", "_sum", "_count")
 
@@ -106,34 +109,39 @@ class Metrics:
         entries, self._entries = self._entries, []
         closings = [entry for entry in entries if isinstance(entry, Closing)]
         openings = [entry for entry in entries if isinstance(entry, Opening)]
-        for (api, effect), number in Counter((one.api, one.decision.effect) for one in openings).items():
+        decided = Counter(map(_DECIDED, openings))
+        for (api, effect), number in decided.items():
             self.add(f'selat_requests_total{{api="{api}",effect="{effect}"}}', number)
-        for outcome, number in Counter(one.outcome for one in closings).items():
+        for outcome, number in Counter(map(_OUTCOME, closings)).items():
             self.add(f'selat_answers_total{{outcome="{outcome}"}}', number)
-        self._open += sum(one.kind == "opened" for one in openings) - len(closings)
+        refused = sum(number for (_, effect), number in decided.items() if effect == "deny")
+        self._open += len(openings) - refused - len(closings)
         self._tokens(closings)
         self._findings(openings, "in")
         self._findings(closings, "out")
-        for tenant, number in Counter(one.tenant for one in openings).items():
+        for tenant, number in Counter(map(_TENANT, openings)).items():
             self.add(f'selat_tenant_requests_total{{tenant="{tenant}"}}', number)
         if openings:
             self.last_id = openings[-1].id
         self._fold_timings()
 
     def _tokens(self, closings: Sequence[Closing]) -> None:
-        taken = sum(one.usage.prompt for one in closings)
-        given = sum(one.usage.completion for one in closings)
+        taken = given = 0
+        spent: Counter[str] = Counter()
+        for one in closings:
+            prompt, completion, _ = one.usage
+            taken += prompt
+            given += completion
+            spent[one.tenant] += prompt + completion
         if closings:
             self.add('selat_tokens_total{direction="in"}', taken)
             self.add('selat_tokens_total{direction="out"}', given)
-        spent: Counter[str] = Counter()
-        for one in closings:
-            spent[one.tenant] += one.usage.prompt + one.usage.completion
         for tenant, number in spent.items():
             self.add(f'selat_tenant_tokens_total{{tenant="{tenant}"}}', number)
 
     def _findings(self, entries: Sequence[Opening | Closing], direction: str) -> None:
-        found = Counter(finding.kind for entry in entries for finding in entry.scan.findings)
+        told = [entry for entry in entries if entry.scan is not CLEAN]
+        found = Counter(finding.kind for entry in told for finding in entry.scan.findings)
         for kind, number in found.items():
             self.add(f'selat_findings_total{{kind="{kind}",direction="{direction}"}}', number)
 
