@@ -36,7 +36,11 @@ def commitment(salt: bytes, data: bytes) -> str:
     inner = _sha256(salt.translate(_INNER) + _INNER_REST)
     inner.update(data)
     whole = _sha256(salt.translate(_OUTER) + _OUTER_REST + inner.digest()).digest()
-    return b2a_base64(whole, newline=False).translate(_URL, b"=").decode("ascii")
+    return _text(whole)
+
+
+def _text(digest: bytes) -> str:
+    return b2a_base64(digest, newline=False).translate(_URL, b"=").decode("ascii")
 
 
 class Commitment(NamedTuple):
@@ -85,8 +89,7 @@ class Committer:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             return Commitment(commitment(self._salt, data), len(data), self._salt)
         self._digest()
-        whole = b2a_base64(self._mac.digest(), newline=False).translate(_URL, b"=").decode("ascii")
-        return Commitment(whole, self._digested_bytes, self._salt)
+        return Commitment(_text(self._mac.digest()), self._digested_bytes, self._salt)
 
     def _digest(self) -> None:
         if self._mac is None:

@@ -21,6 +21,7 @@ from selat.wire import CHAT, Ask, read_answer
 
 MODEL = "docs"
 EXTRACTIVE = "extractive"
+_OURS = (MODEL, EXTRACTIVE)
 NO_HELPERS = Helpers()
 _EVENTS = "text/event-stream; charset=utf-8"
 _PASSED_ON = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "user")
@@ -32,7 +33,7 @@ def answering(
     """Every ask's way in: one of a documents model is grounded and put to `model`, any other goes on as it is."""
 
     def lead(ask: Ask) -> Awaitable[Whole | Streamed]:
-        collection = collection_of(ask)
+        collection = collection_of(ask) if ask.model.startswith(_OURS) else None
         if collection is None:
             return chat(desk, ask)
         return answer_documents(desk, library, ask._replace(model=model), collection, helpers)

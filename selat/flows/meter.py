@@ -70,9 +70,9 @@ def metering(quota: Quota, prices: Mapping[str, Price]) -> Callable[[Ask, str], 
 
     def reserve(ask: Ask, engine: str) -> Settle:
         caller = ask.caller
-        spender = Spender(caller.tenant, caller.key, ask.purpose)
-        if not quota.binds(spender):
+        if not quota.binds(caller.tenant):
             return free
+        spender = Spender(caller.tenant, caller.key, ask.purpose)
         price = prices.get(engine, FREE)
         prompt, completion = len(ask.body) // CHARACTERS_PER_TOKEN, _answer_tokens(ask)
         amounts = _amounts(prompt, completion, price)
