@@ -1,10 +1,10 @@
-"""CPU per request of Selat with every check on, beside plain nginx, in one run.
+"""CPU per request of Selat with every check on, beside plain nginx and a bare forwarder in Python, in one run.
 
     python bench/gateway.py [--seconds 4] [--rounds 3]
 
 Needs Debian's `nginx-light` and `wrk`. One nginx is the upstream (a fixed completion), another the plain proxy.
-Both gateways get the same load on the same core, in turns. CPU is user and system time of the whole process tree,
-from /proc, so other work on the machine distorts it less than latency, which is only for comparing rows.
+All get the same load on the same core, in turns; `floor` is `bench/floor.py`. CPU is user and system time of the
+whole process tree, from /proc, so other work distorts it less than latency, which is only for comparing rows.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def main() -> None:
             raise SystemExit(f"{tool} is not installed: apt-get install nginx-light wrk util-linux")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        upstream, proxy = free_port(), free_port()
+        upstream, proxy, bare = free_port(), free_port(), free_port()
         commands = {}
         for role, server in (
             ("up", UPSTREAM.format(port=upstream, reply=json.dumps(REPLY))),
@@ -172,21 +172,25 @@ def main() -> None:
             'site = { jurisdiction = "MY" }\nmax_connections = 256\n'
         )
         selat_command = [sys.executable, "-m", "selat", "up", "--home", str(home), "--port", "0", "--json"]
+        floor_command = [sys.executable, str(Path(__file__).with_name("floor.py")), str(bare), str(upstream)]
         with (
             running(commands["up"], 1),
             running(commands["proxy"], 0) as nginx,
+            running(floor_command, 0) as floor,
             running(selat_command, 0, stdout=subprocess.PIPE) as selat,
         ):
             assert selat.stdout is not None
             said = json.loads(selat.stdout.readline())
             until_open(proxy)
+            until_open(bare)
             port = int(said["address"].rpartition(":")[2])
-            report(folder, chosen, {"nginx": (nginx.pid, proxy), "selat": (selat.pid, port)}, said["key"])
+            gateways = {"nginx": (nginx.pid, proxy), "floor": (floor.pid, bare), "selat": (selat.pid, port)}
+            report(folder, chosen, gateways, said["key"])
 
 
 def report(folder: Path, chosen: argparse.Namespace, gateways: dict[str, tuple[int, int]], key: str) -> None:
-    print("| prompt | at once | nginx µs | selat µs | ratio | nginx p50 ms | selat p50 ms |")
-    print("|---|---|---|---|---|---|---|")
+    print("| prompt | at once | nginx µs | floor µs | selat µs | selat / nginx | nginx p50 ms | selat p50 ms |")
+    print("|---|---|---|---|---|---|---|---|")
     for title, text, connections in (
         ("200 B", WORDS * 2, 64),
         ("200 B", WORDS * 2, 1),
@@ -202,8 +206,8 @@ def report(folder: Path, chosen: argparse.Namespace, gateways: dict[str, tuple[i
         wait = {name: median(one[1] for one in rounds) for name, rounds in found.items()}
         ratio = cost["selat"] / cost["nginx"] if cost["nginx"] else float("nan")
         print(
-            f"| {title} | {connections} | {cost['nginx']:.0f} | {cost['selat']:.0f} | {ratio:.1f} "
-            f"| {wait['nginx']:.2f} | {wait['selat']:.2f} |",
+            f"| {title} | {connections} | {cost['nginx']:.0f} | {cost['floor']:.0f} | {cost['selat']:.0f} "
+            f"| {ratio:.1f} | {wait['nginx']:.2f} | {wait['selat']:.2f} |",
             flush=True,
         )
 
