@@ -61,17 +61,10 @@ class Events:
         return Usage(0, (self._characters + 3) // 4, "estimate") if self._characters else Usage()
 
     def feed(self, chunk: bytes) -> bytes:
-        if self._restoring is None and not self._pending and _is_one_event(chunk):
-            # How engines send, one by one: nothing to cut, nothing to put together.
-            data = chunk[6:-2]
-            try:
-                text = decode_plain_chunk(data).choices[0].delta.content
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                self._read(data)
-                return chunk
-            if text:
-                self._characters += len(text)
-                self._watch(_FIRST_CONTENT, text)
+        if self._restoring is None and not self._pending and chunk.endswith(b"\n\n") and b"\r" not in chunk:
+            # How engines send: whole events, with nothing to put together and nothing to put back.
+            for event in chunk[:-2].split(b"\n\n"):
+                self._see(event)
             return chunk
         data = self._pending + chunk if self._pending else chunk
         if b"\r" in data:
@@ -95,6 +88,22 @@ class Events:
         if self._restoring is None:
             return b""
         return out if self.done else out + b"".join(self._held_back())
+
+    def _see(self, event: bytes) -> None:
+        """Give the texts of an event to the guard: those of a plain one in a quarter of the time."""
+        if not event.startswith(b"data: {") or b"\n" in event:
+            if event:
+                self._event(event)
+            return
+        data = event[6:]
+        try:
+            text = decode_plain_chunk(data).choices[0].delta.content
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            self._read(data)
+            return
+        if text:
+            self._characters += len(text)
+            self._watch(_FIRST_CONTENT, text)
 
     def _event(self, event: bytes) -> bytes:
         data = b"\n".join(line[5:].lstrip(b" ") for line in event.split(b"\n") if line.startswith(b"data:"))
@@ -162,13 +171,6 @@ class Events:
             else:
                 choice["delta"] = {field: text}
             yield b"data: " + msgspec.json.encode({**self._last, "choices": [choice]}) + b"\n\n"
-
-
-def _is_one_event(chunk: bytes) -> bool:
-    """Whether it is exactly one event of one line of data, as `data: {…}` and an empty line."""
-    return (
-        chunk.startswith(b"data: ") and chunk.endswith(b"\n\n") and chunk.count(b"\n") == 2 and b"\r" not in chunk
-    )
 
 
 def _texts(choice: Choice) -> Iterator[tuple[str, str]]:
