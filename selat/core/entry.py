@@ -85,8 +85,7 @@ class Committer:
 
     def commitment(self) -> Commitment:
         if self._mac is None:
-            pieces = self._undigested
-            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            data = b"".join(self._undigested)
             return Commitment(commitment(self._salt, data), len(data), self._salt)
         self._digest()
         return Commitment(_text(self._mac.digest()), self._digested_bytes, self._salt)

@@ -132,9 +132,7 @@ class HttpAnswer:
         connection = self._connection
         if connection is not None and connection.paused:
             connection.resume()
-        if len(parts) == 1:
-            return parts.pop()
-        whole = b"".join(parts)
+        whole = b"".join(parts)  # which copies nothing where there is one
         parts.clear()
         return whole
 

@@ -97,7 +97,7 @@ class Request:
     async def body(self, limit_bytes: int, timeout_s: float) -> bytes:
         """The whole body. Raises: TooLarge (before reading, where the length is declared), BodyTimeout, HungUp."""
         if self.complete and self._size_bytes <= limit_bytes:
-            return self._joined()
+            return b"".join(self._pieces)
         self._expect(limit_bytes, "body_limit_bytes")
         if not self.complete:
             self._unread_bytes = -limit_bytes  # that much may come before it is held back
@@ -115,10 +115,7 @@ class Request:
                 ) from None
         if self._size_bytes > limit_bytes:
             raise _too_large(limit_bytes, "body_limit_bytes")
-        return self._joined()
-
-    def _joined(self) -> bytes:
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        return b"".join(self._pieces)
 
     def pieces(self, limit_bytes: int, timeout_s: float) -> Pieces:
         """The body as it comes, none of it kept. Raises: TooLarge, now or later; BodyTimeout, HungUp, later."""
