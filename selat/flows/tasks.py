@@ -90,8 +90,9 @@ class Teller(Generic[T]):
         self.done_bytes = 0
         self._tasks = tasks
         self._lock = threading.Lock()
-        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
-        self._told = 0.0
+        # The first bytes alone, of a small file, would promise years.
+        self._told = time.monotonic()
+        self._seen: deque[tuple[float, int]] = deque([(self._told, 0)])
 
     def told(self, size_bytes: int) -> None:
         """Raises: Stopped, once somebody asked for it."""

@@ -19,7 +19,7 @@ from selat.models import Model
 from selat.models.checks import ADMIT, VERIFY, Check
 from selat.models.fetch import Stopped
 from selat.models.record import QUARANTINED, READY
-from selat.models.tasks import DONE, FAILED, STOPPED, Task, Tasks
+from selat.models.tasks import DONE, FAILED, STOPPED, Progress, Task, Tasks
 
 BY = "per_" + "0" * 20
 WEIGHTS = safetensors(3_000_000)
@@ -134,6 +134,20 @@ def test_what_is_asked_to_stop_ends_in_the_middle_of_a_file(
     monkeypatch.setattr(Teller, "told", stop)
     assert ended(here, begun(here, VERIFY)).state == STOPPED
     assert sum(told) < model.size_bytes
+
+
+def test_no_rate_is_told_from_the_first_bytes_alone(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks: Tasks[Check] = platform.checking.runner.tasks
+    check = Check(id="e" * 32, by=BY, began="", model="a/m", revision="r", does=VERIFY)
+    tasks.save(check)
+    clock = 100.0
+    monkeypatch.setattr("selat.flows.tasks.time.monotonic", lambda: clock)
+    teller = Teller(tasks, check)
+    teller.told(2)
+    assert tasks.progress(check.id) == Progress()
+    clock = 101.0
+    teller.told(998)
+    assert tasks.progress(check.id) == Progress(1000, 1000.0)
 
 
 def test_a_model_is_read_by_one_check_at_a_time_and_the_unknown_by_none(
