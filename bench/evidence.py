@@ -121,7 +121,7 @@ def main(corpus: Path) -> None:
     print({name: round(float(value), 2) for name, value in zip(Signs._fields, raw, strict=True)})
     print("bias", round(float(weights[-1] - (raw * mean).sum()), 2))
     chances = 1 / (1 + np.exp(-told))
-    for threshold in (0.2, 0.225, 0.25, 0.275, 0.3):
+    for threshold in (0.15, 0.175, 0.2, 0.225, 0.25, 0.3):
         below = {kind: (chances[kinds == kind] < threshold).mean() for kind in WORTH}
         print(threshold, "abstained:", ", ".join(f"{kind} {share:.2f}" for kind, share in below.items()))
 

@@ -29,6 +29,7 @@ _YEAR_WORDS = ("tahun", "year")
 LEFTOVER = 0.35  # weight of a Chinese pair or Tamil word that no glossary entry explains
 _PIECE = re.compile(rf"[a-z]{{0,3}}[0-9]+(?:[.,][0-9]+)+|[a-z0-9]+|[{HAN}]+|[{TAMIL}]+|[^\W_]+")
 _YEAR = re.compile(r"(?:19|20)[0-9][0-9]")
+_VOWELS = frozenset("aeiou")
 _TWICE = re.compile(r"^([a-z]{3,})2$")
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 
@@ -109,13 +110,14 @@ def understand(text: str, glossary: Glossary, vocabulary: Vocabulary | None = No
 
 
 def _once(concepts: list[Concept]) -> Iterator[Concept]:
-    """Concepts without those that an earlier one has among its wordings: `epf kwsp` asks for one thing."""
-    known: set[Stems] = set()
+    """Each concept once, and none that the one before it has among its wordings: `epf kwsp` asks for one thing."""
+    seen: set[Stems] = set()
+    before: frozenset[Stems] = frozenset()
     for concept in concepts:
-        if concept.asked not in known:
+        if concept.asked not in seen and concept.asked not in before:
             yield concept
-        known.add(concept.asked)
-        known.update(way for way, worth in concept.clause.alternatives if worth >= SAME_LANGUAGE)
+        seen.add(concept.asked)
+        before = frozenset(way for way, worth in concept.clause.alternatives if worth >= SAME_LANGUAGE)
 
 
 def is_year(asked: Stems) -> bool:
@@ -177,10 +179,22 @@ def _concept(
     for kind in terms.kinds_of_place(asked):
         ways.setdefault(kind, PLACE)
     if vocabulary and len(asked) == 1 and not equals and not vocabulary.frequency(asked[0]):
-        for near in vocabulary.near(asked[0]):
+        for near in [*_with_schwa(asked[0], vocabulary), *vocabulary.near(asked[0])]:
             ways.setdefault((near,), CORRECTED)
+            for phrase, _ in terms.equals((near,)):
+                ways.setdefault(phrase, CORRECTED * TRANSLATED)
     weak = len(asked) == 1 and (asked[0] in _WEAK or terms.is_everyday(asked) or is_year(asked))
     return Concept(asked, Clause(tuple(ways.items()), WEAK if weak else 1.0), WEAK_PART if weak else 1.0)
+
+
+def _with_schwa(word: str, vocabulary: Vocabulary) -> Iterator[str]:
+    """Stems in use that a word becomes with an `e` put back between two consonants: `blanja`, `kmiskinan`."""
+    if len(word) > 3 and word.isalpha():
+        for at in range(1, len(word)):
+            if _VOWELS.isdisjoint(word[at - 1 : at + 1]):
+                found = stem(f"{word[:at]}e{word[at:]}")
+                if vocabulary.frequency(found):
+                    yield found
 
 
 def _chinese(run: str, glossary: Glossary) -> Iterator[Concept]:

@@ -170,3 +170,15 @@ def test_stems_asked_for_are_found_as_in_the_whole_line(texts: list[str], questi
     few = frozenset([*held[::3], *other][:FEW])
     for asked in (few, few | frozenset(f"x{number}" for number in range(FEW + 1))):
         assert stems_among(asked, " ".join(held)) == asked.intersection(held)
+
+
+def test_a_short_e_that_chat_leaves_out_is_put_back() -> None:
+    class Known:
+        def frequency(self, stem: str) -> int:
+            return stem in ("belanja", "keluarga")
+
+        def near(self, stem: str) -> list[str]:
+            return []
+
+    (concept,) = understand("blanja", shared(), Known()).concepts
+    assert ("belanja",) in {way for way, _ in concept.clause.alternatives}
