@@ -30,8 +30,17 @@ class Timing:
     """
 
     # On the class, since a request is done with before most of these differ from it; no slots, for their sake.
-    arrived = read = begun = scanned = decided = booked = first = ended = 0.0
-    queued_s = connect_s = 0.0
-    engine = outcome = ""
+    arrived: float = 0.0
+    read: float = 0.0
+    begun: float = 0.0
+    scanned: float = 0.0
+    decided: float = 0.0
+    booked: float = 0.0
+    first: float = 0.0
+    ended: float = 0.0
+    queued_s: float = 0.0
+    connect_s: float = 0.0
+    engine: str = ""
+    outcome: str = ""
     left: tuple[str, ...] = ()
     trace: Trace | None = None
