@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -295,9 +296,15 @@ def test_only_an_officer_lets_a_model_out_of_quarantine(selat: Running, shelf: d
     store = ModelStore(selat.home / "models")
     held = put(store, "cuba/baru", {"x.gguf": gguf()}, state="quarantined")
     try:
-        assert ask_admin(selat, "/admit", body={"name": "cuba/baru"})[0] == 403
-        status, card = ask_admin(selat, "/admit", made.secret, {"name": "cuba/baru"})
-        assert (status, card["state"]) == (200, "ready")
+        asked = {"name": "cuba/baru", "reason": "disemak oleh jawatankuasa"}
+        assert ask_admin(selat, "/admit", body=asked)[0] == 403
+        status, check = ask_admin(selat, "/admit", made.secret, asked)
+        assert (status, check["by"], check["does"]) == (202, made.record.id, "admit")
+        for _ in range(600):
+            card = ask_admin(selat, "/show?name=cuba/baru")[1]["card"]
+            if card["state"] == "ready":
+                break
+            time.sleep(0.1)
         assert selat.leaves_of(card["receipt"], "model.admitted")["caller"] == made.record.id
         assert ask(selat, "/cuba/baru/resolve/main/x.gguf")[0] == 200
     finally:
