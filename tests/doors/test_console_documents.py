@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import time
 from pathlib import Path
 
 import pytest
+import waiting
 from console_kit import HIGH, Console, entry
 from playwright.sync_api import Page
 from reportlab.pdfgen.canvas import Canvas
@@ -192,11 +192,8 @@ def test_a_folder_hands_down_its_label_and_only_an_officer_with_a_reason_lowers_
         page.wait_for_selector("main .notice.ok")
         page.goto("/documents?folder=gaji")
         assert page.locator(".documents .badge.sulit").count() == 1, "what is there keeps its label"
-    for _ in range(50):  # the last of three such entries is sealed within about a second
-        facts = entry(console, "folder.set")["facts"]
-        if "officer" in facts:
-            break
-        time.sleep(0.1)
+    waiting.until(lambda: "officer" in entry(console, "folder.set")["facts"])  # the last of three such entries
+    facts = entry(console, "folder.set")["facts"]
     assert facts["officer"] == console.made["pegawai-label"]
     assert facts["reason"] == "Gaji telah diumumkan kepada semua"
     assert facts["from"].startswith("sulit")

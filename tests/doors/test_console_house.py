@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from console_kit import Console
+from console_kit import Console, until
 from playwright.sync_api import Page
 
 ALL = ("operator", "builder", "officer", "auditor", "member")
@@ -20,12 +18,12 @@ def ask(page: Page, question: str) -> None:
 
 def shown(page: Page, path: str, text: str) -> None:
     """The book is read a second after an answer: look again until it is there."""
-    for _ in range(40):
+
+    def said() -> bool:
         page.goto(path)
-        if text in page.inner_text("main"):
-            return
-        time.sleep(0.25)
-    raise AssertionError(f"{path} never said {text!r}: {page.inner_text('main')}")
+        return text in page.inner_text("main")
+
+    until(page, said)
 
 
 def test_usage_counts_what_was_asked_and_a_limit_is_set_and_cleared(console: Console) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import a_browser
-from console_kit import HIGH, Console
+from console_kit import HIGH, Console, until
 from doors_kit import children, start
 from playwright.sync_api import Page
 
@@ -135,12 +134,12 @@ def through(page: Page, link: str, pages: int) -> None:
 def test_a_long_list_is_light_and_scrolls_without_a_hitch(crowded: Console, path: str, rows: str) -> None:
     with crowded.visit(viewport={"width": 1440, "height": 900}) as page:
         crowded.enter(page, "ramai")
-        for _ in range(40):  # the index follows the book within a second
+
+        def filled() -> bool:
             page.goto(path)
-            if page.locator(rows).count() == 50 and page.locator("a[rel=next]").count():
-                break
-            time.sleep(0.25)
-        assert page.locator(rows).count() == 50
+            return page.locator(rows).count() == 50 and page.locator("a[rel=next]").count() > 0
+
+        until(page, filled)  # the index follows the book
         before = cpu_s(crowded)
         through(page, "a[rel=next]", 10)
         assert (cpu_s(crowded) - before) / 10 < 0.15, "a page of a long list costs little wherever it begins"

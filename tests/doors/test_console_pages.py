@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from console_kit import HIGH, PASSWORD, Console, entry, looked_over
+from console_kit import HIGH, PASSWORD, Console, entry, looked_over, until
 
 from selat.console.pages import PAGES
 
@@ -63,11 +63,12 @@ def test_an_engine_is_added_by_its_address_and_a_wrong_one_is_explained(console:
         page.fill("#jurisdiction", "MY")
         page.click("form.options button")
         page.wait_for_selector("main .notice.ok")
-        for _ in range(20):  # gateways take an engine up within a second
+
+        def taken_up() -> bool:
             page.goto("/setup?step=engine")
-            if "pelayan-kami" in page.locator(".list").first.inner_text():
-                break
-        assert "pelayan-kami" in page.locator(".list").first.inner_text()
+            return "pelayan-kami" in page.locator(".list").first.inner_text()
+
+        until(page, taken_up)
         page.click("summary")
         page.fill("#name", "pelayan-kami")
         page.fill("#url", f"{console.selat.upstream.url}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime, timedelta
 
 import openai
 import pytest
-from console_kit import Console, entry, picture
+from console_kit import Console, entry, picture, until
 from playwright.sync_api import Page
 
 from selat.policy import DEFAULT, PolicySet, load_packs
@@ -49,12 +48,12 @@ def asked_as(page: Page, console: Console, label: str) -> str:
 
 
 def reload_until(page: Page, text: str) -> None:
-    for _ in range(60):
-        if text in page.inner_text("main"):
-            return
-        time.sleep(0.25)
+    def said() -> bool:
         page.reload()
-    raise AssertionError(f"never said {text!r}: {page.inner_text('main')}")
+        return text in page.inner_text("main")
+
+    if text not in page.inner_text("main"):
+        until(page, said)
 
 
 @pytest.mark.parametrize("language", ["ms", "en", "zh", "ta"])

@@ -15,6 +15,7 @@ import pytest
 from doors_kit import Running, a_home, start
 from hub_server import HubServer, Repo
 from models_kit import safetensors
+from waiting import until
 
 from selat.app import Platform
 from selat.core.caller import ROLES
@@ -122,12 +123,11 @@ def test_every_change_is_an_entry_in_the_callers_name(admin: Admin) -> None:
         status, said = admin.call(role, method, path.format(**ids), body)
         assert status in (200, 201, 202), (path, said)
         walked.add((method, f"/admin/v1{path}"))
-        for _ in range(100):
-            fresh = [leaf for leaf in admin.selat.leaves() if leaf["id"] not in known and leaf["kind"] == kind]
-            if fresh:
-                break
-            time.sleep(0.05)
-        (leaf,) = fresh
+
+        def fresh() -> list[dict[str, Any]]:
+            return [leaf for leaf in admin.selat.leaves() if leaf["id"] not in known and leaf["kind"] == kind]
+
+        (leaf,) = until(fresh)
         assert leaf["caller"] == admin.keys[role], leaf
         assert leaf["tenant"] == (said.get("id") if kind == "tenant.created" else "default")
         return said
@@ -186,10 +186,7 @@ def test_every_change_is_an_entry_in_the_callers_name(admin: Admin) -> None:
     assert upload(*broken)["status"] == "waiting"
     assert admin.call("auditor", "GET", "/ingestion")[1]["paused"] is True
     change("operator", "POST", "/ingestion/resume", "ingestion.resumed")
-    for _ in range(200):
-        if admin.call("auditor", "GET", "/ingestion")[1]["failed"]:
-            break
-        time.sleep(0.1)
+    until(lambda: admin.call("auditor", "GET", "/ingestion")[1]["failed"])
     change("builder", "POST", "/documents/retry", "document.retried", {"document": "rosak.pdf"})
     change("operator", "POST", "/documents/remove", "document.removed", place)
     assert admin.call("auditor", "GET", "/labels?document=surat.txt")[0] == 404

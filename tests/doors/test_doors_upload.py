@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+import waiting
 from doors_kit import Running, a_home, start
 from papers import DOCX, PPTX, XLSX, packed, pages
 
@@ -88,12 +88,10 @@ def test_a_document_sent_in_answers_and_says_each_step(house: House) -> None:
     assert [step for step, _ in said["steps"]] == ["waiting", "parsing", "indexing", "ready"]
     assert "14 hari" in house.answer("member", "Berapa hari cuti tahunan pekerja?")
     assert house.selat.leaves_of(said["receipt"], "document.received")["facts"]["document"] == "cuti.md"
-    for _ in range(100):
-        kinds = {leaf["kind"]: leaf for leaf in house.selat.leaves()}
-        if "document.ingested" in kinds:
-            break
-        time.sleep(0.1)
-    assert kinds["document.ingested"]["facts"]["passages"] == 1
+    (ingested,) = waiting.until(
+        lambda: [leaf for leaf in house.selat.leaves() if leaf["kind"] == "document.ingested"][-1:]
+    )
+    assert ingested["facts"]["passages"] == 1
 
 
 def test_a_form_carries_many_files_with_one_label(house: House) -> None:
@@ -175,12 +173,11 @@ def test_a_broken_new_version_is_told_of_and_the_good_one_is_still_searched(hous
 
 
 def until(house: House, document: str, status: str) -> Any:
-    for _ in range(200):
+    def look() -> Any:
         found = house.call("builder", "GET", f"/v1/documents/{document}")[1]
-        if found.get("status") == status:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(found)
+        return found if found.get("status") == status else None
+
+    return waiting.until(look)
 
 
 def test_a_paused_house_keeps_what_comes_and_reads_it_later(house: House) -> None:

@@ -90,7 +90,7 @@ def test_a_model_comes_from_the_hub_with_its_licence_shown_and_is_booked(home: P
 
 
 def test_killed_in_the_middle_it_goes_on_where_it_was(home: Path, hub: HubServer) -> None:
-    hub.faults["model.safetensors"] = "slow:4"
+    hub.faults["model.safetensors"] = "slow:60"
     first = subprocess.Popen(
         selat(home, hub, "a/m", "--json"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

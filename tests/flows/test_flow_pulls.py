@@ -90,7 +90,7 @@ def test_a_pull_runs_in_a_process_of_its_own_and_its_model_is_booked_in_the_pers
 
 
 def test_a_pull_is_stopped_keeps_what_came_and_goes_on_from_there(platform: Platform, hub: HubServer) -> None:
-    hub.faults["model.safetensors"] = "slow:6"
+    hub.faults["model.safetensors"] = "slow:60"
     pull = begun(platform, Wish(source="a/m"))
     some_bytes(platform, pull)
     with pytest.raises(Misused, match="already"):
@@ -122,7 +122,7 @@ def test_a_source_that_says_nothing_does_not_hold_up_a_stop(platform: Platform, 
 def test_a_pull_whose_gateway_is_gone_is_interrupted_and_can_be_resumed(
     platform: Platform, hub: HubServer
 ) -> None:
-    hub.faults["model.safetensors"] = "slow:6"
+    hub.faults["model.safetensors"] = "slow:60"
     pull = begun(platform, Wish(source="a/m"))
     some_bytes(platform, pull)
     platform.pulling.runner.end()

