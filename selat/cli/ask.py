@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +10,8 @@ import msgspec
 import typer
 
 from selat.app import DEFAULT_TENANT, Platform, open_platform
-from selat.cli.batch import read_queries
-from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
+from selat.cli.batch import read_queries, rows_to
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import EngineError, Misused
 from selat.flows.chat import Whole
 from selat.flows.documents import answer_documents
@@ -81,21 +80,13 @@ class Asker:
 
 
 async def _many(asker: Asker, collection: str, asked: list[tuple[object, str]], out: Path) -> None:
-    with progress("ask", len(asked)) as bar, out.open("w", encoding="utf-8") as lines:
+    with rows_to(out, "ask", len(asked)) as put:
         for identity, question in asked:
             answer = await asker.ask(question, collection)
             citations = answer["citations"]
             ids = dict.fromkeys(one["document"] for one in citations) if isinstance(citations, list) else {}
-            row = {
-                "id": identity,
-                "answer": answer["answer"],
-                "citations": list(ids),
-                "abstained": answer["abstained"],
-                "order": answer["order"],
-            }
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
-            bar.advance(bar.task_ids[0])
-    say(f"{len(asked)} questions answered in {out}")
+            told = {name: answer[name] for name in ("answer", "abstained", "order")}
+            put({"id": identity, "citations": list(ids), **told})
 
 
 def _print(answer: dict[str, object]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,8 @@ from typing import Annotated
 import typer
 
 from selat.app import DEFAULT_TENANT, open_platform
-from selat.cli.batch import read_queries
-from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
+from selat.cli.batch import read_queries, rows_to
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.caller import EVERY_GROUP
 from selat.core.errors import Misused
 from selat.core.label import HIGHEST, parse_label
@@ -84,13 +83,10 @@ def hit_json(hit: Hit) -> dict[str, object]:
 def _many(library: Library, queries: Path, out: Path, like: Query) -> None:
     asked = read_queries(queries)
     fell_back = 0
-    with progress("search", len(asked)) as bar, out.open("w", encoding="utf-8") as lines:
+    with rows_to(out, "search", len(asked)) as put:
         for identity, text in asked:
             hits, order = documents_found(library, replace(like, text=text))
             fell_back += order == RERANK_FALLBACK
-            row = {"id": identity, "hits": hits, "order": order}
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
-            bar.advance(bar.task_ids[0])
-    say(f"{len(asked)} queries answered in {out}")
+            put({"id": identity, "hits": hits, "order": order})
     if fell_back:
         say(f"the model of rerank_model gave no order for {fell_back} of them: these stand by their scores")

@@ -15,6 +15,7 @@ from tantivy import FieldType, Occur
 
 from selat.core.errors import HomeBroken
 from selat.core.label import HIGHEST, Label
+from selat.knowledge.place import DAMAGED
 from selat.knowledge.scope import Clause, Scope, scope_terms
 from selat.knowledge.store import Entry, Row
 from selat.knowledge.words import one_slip, stems, words
@@ -169,7 +170,6 @@ class Index:
 
 
 TITLE_BOOST = 1.5
-DAMAGED = "the full-text index is damaged; the documents are not: run selat index rebuild"
 FRESH_S = 0.05  # how long a search may go on with the commit that it began with
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from selat.core.caller import EVERY_GROUP
-from selat.core.errors import NotFound, Unavailable
+from selat.core.errors import HomeBroken, NotFound, Unavailable
 from selat.core.label import HIGHEST, LOWEST, Label
 from selat.core.passage import Hit, Passage, Source
 from selat.knowledge.embed import Reranker
@@ -321,7 +321,15 @@ class Library:
         self.place.close()
 
     def _ranked(self, query: Query) -> tuple[Question, list[Candidate], str]:
-        index = self._live()
+        while True:
+            index = self._live()
+            try:
+                return self._ranked_by(index, query)
+            except HomeBroken:
+                if self.place.pointed(INDEX) == index.name:
+                    raise  # else a rebuild took its place a moment ago: search again, in the new one
+
+    def _ranked_by(self, index: TextIndex, query: Query) -> tuple[Question, list[Candidate], str]:
         index.renew()
         question = understand(query.text, shared(), index)
         scope = Scope(query.tenant, query.collection, query.clearance, groups=self._groups(query))
@@ -353,9 +361,21 @@ class Library:
                 name = self.place.pointed(INDEX)
                 if not name.startswith(f"index-v{INDEX_VERSION}-"):
                     return self._build()
-        if self._index is None or self._index.name != name:
-            self._index = self.place.index(name)
-        return self._index
+        index = self._index
+        while index is None or index.name != name:
+            broken = None
+            try:
+                index = self.place.index(name)
+            except HomeBroken as error:
+                broken = error
+            now = self.place.pointed(INDEX)
+            if now == name and broken:
+                raise broken
+            if now != name:  # a rebuild took its place while it was opened, which may have made it anew, and empty
+                self.place.drop(INDEX, name)
+                name = now
+        self._index = index
+        return index
 
 
 class Shelf:

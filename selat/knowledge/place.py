@@ -18,6 +18,7 @@ from selat.core.errors import HomeBroken
 from selat.durable import told_if_full
 from selat.knowledge.scope import Clause, Scope
 
+DAMAGED = "the full-text index is damaged; the documents are not: run selat index rebuild"
 _ROOM_BYTES = 1 << 18  # where less is free, what failed failed for want of room
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from psycopg import sql
 from selat.core.errors import HomeBroken, Unavailable
 from selat.core.label import Label
 from selat.knowledge.pgvector import PgVectors
-from selat.knowledge.place import Tables
+from selat.knowledge.place import DAMAGED, Tables
 from selat.knowledge.scope import Clause, Scope, scope_terms
 from selat.knowledge.store import Entry, Row
 from selat.knowledge.words import one_slip, stems, words
@@ -283,7 +283,10 @@ class PgIndex:
     def _ask(self, text: str, values: Sequence[Any] = (), key: str = "id") -> Any:
         names = {"texts": self._texts, "counted": self._stems, "key": key}
         composed = sql.SQL(text).format(**{name: sql.Identifier(value) for name, value in names.items()})
-        return self._connection().raw.execute(composed, values)
+        try:
+            return self._connection().raw.execute(composed, values)
+        except psycopg.errors.UndefinedTable as error:
+            raise HomeBroken(DAMAGED) from error
 
 
 class PgWriter:

@@ -89,7 +89,6 @@ class Vectors:
     """One folder of vectors, all of one model."""
 
     def __init__(self, folder: Path, scan_limit: int = SCAN_LIMIT) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.scan_limit = scan_limit
         self._manifest = folder / "manifest.json"
@@ -245,6 +244,7 @@ class Vectors:
         """A column's file, piece by piece: all of it at once would be twice in memory."""
         pieces = iter(pieces)
         piece = next(pieces)
+        self.folder.mkdir(parents=True, exist_ok=True)  # here: one who only reads makes no folder anew
         header = {"descr": piece.dtype.str, "fortran_order": False, "shape": (count, *piece.shape[1:])}
         with (self.folder / f"{name}.{column}.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)

@@ -1,0 +1,113 @@
+"""Searches go on while others write, rebuild, label anew and remove; what was taken away is never shown after."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from test_knowledge_library import document
+
+from selat.core.errors import NotFound
+from selat.core.label import HIGHEST, LOWEST, parse_label
+from selat.knowledge import Library, Place, Query, documents_of
+
+ASKED = Query("t", "c", "kopi tarik", LOWEST, 50)
+
+
+@pytest.fixture
+def library(place: Place) -> Iterator[Library]:
+    library = Library(place.originals.parent, place=place)
+    with library.writing() as shelf:
+        for number in range(40):
+            shelf.add("t", "c", document(f"d{number:02}", f"kopi tarik nombor {number} " + "gula " * 30))
+    yield library
+    library.close()
+
+
+@contextmanager
+def asking(library: Library) -> Iterator[list[tuple[frozenset[str], list[str]]]]:
+    """Somebody who searches without a pause; each finding with what had been taken away before it."""
+    found: list[tuple[frozenset[str], list[str]]] = []
+    errors: list[BaseException] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        try:
+            while not stop.is_set():
+                gone = frozenset(GONE)
+                found.append((gone, documents_of(library, ASKED)))
+        except BaseException as error:  # noqa: BLE001  told to the test
+            errors.append(error)
+        finally:
+            library.place.close()
+
+    GONE.clear()
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        asker.join(60)
+    assert not errors, errors
+
+
+GONE: set[str] = set()
+
+
+def test_searches_go_on_and_show_nothing_that_was_taken_away(library: Library) -> None:
+    with asking(library) as found:
+        for number in range(0, 10, 2):
+            library.relabel("t", "c", f"d{number:02}", parse_label("sulit"))
+            GONE.add(f"d{number:02}")
+            library.remove("t", "c", f"d{number + 1:02}")
+            GONE.add(f"d{number + 1:02}")
+            if number % 4 == 0:
+                library.rebuild()
+        end = time.monotonic() + 30
+        while time.monotonic() < end and not (found and found[-1][0] == GONE):
+            time.sleep(0.01)
+    assert all(found_here for _, found_here in found)
+    for gone, shown in found:
+        assert gone.isdisjoint(shown)
+        assert len(shown) >= 30
+    assert library.status().waiting == 0
+    with pytest.raises(NotFound):
+        library.passage(Query("t", "c", "", HIGHEST), "d01", 1)
+
+
+def test_two_ingestions_of_one_folder_at_once_end_as_one(tmp_path: Path) -> None:
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    rows = "".join(f'{{"id": "r{number}", "nota": "kedai nombor {number}"}}\n' for number in range(300))
+    (papers / "rows.jsonl").write_text(rows)
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from selat.core.label import LOWEST\n"
+        "from selat.flows.ingest import Intake, ingest\n"
+        "from selat.knowledge import Library\n"
+        "library, papers = Library(Path(sys.argv[1])), [Path(sys.argv[2])]\n"
+        "told = ingest(library, papers, Intake('t', 'c', LOWEST), lambda one: None)\n"
+        "print(len(told.added), len(told.failed))\n"
+    )
+    house = Path(__file__).parents[3]
+
+    def begin(into: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", script, str(tmp_path / into), str(papers)]
+        return subprocess.Popen(command, cwd=house, stdout=subprocess.PIPE, text=True)
+
+    told = [one.communicate(timeout=120)[0].split() for one in [begin("two"), begin("two"), begin("one")]]
+    assert int(told[0][0]) + int(told[1][0]) == 300 == int(told[2][0])
+    two, one = Library(tmp_path / "two"), Library(tmp_path / "one")
+    assert two.status().digest == one.status().digest
+    assert two.status().waiting == 0
+    asked = Query("t", "c", "kedai nombor 77", HIGHEST)
+    assert documents_of(two, asked) == documents_of(one, asked)
+    two.close()
+    one.close()
