@@ -129,8 +129,8 @@ def a_home(folder: Path, upstream: Upstream, settings: str = "", engines: str = 
     home.mkdir(parents=True)
     (home / "home.toml").write_text("version = 1\n")
     (home / "engines.toml").write_text(engines_toml(upstream) + engines)
-    if settings:
-        (home / "selat.toml").write_text(settings)
+    # Tests look for entries under a checkpoint hundreds of times: not a second each.
+    (home / "selat.toml").write_text(f"ledger_seal_every_ms = 200\n{settings}")
     return home
 
 
