@@ -42,7 +42,7 @@ class Upstream(asyncio.Protocol):
         body, self.body = b"".join(self.body), []
         head = b"HTTP/1.1 %d OK\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
         caller, self.caller = self.caller, None
-        if caller is not None:
+        if caller is not None and not caller.transport.is_closing():
             caller.transport.write(head % (self.parser.get_status_code(), self.type, len(body)) + body)
         self.idle.append(self)
 
