@@ -29,6 +29,8 @@ app = typer.Typer(help="Live traffic in the terminal.")
 WINDOW_S = 10.0
 """Rates and latencies are those of so many seconds: long enough for a p99, short enough to be live."""
 _TIMEOUT_S = 5.0
+_BEGINS_WITHIN_S = 3.0
+"""A gateway that starts in this moment has left nothing yet."""
 
 Look = Callable[[], dict[str, float]]
 
@@ -68,9 +70,11 @@ def looking_into(home: Home) -> Look:
     """What the gateways of a home on this machine left in it a second ago."""
 
     def look() -> dict[str, float]:
-        left = load_fresh(home.metrics)
-        if not left:
-            raise Unavailable(f"no gateway runs on {home.path}; start one: selat up")
+        ends = time.monotonic() + _BEGINS_WITHIN_S
+        while not (left := load_fresh(home.metrics)):
+            if time.monotonic() > ends:
+                raise Unavailable(f"no gateway runs on {home.path}; start one: selat up")
+            time.sleep(0.1)
         return total(left)
 
     return look

@@ -161,9 +161,9 @@ def _saved(platform: Platform) -> Path:
 
 async def _save(platform: Platform, metrics: Metrics, lag: Lag) -> None:
     while True:
-        await asyncio.sleep(SAVE_EVERY_S)
         _report(platform, metrics, lag)
         await asyncio.to_thread(lag.look, metrics.last_id)
+        await asyncio.sleep(SAVE_EVERY_S)
 
 
 async def _watch_policies(platform: Platform) -> None:

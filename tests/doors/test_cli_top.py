@@ -17,9 +17,11 @@ import pytest
 from doors_kit import Running
 from rich.console import Console
 
+from selat.cli.top import looking_into
 from selat.cli.top_screen import WORDS, duration, number, screen
-from selat.gateway.metrics import PHASES
+from selat.gateway.metrics import PHASES, save
 from selat.gateway.traffic import parse, quantile, traffic
+from selat.home import create_home
 
 COMMAND = [sys.executable, "-m", "selat", "top"]
 BEFORE = {
@@ -136,6 +138,14 @@ def test_a_running_gateway_is_shown_from_its_home_and_by_url(selat: Running) -> 
     assert [tenant["name"] for tenant in home["tenants"]] == ["default"]
     assert url["tenants"] == []
     assert "permintaan/s" in shown
+
+
+def test_a_gateway_that_just_starts_is_waited_for(tmp_path: Path) -> None:
+    home = create_home(tmp_path / "home")
+    later = threading.Timer(0.3, save, ({"selat_workers": 1.0}, home.metrics / "gateway-0.json"))
+    later.start()
+    assert looking_into(home)() == {"selat_workers": 1.0}
+    later.join()
 
 
 def test_on_a_terminal_it_goes_on_until_q(selat: Running) -> None:
