@@ -19,7 +19,9 @@ from selat.flows.chat.decide import Option, Options, merge, scan_ask
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.lane import Told, lane_of, told_of
 from selat.flows.chat.one_by_one import one_by_one
-from selat.flows.chat.sent import Sent, Shape, Streamed, Whole, outcome_of
+from selat.flows.chat.outcome import outcome_of
+from selat.flows.chat.sent import Sent, Shape, Whole
+from selat.flows.chat.streamed import Streamed
 from selat.ledger import Ticket
 from selat.wire import Ask, language_of
 

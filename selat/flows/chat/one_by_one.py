@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from selat.core.errors import EngineError, GuardFailed
-from selat.flows.chat.sent import Streamed, outcome_of
+from selat.flows.chat.outcome import outcome_of
+from selat.flows.chat.streamed import Streamed
 
 
 async def one_by_one(stream: Streamed) -> AsyncIterator[bytes]:

@@ -13,16 +13,18 @@ import msgspec
 
 from selat.core.decision import Redact
 from selat.core.entry import SALT_BYTES, Closing, Committer, Opening, Rerouting, Usage
-from selat.core.errors import EngineError, EngineGarbage, EngineTimeout, GuardFailed, LedgerUnavailable
+from selat.core.errors import EngineError, EngineGarbage, LedgerUnavailable
 from selat.core.finding import CLEAN, Scan
 from selat.core.label import Label
-from selat.engines import Answer, Call, Engine, Sink, at_hand, pour
+from selat.engines import Answer, Call, Engine, at_hand
 from selat.flows.chat.decide import Option, merge, scan_texts
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.hedge import Hedge, race
+from selat.flows.chat.outcome import overloaded
+from selat.flows.chat.streamed import Streamed
 from selat.flows.meter import Settle
-from selat.guard import Answers, Mask, Restorer, StreamScanner
-from selat.wire import Ask, Events, read_answer, rewrite
+from selat.guard import Answers, Mask, Restorer
+from selat.wire import Ask, read_answer, rewrite
 from selat.wire.events import Restoring
 
 log = logging.getLogger("selat.chat")
@@ -331,106 +333,6 @@ class Sent:
 
     def _elapsed_ms(self) -> int:
         return int((time.monotonic() - self._started) * 1000)
-
-
-class Streamed:
-    """An answer that streams. `pour` it once, and in the end, whatever happened, `close`: a plain call."""
-
-    status = 200
-    content_type = "text/event-stream"
-
-    def __init__(self, sent: Sent) -> None:
-        assert sent.answer is not None
-        self._sent = sent
-        self._scanners: dict[str, StreamScanner] = {}
-        self._events = Events(sent.engine, self._watch, sent.restoring())
-        self._arrived = 0.0
-        self._gap, self._shaper = sent.desk.gap, sent.ask.shaper
-        self.answer = sent.answer
-        self.opening = sent.opening
-        self.label = sent.label()
-
-    async def pour(self, sink: Sink) -> None:
-        """Give `sink` the events for the caller, each within the call that brings it from the engine.
-
-        Raises: EngineError, when the engine breaks off.
-        """
-
-        def pass_on(chunk: bytes) -> asyncio.Future[None] | None:
-            out = self.feed(chunk)
-            return sink(out) if out else None
-
-        try:
-            await pour(self.answer, pass_on)
-            if out := self.finish():
-                sink(out)
-        except (EngineError, GuardFailed) as error:
-            self.end(outcome_of(error), error.status)
-            raise
-        self.end("complete", 200)
-
-    def feed(self, chunk: bytes) -> bytes:
-        """What the caller gets for a piece from the engine. Raises: EngineGarbage."""
-        now = time.monotonic()
-        if self._arrived:
-            self._gap(now - self._arrived)
-        else:
-            self._sent.arrived()
-        self._arrived = now
-        out = self._events.feed(chunk)
-        if self._shaper is not None:
-            out = self._shaper.feed(out)
-        if out:
-            self._sent.written.update(out)
-        return out
-
-    def finish(self) -> bytes:
-        """What the caller gets once the engine has ended. Raises: EngineGarbage."""
-        out = self._events.close()
-        if self._shaper is not None:
-            out = self._shaper.feed(out) + self._shaper.close()
-        if out:
-            self._sent.written.update(out)
-        return out
-
-    def close(self) -> None:
-        """Book a hang-up, unless the end is booked already."""
-        self.end("cancelled", 499)
-
-    def end(self, outcome: str, status: int) -> None:
-        """Book the end, once."""
-        if self._sent.closed:
-            return
-        self._sent.usage = self._events.usage
-        self._sent.scan = merge([_close_scanner(scanner) for scanner in self._scanners.values()])
-        self._sent.close(outcome, status)
-
-    def _watch(self, channel: str, text: str) -> None:
-        scanner = self._scanners.get(channel)
-        if scanner is None:
-            scanner = self._scanners[channel] = StreamScanner(self._sent.desk.guard)
-        scanner.feed(text)
-
-
-def overloaded(status: int) -> bool:
-    """Whether an engine's answer says that another engine should be asked."""
-    return status >= 500 or status == 429
-
-
-def outcome_of(error: BaseException) -> str:
-    if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return "cancelled"
-    if isinstance(error, EngineTimeout):
-        return "engine_timeout"
-    return "engine_error" if isinstance(error, EngineError) else "failed"
-
-
-def _close_scanner(scanner: StreamScanner) -> Scan:
-    try:
-        return scanner.close()
-    except GuardFailed as error:
-        log.error("scan of an answer failed: %s", error)
-        return Scan(ok=False)
 
 
 _closing: set[asyncio.Task[None]] = set()
