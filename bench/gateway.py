@@ -27,6 +27,7 @@ from pathlib import Path
 from statistics import median
 
 WORDS = "laporan tahunan jabatan ini menyatakan bahawa bekalan beras negeri Kedah naik pada bulan Mac "
+PHONE = "hubungi 012-345 6789 "
 REPLY = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
@@ -53,6 +54,14 @@ upstream up {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 10
 server {{ listen 127.0.0.1:{port}; location / {{
   proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }} }}
 """
+
+
+def asked(model: str, copies: int, *, stream: bool = False) -> dict[str, object]:
+    """What clients send: a system prompt, a question of so many times 95 letters with a phone number, settings."""
+    question = WORDS * (copies - 1) + PHONE + WORDS
+    said = [{"role": "system", "content": "Anda pembantu yang teliti."}, {"role": "user", "content": question}]
+    whole = {"model": model, "messages": said, "temperature": 0.2, "max_tokens": 256}
+    return {**whole, "stream": True} if stream else whole
 
 
 def free_port() -> int:
@@ -191,13 +200,9 @@ def main() -> None:
 def report(folder: Path, chosen: argparse.Namespace, gateways: dict[str, tuple[int, int]], key: str) -> None:
     print("| prompt | at once | nginx µs | floor µs | selat µs | selat / nginx | nginx p50 ms | selat p50 ms |")
     print("|---|---|---|---|---|---|---|---|")
-    for title, text, connections in (
-        ("200 B", WORDS * 2, 64),
-        ("200 B", WORDS * 2, 1),
-        ("32 KB", WORDS * 340, 16),
-    ):
-        body = folder / f"{len(text)}.json"
-        body.write_text(json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}))
+    for title, copies, connections in (("200 B", 2, 64), ("200 B", 2, 1), ("32 KB", 340, 16)):
+        body = folder / f"{copies}.json"
+        body.write_text(json.dumps(asked("m", copies)))
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in gateways}
         for _ in range(chosen.rounds):
             for name, (pid, port) in gateways.items():

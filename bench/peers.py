@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from gateway import NGINX, PROXY, WORDS, cpu_s, free_port, running, wrk
+from gateway import NGINX, PROXY, cpu_s, free_port, running, wrk
 from stand import GATEWAY_CORE, body, make_home, memory_mb, mock, selat, streams
 
 HAPROXY = """
@@ -243,16 +243,16 @@ def until_answering(one: Started, asked: Path, within_s: float = 120.0) -> None:
 def measure(row: Row, one: Started, cell: str, bench: Bench, seconds: int) -> None:
     """One cell of one gateway. A row with errors says so in the end: its other figures mean little."""
     kind, connections = cell.rsplit(" c", 1)
-    text = WORDS * 340 if kind == "32 KB" else WORDS * 2
+    copies = 340 if kind == "32 KB" else 2
     before = cpu_s(one.pid) if one.pid else 0.0
     if kind in ("fast", "paced"):
-        asked = body(bench.folder, "paced" if kind == "paced" else "m", text, True)
+        asked = body(bench.folder, "paced" if kind == "paced" else "m", copies, True)
         options = ["--connections", connections, "--seconds", str(seconds)]
         found = streams(one.port, asked, list(one.headers), *options)
         count, p50, p99 = found["events"], found["first_p50_ms"], found["first_p99_ms"]
         row.bad += int(found["bad"] + found["lost"])
     else:
-        asked = body(bench.folder, "m", text, False)
+        asked = body(bench.folder, "m", copies, False)
         answered = wrk(one.port, one.headers, asked, int(connections), seconds)
         count, p50, p99 = answered.requests, answered.p50_ms, answered.p99_ms
         row.bad += answered.bad
@@ -267,7 +267,7 @@ def measure(row: Row, one: Started, cell: str, bench: Bench, seconds: int) -> No
 
 def round_of(name: str, row: Row, bench: Bench, seconds: int) -> None:
     """Start a gateway, warm it, measure every cell, weigh it, stop it."""
-    small = body(bench.folder, "m", WORDS * 2, False)
+    small = body(bench.folder, "m", 2, False)
     since = time.monotonic()
     with contextmanager(PEERS[name])(bench) as one:
         until_answering(one, small)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import cpu_s, running, tree
+from gateway import asked, cpu_s, running, tree
 
 HERE = Path(__file__).parent
 GATEWAY_CORE, LOAD_CORE = 0, 1
@@ -85,11 +85,10 @@ def open_files(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def body(folder: Path, model: str, text: str, stream: bool) -> Path:
-    """A request's body in a file."""
-    path = folder / f"{model.replace(':', '-')}-{len(text)}-{stream}.json"
-    asked = {"model": model, "messages": [{"role": "user", "content": text}]}
-    path.write_text(json.dumps({**asked, "stream": True} if stream else asked))
+def body(folder: Path, model: str, copies: int, stream: bool) -> Path:
+    """What `asked` tells, in a file."""
+    path = folder / f"{model.replace(':', '-')}-{copies}-{stream}.json"
+    path.write_text(json.dumps(asked(model, copies, stream=stream)))
     return path
 
 

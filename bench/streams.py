@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from unittest.mock import WORDS
 
 from stand import MODELS, body, cpu_s, make_home, memory_mb, mock, selat, streams
 
@@ -24,7 +23,7 @@ def main() -> None:
         folder = Path(name)
         make_home(folder / "home", upstream)
         with selat(folder / "home") as one:
-            asked = body(folder, chosen.model, WORDS * 2, True)
+            asked = body(folder, chosen.model, 2, True)
             headers = [f"Authorization: Bearer {one.key}"]
             streams(one.port, asked, headers, "--connections", "16", "--once")
             before = cpu_s(one.pid)

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from mock import HEAD, LAST, PIECES, WHOLE, WORDS  # noqa: UP026 - ours, beside this file
+from gateway import asked
+from mock import HEAD, LAST, PIECES, WHOLE  # noqa: UP026 - ours, beside this file
 
 from selat.app import Platform, furnish
 from selat.engines.http1 import Connection as ToEngine
@@ -131,9 +132,8 @@ def build(cell: str, connections: int, folder: Path) -> tuple[Load, Platform]:
         return connection
 
     Pool._connect = connect  # type: ignore[assignment,method-assign]
-    asked = {"model": "m", "messages": [{"role": "user", "content": WORDS * (340 if cell == "large" else 2)}]}
     streamed = cell in ("stream", "paced")
-    body = json.dumps({**asked, "stream": True} if streamed else asked)
+    body = json.dumps(asked("m", 340 if cell == "large" else 2, stream=streamed))
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     load = Load((head + body).encode(), not streamed)
