@@ -28,7 +28,7 @@ from selat.app import Platform, furnish
 from selat.engines.http1 import Connection as ToEngine
 from selat.engines.pool import Pool
 from selat.gateway.app import Gateway
-from selat.gateway.http import Connection
+from selat.gateway.connection import Connection
 from selat.gateway.metrics import Metrics
 from selat.gateway.worker import build_door
 from selat.home import open_home

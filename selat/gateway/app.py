@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from selat.core.errors import NotFound, SelatError, TooMany
 from selat.gateway import admin, completions, count, documents, hub, read, scan
+from selat.gateway.connection import Leave
 from selat.gateway.door import Door
 from selat.gateway.errors import MethodNotAllowed, error_body, error_event
 from selat.gateway.http import Request
@@ -58,6 +59,10 @@ class Gateway:
         self._door = door
         self._access: Access | None = door.access if door.access.share else None
         self._pages = pages
+
+    def begin(self, request: Request) -> Leave | None:
+        """Take a request that needs no task. None: it needs one, so call the gateway itself."""
+        return None
 
     async def __call__(self, request: Request) -> None:
         try:

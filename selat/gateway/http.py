@@ -1,4 +1,4 @@
-"""HTTP/1.1 for callers: one strict parser a connection, one Request a message, back-pressure both ways."""
+"""HTTP/1.1 for callers: one Request a message, which takes its body and gives its one response."""
 
 from __future__ import annotations
 
@@ -8,27 +8,23 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
 
-import httptools
 import msgspec
 
 from selat.core.errors import BadRequest, SelatError, TooLarge
-from selat.gateway.errors import BodyTimeout, HeadTooLarge, error_body
-from selat.gateway.logs import CURRENT
+from selat.gateway.errors import BodyTimeout
 from selat.wire import Ask
 
+if TYPE_CHECKING:
+    from selat.gateway.connection import Connection
+
 JSON = b"application/json"
-MAX_HEAD_BYTES = 64 * 1024
-LINGER_S = 2.0
 HELD_BYTES = 256 * 1024
 """So much is taken of a body that nobody reads yet: it may wait behind a long answer, or come too fast."""
-MAX_PIPELINED = 16
-"""Requests that may wait on one connection while an earlier one is answered; then it is not read further."""
 
 Extra = Iterable[tuple[bytes, bytes]] | bytes
 """Further headers of a response: names and values, or their lines as they go out."""
@@ -46,7 +42,8 @@ def _too_large(limit_bytes: int, setting: str) -> TooLarge:
 class Request:
     """One request: method, path and headers at once, the body when it is asked for; and its one response.
 
-    A caller who hangs up cancels the task that works on its request. `arrived`, on the monotonic clock, is when
+    A caller who hangs up cancels the task that works on its request, or calls what `Handle.begin` returned for it.
+    `arrived`, on the monotonic clock, is when
     its head was whole. `id` names it in the log and to the caller; it is ours, never the caller's word. For the
     log it keeps the `status` told, what was `asked` and the `receipt`'s id, once there are such.
     """
@@ -96,10 +93,8 @@ class Request:
 
     async def body(self, limit_bytes: int, timeout_s: float) -> bytes:
         """The whole body. Raises: TooLarge (before reading, where the length is declared), BodyTimeout, HungUp."""
-        if self.complete and self._size_bytes <= limit_bytes:
-            return b"".join(self._pieces)
-        self._expect(limit_bytes, "body_limit_bytes")
         if not self.complete:
+            self._expect(limit_bytes, "body_limit_bytes")
             self._unread_bytes = -limit_bytes  # that much may come before it is held back
             self._connection.let_go()
             try:
@@ -113,6 +108,10 @@ class Request:
                 raise BodyTimeout(
                     "the body did not arrive in time; send it faster or raise body_timeout_s"
                 ) from None
+        return self.arrived_body(limit_bytes)
+
+    def arrived_body(self, limit_bytes: int) -> bytes:
+        """`body` of a request that is complete, as a plain call. Raises: TooLarge."""
         if self._size_bytes > limit_bytes:
             raise _too_large(limit_bytes, "body_limit_bytes")
         return b"".join(self._pieces)
@@ -218,6 +217,13 @@ class Request:
         """Break the connection: what was promised cannot be given, and the caller must not take it for whole."""
         self._connection.transport.abort()
 
+    def finish(self) -> None:
+        """Let the next request in: called once, by who took this one in `Handle.begin`, when nothing more follows.
+
+        By then it is answered, or given up: what was not answered whole closes the connection.
+        """
+        self._connection.finished(self)
+
     async def respond_json(self, status: int, value: object) -> None:
         await self.respond(status, msgspec.json.encode(value))
 
@@ -283,208 +289,6 @@ class Pieces:
             if not self._taken and not request.complete:
                 await request.more(self._deadline)
         return self._taken.popleft()
-
-
-Handle = Callable[[Request], Awaitable[None]]
-
-
-class Connection(asyncio.Protocol):
-    """One caller's connection: requests in order, one at a time; a hang-up cancels the one at work.
-
-    `waiting_since` is when it began to wait for a head, on the loop's clock; None while a request is at work.
-    `in_head` tells a head that has begun from an idle connection; `task` is the handler at work.
-    """
-
-    transport: asyncio.Transport
-
-    def __init__(self, handle: Handle, connections: set[Connection]) -> None:
-        self._handle = handle
-        self._connections = connections
-        self._loop = asyncio.get_running_loop()
-        self._parser = httptools.HttpRequestParser(self)
-        self._head_bytes = 0
-        self._in_head = True
-        self._ended_here = False
-        self._arriving: Request | None = None
-        self._headers: dict[bytes, bytes] | None = None  # of a head that is arriving
-        self._waiting: deque[Request] = deque()
-        self._current: Request | None = None
-        self.task: asyncio.Task[None] | None = None
-        self._draining = self._full = self._holding = self._deaf = False
-        self._paused = False
-        self.writable: asyncio.Future[None] | None = None
-        self.waiting_since: float | None = self._loop.time()
-
-    @property
-    def in_head(self) -> bool:
-        return self._head_bytes > 0
-
-    def drain(self) -> None:
-        """Take no more requests; close once the one at work is answered."""
-        self._draining = True
-        if self._current is None:
-            self.transport.close()
-        else:
-            self._current.keep_alive = False
-
-    def hold(self) -> None:
-        """Read no further until `let_go`: a body is not taken as fast as it comes."""
-        self._holding = True
-        self._heed()
-
-    def let_go(self) -> None:
-        if self._holding:
-            self._holding = False
-            self._heed()
-
-    def _heed(self) -> None:
-        """Read, or do not, as it should be now."""
-        held = self._full or self._holding
-        if held is not self._paused and not self.transport.is_closing():
-            self._paused = held
-            if held:
-                self.transport.pause_reading()
-            else:
-                self.transport.resume_reading()
-
-    # asyncio.Protocol
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        self._connections.add(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
-        self.resume_writing()
-        self._waiting.clear()
-        if self.task is not None and self._current is not None and not self._current.ended:
-            self.task.cancel()
-
-    def data_received(self, data: bytes) -> None:
-        if self._deaf:
-            return
-        self._ended_here = False
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(BadRequest("this server does not change protocols"))
-        except httptools.HttpParserError:
-            self._refuse(BadRequest("not a well-formed HTTP/1.1 request"))
-        if self._in_head and not self._deaf:
-            # What came in one read with the end of a body is that body, whatever its length.
-            self._head_bytes += int(self._arriving is not None) if self._ended_here else len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(HeadTooLarge(f"the head is over the limit of {MAX_HEAD_BYTES} bytes"))
-        if self._current is None and self._waiting:
-            self._next()
-
-    def pause_writing(self) -> None:
-        if self.writable is None:
-            self.writable = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        writable, self.writable = self.writable, None
-        if writable is not None and not writable.done():
-            writable.set_result(None)
-
-    # httptools' callbacks
-
-    def on_message_begin(self) -> None:
-        request = self._arriving = Request(self)
-        self._headers = request.headers
-        self._in_head = True
-        if self._current is None:
-            self.waiting_since = self._loop.time()
-
-    def on_url(self, url: bytes) -> None:
-        assert self._arriving is not None
-        self._arriving.path += url.decode("latin-1")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        headers = self._headers
-        if headers is None:
-            return  # a trailer says nothing that we would believe
-        name = name.lower()
-        # Two of a name are one list (RFC 9110 section 5.3), so that no header can hide another.
-        headers[name] = headers[name] + b", " + value if name in headers else value
-
-    def on_headers_complete(self) -> None:
-        request, parser = self._arriving, self._parser
-        assert request is not None
-        self._headers = self.waiting_since = None
-        self._in_head, self._head_bytes = False, 0
-        request.arrived = time.monotonic()
-        request.method = parser.get_method().decode("ascii")
-        if parser.should_keep_alive() and not self._draining:
-            request.keep_alive = True
-        if parser.get_http_version() == "1.0":
-            request.chunks_known = False
-        if "?" in request.path:
-            request.path, _, request.query = request.path.partition("?")
-        if "%" in request.path:
-            request.path = unquote(request.path)
-        self._waiting.append(request)
-        if len(self._waiting) > MAX_PIPELINED:
-            self._full = True
-            self._heed()
-
-    def on_body(self, body: bytes) -> None:
-        if self._arriving is not None:
-            self._arriving.feed(body)
-
-    def on_message_complete(self) -> None:
-        if self._arriving is not None:
-            self._arriving.feed_end()
-        self._arriving = None
-        self._in_head, self._head_bytes, self._ended_here = True, 0, True
-
-    def _next(self) -> None:
-        if not self.transport.is_closing():
-            self._current = request = self._waiting.popleft()
-            self.task = self._loop.create_task(self._work(request))
-
-    async def _work(self, request: Request) -> None:
-        CURRENT.set(request.id)
-        try:
-            if request.refusal is not None and not request.method:
-                await request.respond(request.refusal.status, error_body(request.refusal))
-            else:
-                await self._handle(request)
-        except asyncio.CancelledError:
-            if not self.transport.is_closing():
-                raise
-        finally:
-            self._current = self.task = None
-            if request.ended and request.keep_alive:
-                self.waiting_since = self._loop.time()
-                if self._full:
-                    self._full = False
-                    self._heed()
-                if self._waiting:
-                    self._next()
-            elif request.ended and not request.complete:
-                self._linger()
-            else:
-                self.transport.close()
-
-    def _linger(self) -> None:
-        """Close gently: what still comes is read and thrown away, or a reset would take our answer with it."""
-        self._deaf = True
-        self.let_go()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._loop.call_later(LINGER_S, self.transport.close)
-
-    def _refuse(self, error: SelatError) -> None:
-        """Read no further. What is no request gets its answer in turn, after all that came before it."""
-        self._deaf = True
-        request, self._arriving = self._arriving, None
-        if request is not None and not self._in_head:
-            request.refuse(error)
-            return
-        request = request or Request(self)
-        request.refusal = error
-        self._waiting.append(request)
 
 
 _today: tuple[int, bytes] = (0, b"")

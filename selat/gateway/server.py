@@ -11,7 +11,7 @@ import ssl
 import stat
 import sys
 
-from selat.gateway.http import Connection, Handle
+from selat.gateway.connection import Connection, Handle
 
 DRAIN_S = 30.0
 IDLE_S = 75.0
@@ -59,14 +59,12 @@ async def _sweep(connections: set[Connection], head_s: float) -> None:
 
 
 async def _drain(connections: set[Connection]) -> None:
-    for connection in list(connections):
-        connection.drain()
-    at_work = [connection.task for connection in connections if connection.task is not None]
+    at_work = [ended for connection in list(connections) if (ended := connection.drain()) is not None]
     if at_work:
         await asyncio.wait(at_work, timeout=DRAIN_S)
     for connection in list(connections):
         connection.transport.abort()
-    # The handlers of aborted connections are cancelled, and book their ends.
+    # The handlers of aborted connections are told so, and book their ends.
     await asyncio.gather(*at_work, return_exceptions=True)
 
 

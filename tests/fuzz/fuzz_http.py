@@ -9,7 +9,9 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["selat.gateway.http", "selat.engines.http1", "selat.wire", "http_laws"]):
+SEEN = ["selat.gateway.connection", "selat.gateway.http", "selat.engines.http1", "selat.wire", "http_laws"]
+
+with atheris.instrument_imports(include=SEEN):
     from http_laws import check_answers, check_events, check_requests
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from selat.core.errors import EngineError, EngineGarbage, SelatError
 from selat.engines.http1 import Connection as EngineConnection
 from selat.engines.limits import Timeouts
-from selat.gateway.http import Connection, Request
+from selat.gateway.connection import Connection, Leave
+from selat.gateway.http import JSON, Request
 from selat.wire import Events
 
 LIMIT_BYTES = 4096
@@ -59,21 +60,51 @@ def pieces(data: bytes, cuts: Sequence[int]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
-async def served(parts: Sequence[bytes]) -> tuple[list[tuple[str, str, bytes]], bytes]:
-    """What a caller's connection made of its bytes: the requests, and the first line of what was answered last."""
-    seen: list[tuple[str, str, bytes]] = []
+class Answers:
+    """Answers every request and remembers it: in a task, or, of `begin`, each so many turns of the loop later.
 
-    async def handle(request: Request) -> None:
+    Where `turns` are 0 that is at once; of those that `begin` gets, every `nth` is left to a task all the same.
+    """
+
+    def __init__(self, turns: int | None = None, nth: int = 0) -> None:
+        self.seen: list[tuple[str, str, str, dict[bytes, bytes], bytes]] = []
+        self._turns, self._nth, self._begun = turns, nth, 0
+
+    def begin(self, request: Request) -> Leave | None:
+        assert request.complete
+        self._begun += 1
+        if self._turns is None or (self._nth and self._begun % self._nth == 0):
+            return None
+        self._later(request, self._turns)
+        return lambda: None
+
+    def _later(self, request: Request, turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._later, request, turns - 1)
+            return
+        try:
+            self._answer(request, request.arrived_body(LIMIT_BYTES))
+        except SelatError as error:
+            request.answer(error.status, b"", JSON, b"")
+        request.finish()
+
+    async def __call__(self, request: Request) -> None:
         try:
             body = await request.body(LIMIT_BYTES, 5)
         except SelatError as error:
             await request.respond(error.status, b"")
             return
-        seen.append((request.method, request.path, body))
-        await request.respond(200, b"{}")
+        self._answer(request, body)
 
+    def _answer(self, request: Request, body: bytes) -> None:
+        self.seen.append((request.method, request.path, request.query, dict(request.headers), body))
+        request.answer(200, b"{}", JSON, b"")
+
+
+async def served(parts: Sequence[bytes], answers: Answers) -> tuple[list[Any], bytes]:
+    """What a caller's connection made of its bytes: the requests, and the first line of what was answered last."""
     wire = Wire()
-    connection = Connection(handle, set())
+    connection = Connection(answers, set())
     connection.connection_made(wire)
     for part in parts:
         if wire.closed:
@@ -87,8 +118,8 @@ async def served(parts: Sequence[bytes]) -> tuple[list[tuple[str, str, bytes]], 
     connection.connection_lost(None)
     for _ in range(4):
         await asyncio.sleep(0)
-    assert len(seen) <= wire.out.count(b"HTTP/1.1 200")
-    return seen, b"".join(last)[:12]
+    assert len(answers.seen) <= wire.out.count(b"HTTP/1.1 200")
+    return answers.seen, b"".join(last)[:12]
 
 
 class Keeper:
@@ -145,13 +176,14 @@ def watched(parts: Sequence[bytes]) -> tuple[bytes, bool, list[tuple[str, str]]]
 
 
 def check_requests(data: bytes, cuts: Sequence[int]) -> None:
-    """A caller's bytes mean the same in one piece and in many, and nothing is answered after a refusal."""
-    whole, cut = asyncio.run(_both(data, cuts))
-    assert whole == cut
+    """A caller's bytes mean the same in one piece and in many, and nothing is answered after a refusal.
 
-
-async def _both(data: bytes, cuts: Sequence[int]) -> tuple[Any, Any]:
-    return await served([data]), await served(pieces(data, cuts))
+    Nor does it matter whether a task answers, a plain call, or now one and now the other.
+    """
+    parts = pieces(data, cuts)
+    whole = asyncio.run(served([data], Answers()))
+    for answers in (Answers(), Answers(0), Answers(1), Answers(0, 2), Answers(3, 3)):
+        assert asyncio.run(served(parts, answers)) == whole
 
 
 def check_answers(data: bytes, cuts: Sequence[int], stream: bool) -> None:

@@ -1,0 +1,273 @@
+"""A caller's connection: one strict HTTP/1.1 parser, requests in order, back-pressure both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+import httptools
+
+from selat.core.errors import BadRequest, SelatError
+from selat.gateway.errors import HeadTooLarge, error_body
+from selat.gateway.http import Request
+from selat.gateway.logs import CURRENT
+
+MAX_HEAD_BYTES = 64 * 1024
+LINGER_S = 2.0
+MAX_PIPELINED = 16
+"""Requests that may wait on one connection while an earlier one is answered; then it is not read further."""
+
+Leave = Callable[[], None]
+
+
+class Handle(Protocol):
+    """What answers the requests."""
+
+    def begin(self, request: Request) -> Leave | None:
+        """Take a request that has come whole, without a task; raises nothing. None: nothing is done, call it.
+
+        Who takes it calls `request.finish()` once when it is answered or given up, now or later. What is returned
+        is called if the caller hangs up before it is answered, at most once; `finish` follows then, too.
+        """
+        ...
+
+    def __call__(self, request: Request) -> Awaitable[None]:
+        """Answer a request, in a task that a hang-up cancels."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """One caller's connection: requests in order, one at a time; a hang-up ends the one at work.
+
+    `waiting_since` is when it began to wait for a head, on the loop's clock; None while a request is at work.
+    `in_head` tells a head that has begun from an idle connection.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, handle: Handle, connections: set[Connection]) -> None:
+        self._handle = handle
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._head_bytes = 0
+        self._in_head = True
+        self._ended_here = False
+        self._arriving: Request | None = None
+        self._headers: dict[bytes, bytes] | None = None  # of a head that is arriving
+        self._waiting: deque[Request] = deque()
+        self._current: Request | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._leave: Leave | None = None
+        self._letting_in = False
+        self._drained: asyncio.Future[None] | None = None
+        self._draining = self._full = self._holding = self._deaf = False
+        self._paused = False
+        self.writable: asyncio.Future[None] | None = None
+        self.waiting_since: float | None = self._loop.time()
+
+    @property
+    def in_head(self) -> bool:
+        return self._head_bytes > 0
+
+    def drain(self) -> asyncio.Future[None] | None:
+        """Take no more requests; close once the one at work is answered. The end of that one, if there is one."""
+        self._draining = True
+        if self._current is None:
+            self.transport.close()
+            return None
+        self._current.keep_alive = False
+        if self._task is not None:
+            return self._task
+        self._drained = self._loop.create_future()
+        return self._drained
+
+    def hold(self) -> None:
+        """Read no further until `let_go`: a body is not taken as fast as it comes."""
+        self._holding = True
+        self._heed()
+
+    def let_go(self) -> None:
+        if self._holding:
+            self._holding = False
+            self._heed()
+
+    def _heed(self) -> None:
+        """Read, or do not, as it should be now."""
+        held = self._full or self._holding
+        if held is not self._paused and not self.transport.is_closing():
+            self._paused = held
+            if held:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self.resume_writing()
+        self._waiting.clear()
+        if self._current is None or self._current.ended:
+            return
+        if self._task is not None:
+            self._task.cancel()
+        elif self._leave is not None:
+            leave, self._leave = self._leave, None
+            leave()
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._ended_here = False
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(BadRequest("this server does not change protocols"))
+        except httptools.HttpParserError:
+            self._refuse(BadRequest("not a well-formed HTTP/1.1 request"))
+        if self._in_head and not self._deaf:
+            # What came in one read with the end of a body is that body, whatever its length.
+            self._head_bytes += int(self._arriving is not None) if self._ended_here else len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(HeadTooLarge(f"the head is over the limit of {MAX_HEAD_BYTES} bytes"))
+        if self._current is None and self._waiting:
+            self._let_in()
+
+    def pause_writing(self) -> None:
+        if self.writable is None:
+            self.writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        writable, self.writable = self.writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    # httptools' callbacks
+
+    def on_message_begin(self) -> None:
+        request = self._arriving = Request(self)
+        self._headers = request.headers
+        self._in_head = True
+        if self._current is None:
+            self.waiting_since = self._loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        assert self._arriving is not None
+        self._arriving.path += url.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        headers = self._headers
+        if headers is None:
+            return  # a trailer says nothing that we would believe
+        name = name.lower()
+        # Two of a name are one list (RFC 9110 section 5.3), so that no header can hide another.
+        headers[name] = headers[name] + b", " + value if name in headers else value
+
+    def on_headers_complete(self) -> None:
+        request, parser = self._arriving, self._parser
+        assert request is not None
+        self._headers = self.waiting_since = None
+        self._in_head, self._head_bytes = False, 0
+        request.arrived = time.monotonic()
+        request.method = parser.get_method().decode("ascii")
+        if parser.should_keep_alive() and not self._draining:
+            request.keep_alive = True
+        if parser.get_http_version() == "1.0":
+            request.chunks_known = False
+        if "?" in request.path:
+            request.path, _, request.query = request.path.partition("?")
+        if "%" in request.path:
+            request.path = unquote(request.path)
+        self._waiting.append(request)
+        if len(self._waiting) > MAX_PIPELINED:
+            self._full = True
+            self._heed()
+
+    def on_body(self, body: bytes) -> None:
+        if self._arriving is not None:
+            self._arriving.feed(body)
+
+    def on_message_complete(self) -> None:
+        if self._arriving is not None:
+            self._arriving.feed_end()
+        self._arriving = None
+        self._in_head, self._head_bytes, self._ended_here = True, 0, True
+
+    def _let_in(self) -> None:
+        """Have requests answered until one takes its time; in a loop, since many may be answered at once."""
+        self._letting_in = True
+        while self._current is None and self._waiting and not self.transport.is_closing():
+            self._current = request = self._waiting.popleft()
+            if request.complete:
+                CURRENT.set(request.id)
+                try:
+                    leave = self._handle.begin(request)
+                except BaseException:
+                    self.transport.abort()
+                    raise
+                if leave is not None:
+                    if self._current is request:
+                        self._leave = leave
+                    continue
+            self._task = self._loop.create_task(self._work(request))
+        self._letting_in = False
+
+    async def _work(self, request: Request) -> None:
+        CURRENT.set(request.id)
+        try:
+            if request.refusal is not None and not request.method:
+                await request.respond(request.refusal.status, error_body(request.refusal))
+            else:
+                await self._handle(request)
+        except asyncio.CancelledError:
+            if not self.transport.is_closing():
+                raise
+        finally:
+            self.finished(request)
+
+    def finished(self, request: Request) -> None:
+        """Nothing more follows of the request at work: let in the next, or close."""
+        if request is not self._current:
+            return
+        self._current = self._task = self._leave = None
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        if request.ended and request.keep_alive:
+            self.waiting_since = self._loop.time()
+            if self._full:
+                self._full = False
+                self._heed()
+            if self._waiting and not self._letting_in:
+                self._let_in()
+        elif request.ended and not request.complete:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Close gently: what still comes is read and thrown away, or a reset would take our answer with it."""
+        self._deaf = True
+        self.let_go()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._loop.call_later(LINGER_S, self.transport.close)
+
+    def _refuse(self, error: SelatError) -> None:
+        """Read no further. What is no request gets its answer in turn, after all that came before it."""
+        self._deaf = True
+        request, self._arriving = self._arriving, None
+        if request is not None and not self._in_head:
+            request.refuse(error)
+            return
+        request = request or Request(self)
+        request.refusal = error
+        self._waiting.append(request)

@@ -1,0 +1,297 @@
+"""A caller's connection without sockets: whoever answers, each request gets its turn, its end and its hang-up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from selat.gateway.connection import Connection, Leave
+from selat.gateway.http import JSON, Request
+from selat.gateway.logs import CURRENT
+from selat.gateway.server import _drain
+
+
+class Wire:
+    """A transport that remembers; what it was told to close is lost a turn of the loop later, as on a socket."""
+
+    protocol: Connection
+
+    def __init__(self) -> None:
+        self.out = b""
+        self.closing = self.ended = self.paused = False
+
+    def write(self, data: bytes) -> None:
+        if not self.closing:
+            self.out += data
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        if not self.closing:
+            self.closing = True
+            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+
+    abort = close
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def get_extra_info(self, name: str) -> None:
+        """It has none."""
+
+
+class Desk:
+    """Takes what the path says: /now is answered inside `begin`, /held by the test, /task in a task."""
+
+    def __init__(self) -> None:
+        self.held: list[Request] = []
+        self.left: list[str] = []
+        self.told: list[str] = []
+        self.cancelled = 0
+        self.go_on = asyncio.Event()
+
+    def begin(self, request: Request) -> Leave | None:
+        assert request.complete
+        assert CURRENT.get() == request.id
+        if request.path == "/task":
+            return None
+        if request.path == "/breaks":
+            raise RuntimeError("a mistake of ours")
+        if request.path == "/now":
+            self.answer(request)
+            request.finish()
+        elif request.path == "/abort":
+            request.abort()
+            request.finish()
+        else:
+            self.held.append(request)
+        return lambda: self.left.append(request.query)
+
+    def answer(self, request: Request) -> None:
+        self.told.append(request.query)
+        request.answer(200, request.query.encode(), JSON, b"")
+
+    async def __call__(self, request: Request) -> None:
+        try:
+            await self.go_on.wait()
+            await request.body(1000, 5)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        self.answer(request)
+
+
+def asked(path: str, number: int = 0, extra: str = "") -> bytes:
+    return f"POST {path}?{number} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n{extra}\r\n{{}}".encode()
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.desk, self.wire, self.connections = Desk(), Wire(), set[Connection]()
+        self.connection = self.wire.protocol = Connection(self.desk, self.connections)
+        self.connection.connection_made(self.wire)
+        self.send = self.connection.data_received
+
+
+def on_loop(story: Callable[[Scene], Awaitable[None]]) -> Callable[[], None]:
+    async def run() -> None:
+        await story(Scene())
+
+    def test() -> None:
+        asyncio.run(run())
+
+    test.__name__, test.__doc__ = story.__name__, story.__doc__
+    return test
+
+
+async def turns(number: int = 5) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+@on_loop
+async def test_thousands_in_one_read_are_answered_at_once_in_order(scene: Scene) -> None:
+    scene.send(b"".join(asked("/now", number) for number in range(5000)))
+    assert scene.desk.told == [str(number) for number in range(5000)]
+    assert scene.wire.out.count(b"HTTP/1.1 200 OK") == 5000
+    assert not scene.wire.paused
+    assert scene.connection.waiting_since is not None
+
+
+@on_loop
+async def test_tasks_and_plain_calls_keep_the_order_of_the_pipeline(scene: Scene) -> None:
+    paths = ["/now", "/held", "/now", "/task", "/task", "/held", "/now", "/held", "/task", "/now"] * 3
+    scene.desk.go_on.set()
+    scene.send(b"".join(asked(path, number) for number, path in enumerate(paths)))
+    while len(scene.desk.told) < len(paths):
+        assert len(scene.desk.held) <= 1
+        for request in scene.desk.held:
+            scene.desk.answer(request)
+            request.finish()
+        scene.desk.held.clear()
+        await turns(3)
+    assert scene.desk.told == [str(number) for number in range(len(paths))]
+    assert scene.wire.out.count(b"HTTP/1.1 200 OK") == len(paths)
+    assert not scene.wire.paused
+
+
+@on_loop
+async def test_one_that_has_not_come_whole_gets_a_task(scene: Scene) -> None:
+    scene.desk.go_on.set()
+    scene.send(asked("/held")[:-1])
+    scene.send(b"}")
+    await turns()
+    assert scene.desk.told == ["0"]
+    assert not scene.desk.held
+
+
+@on_loop
+async def test_one_that_came_whole_while_another_was_at_work_needs_no_task(scene: Scene) -> None:
+    scene.send(asked("/held", 1) + asked("/now", 2)[:-1])
+    scene.send(b"}")
+    scene.desk.answer(scene.desk.held[0])
+    scene.desk.held[0].finish()
+    assert scene.desk.told == ["1", "2"]
+
+
+@on_loop
+async def test_a_hang_up_is_told_once_and_what_waits_is_dropped(scene: Scene) -> None:
+    scene.send(asked("/held", 1) + asked("/held", 2))
+    scene.connection.connection_lost(None)
+    assert scene.desk.left == ["1"]
+    scene.desk.held[0].finish()
+    await turns()
+    assert scene.desk.left == ["1"]
+    assert len(scene.desk.held) == 1
+    assert not scene.connections
+
+
+@on_loop
+async def test_a_hang_up_after_the_answer_is_told_to_nobody(scene: Scene) -> None:
+    scene.send(asked("/held"))
+    scene.desk.answer(scene.desk.held[0])
+    scene.connection.connection_lost(None)
+    scene.desk.held[0].finish()
+    assert not scene.desk.left
+
+
+@on_loop
+async def test_a_hang_up_after_the_end_is_told_to_nobody(scene: Scene) -> None:
+    scene.send(asked("/held"))
+    scene.desk.answer(scene.desk.held[0])
+    scene.desk.held[0].finish()
+    scene.connection.connection_lost(None)
+    assert not scene.desk.left
+
+
+@on_loop
+async def test_a_second_finish_lets_nobody_in_early(scene: Scene) -> None:
+    scene.send(asked("/held", 1) + asked("/held", 2) + asked("/held", 3))
+    scene.desk.answer(scene.desk.held[0])
+    scene.desk.held[0].finish()
+    scene.desk.held[0].finish()
+    assert [request.query for request in scene.desk.held] == ["1", "2"]
+
+
+@on_loop
+async def test_given_up_without_an_answer_closes_and_lets_nobody_in(scene: Scene) -> None:
+    scene.send(asked("/held", 1) + asked("/held", 2))
+    scene.desk.held[0].finish()
+    assert scene.wire.closing
+    await turns()
+    assert len(scene.desk.held) == 1
+    assert not scene.desk.left
+
+
+@on_loop
+async def test_a_connection_broken_inside_begin_lets_nobody_in(scene: Scene) -> None:
+    scene.send(asked("/abort", 1) + asked("/now", 2))
+    await turns()
+    assert scene.wire.closing
+    assert not scene.desk.told
+    assert not scene.desk.left
+
+
+@on_loop
+async def test_a_mistake_inside_begin_breaks_the_connection(scene: Scene) -> None:
+    with pytest.raises(RuntimeError, match="mistake"):
+        scene.send(asked("/breaks"))
+    assert scene.wire.closing
+
+
+@on_loop
+async def test_connection_close_is_kept_by_who_answers_at_once(scene: Scene) -> None:
+    scene.send(asked("/now", extra="Connection: close\r\n"))
+    assert b"connection: close" in scene.wire.out
+    assert scene.wire.closing
+
+
+@on_loop
+async def test_a_caller_who_hangs_up_cancels_the_task(scene: Scene) -> None:
+    scene.send(asked("/task"))
+    await turns()
+    scene.connection.connection_lost(None)
+    await turns()
+    assert scene.desk.cancelled == 1
+    assert not scene.desk.left
+
+
+async def drained(scene: Scene) -> asyncio.Task[None]:
+    draining = asyncio.create_task(_drain(scene.connections))
+    await turns()
+    return draining
+
+
+@pytest.mark.parametrize("path", ["/held", "/task"])
+def test_a_drain_waits_for_the_answer_and_closes(path: str) -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.send(asked(path, 1) + asked(path, 2))
+        draining = await drained(scene)
+        assert not draining.done()
+        scene.desk.go_on.set()
+        for request in scene.desk.held:
+            scene.desk.answer(request)
+            request.finish()
+        await turns()
+        assert draining.done()
+        assert scene.desk.told == ["1"]
+        assert b"connection: close" in scene.wire.out
+        assert scene.wire.closing
+
+    asyncio.run(story())
+
+
+@on_loop
+async def test_a_drain_closes_who_only_waits(scene: Scene) -> None:
+    await (await drained(scene))
+    assert scene.wire.closing
+
+
+def test_a_drain_that_takes_too_long_tells_who_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selat.gateway.server.DRAIN_S", 0.01)
+
+    async def story() -> None:
+        scene = Scene()
+        scene.send(asked("/held", 1))
+        draining = await drained(scene)
+        while not scene.desk.left:
+            await asyncio.sleep(0.001)
+        assert not draining.done()  # what was left may still have an end to book
+        scene.desk.held[0].finish()
+        await draining
+        assert scene.desk.left == ["1"]
+
+    asyncio.run(story())
