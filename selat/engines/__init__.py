@@ -3,7 +3,20 @@
 from selat.engines.config import EngineFile
 from selat.engines.detect import Detected, detect
 from selat.engines.drill import DrillFile, Drilling
-from selat.engines.engine import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, Answer, Call, Engine, Health, Ready, Sink
+from selat.engines.engine import (
+    CHAT,
+    COMPLETIONS,
+    EMBEDDINGS,
+    MODELS,
+    Answer,
+    Call,
+    Engine,
+    Health,
+    Leave,
+    Ready,
+    Sink,
+    Told,
+)
 from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngine
 from selat.engines.limits import Capacity, Timeouts
 from selat.engines.llama.host import Host
@@ -17,6 +30,7 @@ from selat.engines.pouring import at_hand, pour
 from selat.engines.route import BreakerView, Route, Router, affinity_key
 from selat.engines.shelf import LLAMA, MAKERS, Maker, Shelf, load_engines, makers
 from selat.engines.spec import EngineSpec
+from selat.engines.starting import begin
 from selat.engines.survey import Surveyed, watch
 
 __all__ = [
@@ -43,6 +57,7 @@ __all__ = [
     "Host",
     "Hosting",
     "Leases",
+    "Leave",
     "LlamaSpec",
     "Loaded",
     "Maker",
@@ -57,8 +72,10 @@ __all__ = [
     "State",
     "Surveyed",
     "Timeouts",
+    "Told",
     "affinity_key",
     "at_hand",
+    "begin",
     "detect",
     "hold",
     "load_engines",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from selat.core.caller import Site
+from selat.core.errors import EngineError
 from selat.core.timing import Timing
 
 CHAT = "/v1/chat/completions"
@@ -41,6 +42,10 @@ Sink = Callable[[bytes], asyncio.Future[None] | None]
 """Takes a piece of an answer; gives back a future where nothing more should come until that is done."""
 
 
+Leave = Callable[[], None]
+"""Called when whoever asked has gone: nothing more is told him."""
+
+
 class Answer(Protocol):
     """An engine's reply: status and type at once, the body as it comes.
 
@@ -61,6 +66,10 @@ class Answer(Protocol):
     def chunks(self) -> AsyncIterator[bytes]: ...
 
     async def close(self) -> None: ...
+
+
+Told = Callable[[Answer | EngineError | None], None]
+"""Called once with what came of a call: its Answer, an error, or None where it is to be sent again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -10,11 +11,13 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from selat.core.errors import EngineError, EngineGarbage, EngineTimeout, EngineUnreachable
 from selat.engines.engine import Sink
-from selat.engines.limits import HIGH_WATER_BYTES, MAX_HEAD_BYTES, WRITE_SLICE_BYTES, Timeouts
+from selat.engines.limits import AT_ONCE_BYTES, HIGH_WATER_BYTES, MAX_HEAD_BYTES, WRITE_SLICE_BYTES, Timeouts
 
+_log = logging.getLogger("selat.engines")
 
-class Stale(EngineUnreachable):
-    """A kept connection turned out closed before any byte came back: the call may be sent once more."""
+Reply = Callable[["HttpAnswer | EngineError | None"], None]
+"""Told once how an exchange came out: an Answer (whole, or begun), an error, or None: a kept connection turned
+out closed before any byte came back, so the call may be sent once more. It must not raise."""
 
 
 class Keeper(Protocol):
@@ -55,12 +58,12 @@ class HttpAnswer:
     _done: bool = False
     _error: EngineError | None = None
 
-    def __init__(self, connection: Connection, loop: asyncio.AbstractEventLoop, stream: bool) -> None:
+    def __init__(self, connection: Connection, stream: bool, reply: Reply, started_at: float) -> None:
         self.parts: list[bytes] = []
         self.stream = stream
-        self.started_at = loop.time()
+        self.started_at = started_at
+        self.reply: Reply | None = reply  # None once it was told
         self._connection: Connection | None = connection
-        self._loop = loop
 
     @property
     def unread(self) -> bool:
@@ -80,7 +83,7 @@ class HttpAnswer:
                 if self._error is not None:
                     raise self._error
                 raise StopAsyncIteration
-            self._waiter = self._loop.create_future()
+            self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         return self._take()
 
@@ -89,7 +92,7 @@ class HttpAnswer:
 
         Raises: EngineError, when the engine broke off; and whatever `sink` raises, which ends the exchange.
         """
-        self._poured = self._loop.create_future()
+        self._poured = asyncio.get_running_loop().create_future()
         self._sink = sink
         try:
             self._flow()
@@ -140,7 +143,14 @@ class HttpAnswer:
         """Forget the rest; when it is still coming, break the connection now. Never suspends."""
         self.drop()
 
+    def leave(self) -> None:
+        """The caller has gone: nothing is told any more, and the engine should stop. An answer that was told
+        already is the receiver's, who closes it."""
+        if self.reply is not None:
+            self.drop()
+
     def drop(self) -> None:
+        self.reply = None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()
@@ -170,7 +180,6 @@ class Connection(asyncio.Protocol):
         "_keeper",
         "_loop",
         "_parser",
-        "_reply",
         "_transport",
         "_writable",
         "_writing",
@@ -186,7 +195,6 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._parser = HttpResponseParser(self)
         self._answer: HttpAnswer | None = None
-        self._reply: asyncio.Future[HttpAnswer] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._writing: asyncio.Task[None] | None = None
         self.paused = self.adopted = self.gone = False
@@ -199,34 +207,26 @@ class Connection(asyncio.Protocol):
     def closing(self) -> bool:
         return self._transport.is_closing()
 
-    def begin(self, head: bytes, body: bytes, stream: bool) -> asyncio.Future[HttpAnswer]:
-        """Send one request. The future gives the Answer once it is whole, or once the first byte of a
-        streamed (or very large) body is there; it fails with an EngineError, or Stale."""
+    def begin(self, head: bytes, body: bytes, stream: bool, reply: Reply) -> HttpAnswer:
+        """Send one request. `reply` is told of the answer, which is returned only to be left or dropped before,
+        once it is whole, or once the first byte of a streamed (or very large) body is there; or why there is
+        none. It is told by a plain call, when nothing else is left to do here; never in this one."""
         loop = self._loop
-        self._answer = HttpAnswer(self, loop, stream)
+        answer = HttpAnswer(self, stream, reply, loop.time())
+        self._answer = answer
         self.uses += 1
-        reply: asyncio.Future[HttpAnswer] = loop.create_future()
-        self._reply = reply
-        if len(body) <= 4 * WRITE_SLICE_BYTES:
+        if len(body) <= AT_ONCE_BYTES:
             self._transport.write(head + body)
         else:
             self._writing = loop.create_task(self._write(head, body))
-        return reply
+        return answer
 
     def abandon(self) -> None:
         """Break the connection at once, unanswered or half answered: the engine should stop."""
-        self._answer = self._reply = None
+        self._answer = None
         if self._writing is not None:
             self._writing.cancel()
         self._transport.abort()
-
-    def leave(self, reply: asyncio.Future[HttpAnswer]) -> None:
-        """The caller of one exchange has gone. When its answer came in the same moment, the connection may be
-        another exchange's already, which must not be touched."""
-        if self._reply is reply:
-            self.abandon()
-        elif not reply.cancelled() and reply.exception() is None:
-            reply.result().drop()
 
     def tick(self, now: float, elapsed_s: float) -> None:
         """Time has passed: fail the exchange if a phase is over its limit."""
@@ -235,7 +235,7 @@ class Connection(asyncio.Protocol):
             return
         if now - answer.started_at > limits.total_s:
             self._late("the whole answer", "total", limits.total_s)
-        elif self._reply is None and answer.unread:
+        elif answer.reply is None and answer.unread:
             answer.quiet_s = 0.0  # the reader is the slow one
         else:
             answer.quiet_s += elapsed_s
@@ -273,36 +273,35 @@ class Connection(asyncio.Protocol):
             fault = answer.fault or f"head or trailers over {MAX_HEAD_BYTES} bytes"
             self._fail(EngineGarbage(f"engine '{self._keeper.engine}': not the HTTP we speak: {fault}"))
         elif answer.parts:
-            if self._reply is None:
+            if answer.reply is None:
                 answer.wake()
             elif answer.early or answer.size >= HIGH_WATER_BYTES:
                 self._give(answer)
-            if answer.size >= HIGH_WATER_BYTES and not self.paused and self._answer is not None:
+            if answer.size >= HIGH_WATER_BYTES and not self.paused and self._answer is answer:
                 self.paused = True
                 self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
-        answer, name = self._answer, self._keeper.engine
-        if answer is not None:
-            if answer.headed and not answer.framed and exc is None:
-                answer.keep = False
-                self._finish(answer)
-            elif self.uses > 1 and not answer.unframed and not answer.headed:
-                self._fail(Stale(f"engine '{name}': the kept connection was closed"))
-            elif answer.headed:
-                got = answer.taken + answer.size
-                self._fail(EngineUnreachable(f"engine '{name}': broke off its answer after {got} bytes"))
-            else:
-                self._fail(
-                    EngineUnreachable(
-                        f"engine '{name}': closed the connection before an answer; look into its log"
-                    )
-                )
         self.gone = True
         if self.adopted:
             self._keeper.lost(self)
+        answer, name = self._answer, self._keeper.engine
+        if answer is None:
+            return
+        if answer.headed and not answer.framed and exc is None:
+            answer.keep = False
+            self._finish(answer)
+        elif self.uses > 1 and not answer.unframed and not answer.headed:
+            self._fail(None)  # the kept connection was closed
+        elif answer.headed:
+            got = answer.taken + answer.size
+            self._fail(EngineUnreachable(f"engine '{name}': broke off its answer after {got} bytes"))
+        else:
+            self._fail(
+                EngineUnreachable(f"engine '{name}': closed the connection before an answer; look into its log")
+            )
 
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
@@ -351,21 +350,28 @@ class Connection(asyncio.Protocol):
         if answer is not None and answer.headed and not answer.fault:
             answer.complete = True
 
-    # Ends.
+    # Ends. What is told comes last: the receiver may begin the next exchange in that very call.
 
     def _give(self, answer: HttpAnswer) -> None:
-        reply, self._reply = self._reply, None
+        reply, answer.reply = answer.reply, None
         if reply is None:
             return
-        if not reply.done():
-            reply.set_result(answer)
-        elif self._answer is not None:
-            self.abandon()  # the caller left in this very moment, so nobody would read the rest
+        if 300 <= answer.status < 400:
+            answer.drop()
+            what = f"it redirects (status {answer.status}), not followed; correct its url"
+            self._tell(reply, EngineGarbage(f"engine '{self._keeper.engine}': {what}"))
+        else:
+            self._tell(reply, answer)
+
+    def _tell(self, reply: Reply, outcome: HttpAnswer | EngineError | None) -> None:
+        try:
+            reply(outcome)
+        except Exception:  # noqa: BLE001 - it is logged
+            # Ours, and no reason to break a connection that may be another's by now.
+            _log.exception("engine '%s': whoever asked it failed at its answer", self._keeper.engine)
 
     def _finish(self, answer: HttpAnswer) -> None:
         self._answer = None
-        answer.end(None)
-        self._give(answer)
         if self._writing is not None:
             self._writing.cancel()
             answer.keep = False
@@ -374,18 +380,20 @@ class Connection(asyncio.Protocol):
             self._keeper.freed(self)
         else:
             self._transport.abort()
+        answer.end(None)
+        self._give(answer)
 
-    def _fail(self, error: EngineError) -> None:
+    def _fail(self, error: EngineError | None) -> None:
+        """End the exchange under way with an error; None is for a kept connection that was closed."""
         answer, self._answer = self._answer, None
-        reply, self._reply = self._reply, None
-        if reply is not None:
-            if not reply.done():
-                reply.set_exception(error)
-        elif answer is not None:
-            answer.end(error)
         if self._writing is not None:
             self._writing.cancel()
         self._transport.abort()
+        if answer is not None:
+            reply, answer.reply = answer.reply, None
+            answer.end(error)
+            if reply is not None:
+                self._tell(reply, error)
 
     def _late(self, what: str, phase: str, limit_s: float) -> None:
         self._fail(

@@ -11,7 +11,8 @@ HIGH_WATER_BYTES = 256 * 1024
 """Reading pauses once this much of an answer waits unread; one more read (256 KiB at most) may follow."""
 
 WRITE_SLICE_BYTES = 64 * 1024
-"""Bodies above four slices are written a slice at a time, each drained before the next."""
+AT_ONCE_BYTES = 4 * WRITE_SLICE_BYTES
+"""Bodies above this are written a slice at a time, each drained before the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from selat.core.caller import Site
-from selat.core.errors import EngineError, EngineGarbage, EngineUnreachable
-from selat.engines.engine import Answer, Call, Health
+from selat.core.errors import EngineError, EngineUnreachable
+from selat.engines.engine import Answer, Call, Health, Leave, Told
 from selat.engines.fetch import fetch
 from selat.engines.pool import Address, Pool
 from selat.engines.spec import EngineSpec, tls_context
@@ -56,17 +56,15 @@ class OpenAIEngine:
         return self._upstream.get(model, model)
 
     async def send(self, call: Call) -> Answer:
-        head = self._heads.get(call.path)
-        if head is None:
-            head = self._head_for(call.path)
-        trace = b"traceparent: %b\r\n" % call.trace.encode("ascii") if call.trace else b""
-        answer = await self._pool.exchange(b"%b%d\r\n%b\r\n" % (head, len(call.body), trace), call)
-        if 300 <= answer.status < 400:
-            await answer.close()
-            raise EngineGarbage(
-                f"engine '{self.name}': it redirects (status {answer.status}), not followed; correct its url"
-            )
-        return answer
+        prefix = self._heads.get(call.path)
+        if prefix is None:
+            prefix = self._head_for(call.path)
+        return await self._pool.exchange(_head(prefix, call), call)
+
+    def begin(self, call: Call, told: Told) -> Leave | None:
+        """`send` by plain calls, where a kept connection is idle: see `selat.engines.begin`."""
+        prefix = self._heads.get(call.path)
+        return None if prefix is None else self._pool.begin(_head(prefix, call), call, told)
 
     async def health(self) -> Health:
         """Ask for the list of models on a connection of its own, so that a full pool does not look ill."""
@@ -130,3 +128,8 @@ class OpenAIEngine:
         if not key or not key.isascii() or not key.isprintable():
             raise EngineUnreachable(f"engine '{self.name}': no usable key in {place}; set it and start again")
         return key
+
+
+def _head(prefix: bytes, call: Call) -> bytes:
+    trace = b"traceparent: %b\r\n" % call.trace.encode("ascii") if call.trace else b""
+    return b"%b%d\r\n%b\r\n" % (prefix, len(call.body), trace)

@@ -10,12 +10,13 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from selat.core.errors import EngineTimeout, EngineUnreachable
-from selat.engines.engine import Call
+from selat.core.errors import EngineError, EngineTimeout, EngineUnreachable
+from selat.engines.engine import Call, Leave
 from selat.engines.fair import WaitingRoom
-from selat.engines.http1 import Connection, HttpAnswer, Stale
-from selat.engines.limits import Capacity, Timeouts
+from selat.engines.http1 import Connection, HttpAnswer, Reply
+from selat.engines.limits import AT_ONCE_BYTES, Capacity, Timeouts
 
 _log = logging.getLogger("selat.engines")
 
@@ -73,24 +74,43 @@ class Pool:
         connection = self._idle.pop() if self._idle else await self._take(call)
         if connection.closing:
             connection = await self._take(call)
-        try:
-            return await self._on(connection, head, call)
-        except Stale:
+        answer = await self._on(connection, head, call)
+        if answer is None:
             _log.debug("engine '%s': a kept connection was closed; sending again on a fresh one", self.engine)
-        # The dead connection gives its place back only when the loop says so; the fresh one may be one too many
-        # for that moment.
-        self._open += 1
-        return await self._on(await self._connect(call), head, call)
+            # The dead connection's place may have gone to one who waited; the fresh one may be one too many for
+            # that moment.
+            self._open += 1
+            answer = await self._on(await self._connect(call), head, call)
+            assert answer is not None  # no kept one
+        return answer
 
-    async def _on(self, connection: Connection, head: bytes, call: Call) -> HttpAnswer:
+    def begin(self, head: bytes, call: Call, reply: Reply) -> Leave | None:
+        """`exchange` by plain calls, over a connection that is idle now: `reply` is told how it came out, and the
+        Leave given is for a caller who goes before that. None, with nothing done, without such a connection or
+        for a body too large to be written at once. Nobody is overtaken: while calls wait none is idle."""
+        if not self._idle or len(call.body) > AT_ONCE_BYTES or asyncio.get_running_loop() is not self._loop:
+            return None
+        connection = self._idle.pop()
+        if connection.closing:
+            return None
+        return self._start(connection, head, call, reply).leave
+
+    def _start(self, connection: Connection, head: bytes, call: Call, reply: Reply) -> HttpAnswer:
         self._busy.add(connection)
         if self._timer is None:
             self._watch()
-        reply = connection.begin(head, call.body, call.stream)
+        return connection.begin(head, call.body, call.stream, reply)
+
+    async def _on(self, connection: Connection, head: bytes, call: Call) -> HttpAnswer | None:
+        """The answer to a call; None where a kept connection was closed before any byte of one."""
+        replied: asyncio.Future[HttpAnswer | None] = self._running.create_future()
+        answer = self._start(connection, head, call, partial(_settle, replied))
         try:
-            return await reply
+            return await replied
         except asyncio.CancelledError:
-            connection.leave(reply)
+            # An answer that came in the same moment is broken off as well; where it was whole, the connection may
+            # be another call's already, and is not touched.
+            answer.drop()
             raise
 
     async def close(self) -> None:
@@ -253,6 +273,17 @@ class Pool:
         self._timer = None
         if self._open:
             self._watch()
+
+
+def _settle(replied: asyncio.Future[HttpAnswer | None], outcome: HttpAnswer | EngineError | None) -> None:
+    """Wake the coroutine that waits for an exchange."""
+    if replied.done():
+        if isinstance(outcome, HttpAnswer):
+            outcome.drop()  # the caller left in this very moment, so nobody would read the rest
+    elif isinstance(outcome, EngineError):
+        replied.set_exception(outcome)
+    else:
+        replied.set_result(outcome)
 
 
 def _reason(error: OSError) -> str:

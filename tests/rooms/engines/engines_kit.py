@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from waiting import CEILING_S
@@ -60,3 +63,53 @@ def run(engine: OpenAIEngine, story: Callable[[OpenAIEngine], Awaitable[Any]]) -
 
     with asyncio.Runner(loop_factory=LOOP["kind"]) as runner:
         return runner.run(whole())
+
+
+class Scripted:
+    """A raw server: what to do with each connection, in order; the last script serves all later ones."""
+
+    def __init__(self, *scripts: list[bytes | None]) -> None:
+        self.scripts = list(scripts)
+        self.accepted = 0
+        self.requests = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            script = self.scripts[min(self.accepted, len(self.scripts) - 1)]
+            self.accepted += 1
+            threading.Thread(target=self._serve, args=(connection, script), daemon=True).start()
+
+    def _serve(self, connection: socket.socket, script: list[bytes | None]) -> None:
+        with connection:
+            for reply in script:
+                data = b""
+                while b"\r\n\r\n" not in data:
+                    data += (more := connection.recv(65536))
+                    if not more:
+                        return
+                self.requests += 1
+                if reply is None:
+                    return
+                connection.sendall(reply)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n"ok"'
+
+
+@contextmanager
+def scripted(*scripts: list[bytes | None]) -> Iterator[Scripted]:
+    server = Scripted(*scripts)
+    try:
+        yield server
+    finally:
+        server.close()

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import http.client
 import io
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from selat.core.errors import EngineError, EngineGarbage
 from selat.engines.http1 import Connection, HttpAnswer
 from selat.engines.limits import HIGH_WATER_BYTES, MAX_HEAD_BYTES, Timeouts
+from selat.engines.pool import _settle
 
 JSON = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"a": true}'
 CHUNKED = (
@@ -71,7 +73,8 @@ class Feed:
         self.keeper, self.wire, self.loop = Keeper(), Wire(), loop
         self.connection = Connection(self.keeper, loop)
         self.connection.connection_made(self.wire)
-        self.reply = self.connection.begin(b"POST / HTTP/1.1\r\n\r\n", b"", stream)
+        self.reply: asyncio.Future[Any] = loop.create_future()
+        self.connection.begin(b"POST / HTTP/1.1\r\n\r\n", b"", stream, partial(_settle, self.reply))
 
     def give(self, *pieces: bytes) -> None:
         for piece in pieces:

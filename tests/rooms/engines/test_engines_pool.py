@@ -9,7 +9,6 @@ import random
 import resource
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from engines_kit import QUICK, chat, read, run, spec, until
+from engines_kit import OK, QUICK, chat, read, run, scripted, spec, until
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -199,12 +198,13 @@ def test_an_answer_that_comes_as_its_call_is_cancelled_does_not_break_the_next_o
             await asyncio.sleep(0)
             first.cancel()
             connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-            second = connection.begin(b"", b"", False)
+            second: list[Any] = []
+            connection.begin(b"", b"", False, second.append)
             with pytest.raises(asyncio.CancelledError):
                 await first
             assert not connection.closing
             connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
-            assert await read(await second) == b"[]"
+            assert await read(second[0]) == b"[]"
             connection.abandon()
             assert await until(lambda: engine._pool.open == 0)
 
@@ -274,56 +274,6 @@ def test_background_work_lets_people_go_first_but_does_not_starve() -> None:
 
 
 # Kept connections.
-
-
-class Scripted:
-    """A raw server: what to do with each connection, in order; the last script serves all later ones."""
-
-    def __init__(self, *scripts: list[bytes | None]) -> None:
-        self.scripts = list(scripts)
-        self.accepted = 0
-        self.requests = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            script = self.scripts[min(self.accepted, len(self.scripts) - 1)]
-            self.accepted += 1
-            threading.Thread(target=self._serve, args=(connection, script), daemon=True).start()
-
-    def _serve(self, connection: socket.socket, script: list[bytes | None]) -> None:
-        with connection:
-            for reply in script:
-                data = b""
-                while b"\r\n\r\n" not in data:
-                    data += (more := connection.recv(65536))
-                    if not more:
-                        return
-                self.requests += 1
-                if reply is None:
-                    return
-                connection.sendall(reply)
-
-    def close(self) -> None:
-        self._listener.close()
-
-
-OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n"ok"'
-
-
-@contextmanager
-def scripted(*scripts: list[bytes | None]) -> Iterator[Scripted]:
-    server = Scripted(*scripts)
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 def test_a_kept_connection_closed_before_any_byte_is_tried_once_more_on_a_fresh_one() -> None:
