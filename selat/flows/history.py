@@ -88,6 +88,7 @@ class _Heard:
         return self._events.done
 
     def texts(self) -> list[str]:
+        self._events.tell()
         return ["".join(pieces) for pieces in self._said.values()]
 
 

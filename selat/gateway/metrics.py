@@ -84,9 +84,9 @@ class Metrics:
         """Remember how long the parts of a request took."""
         self._timings.append(timing)
 
-    def gap(self, seconds: float) -> None:
-        """Remember the time between two pieces of a stream."""
-        self._gaps.append(seconds)
+    def gaps(self, seconds: Sequence[float]) -> None:
+        """Remember the times between pieces of a stream."""
+        self._gaps += seconds
         if len(self._gaps) >= GAPS_FOLD_AT:
             self._fold_gaps()
 

@@ -74,7 +74,7 @@ def build_door(platform: Platform, metrics: Metrics, lag: Lag, uploaded: Callabl
     settings = platform.settings
     spans = spans_of(platform)
     timed = metrics.timed if spans is None else partial(_traced, metrics)
-    desk = replace(platform.desk(metrics.count), timed=timed, gap=metrics.gap)
+    desk = replace(platform.desk(metrics.count), timed=timed, gaps=metrics.gaps)
     return Door(
         identify=platform.identify,
         answer=remembering(

@@ -160,7 +160,7 @@ class PlainAnswer(msgspec.Struct):
     usage: Counted | None = None
 
 
-class _PlainDelta(msgspec.Struct):
+class _PlainDelta(msgspec.Struct, gc=False):
     content: str
     reasoning_content: None = None
     reasoning: None = None
@@ -169,13 +169,13 @@ class _PlainDelta(msgspec.Struct):
     function_call: None = None
 
 
-class _PlainPart(msgspec.Struct):
+class _PlainPart(msgspec.Struct, gc=False):
     delta: _PlainDelta
     index: Literal[0] = 0
     text: None = None
 
 
-class PlainChunk(msgspec.Struct):
+class PlainChunk(msgspec.Struct, gc=False):
     """An event that says content for the first choice and nothing else, as nearly every one does."""
 
     choices: tuple[_PlainPart]

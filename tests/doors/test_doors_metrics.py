@@ -143,8 +143,8 @@ def test_a_gap_and_a_phase_fall_into_the_bucket_that_holds_them() -> None:
     timing = Timing()
     timing.begun, timing.scanned, timing.decided, timing.ended = 10.0, 10.5, 10.5, 11.0
     metrics.timed(timing, *_nothing())
-    for seconds in (0.001, 0.0011, 400.0):
-        metrics.gap(seconds)
+    metrics.gaps([0.001, 0.0011])
+    metrics.gaps([400.0])
     samples = scraped(render(metrics.samples).decode())
 
     def within(phase: str, le: str) -> float:

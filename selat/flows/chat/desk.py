@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,7 +33,7 @@ class Desk:
     `durable_first`: the opening entry is on disk before the prompt is sent; else before the answer's first byte.
     `router` orders the engines that policy allows, and keeps their breakers. `count` is told of each opening
     and closing, for metrics; `timed` of the Timing of each ask that ended (without a Closing: it was refused),
-    and `gap` of the seconds between two pieces of a stream. `passported` tells whether a model was promoted for
+    and `gaps` of the seconds between a stream's pieces. `passported` tells whether a model was promoted for
     the ask's purpose. `hedge_after_s`, where it is not 0, is how long an engine may take to begin before another
     is asked too. `reserve` sets aside what an Ask may spend at an engine, or raises TooMany. `packs` is, by
     profile, the digest of the rule packs in force. `mask_answers` are the kinds of personal data that an answer
@@ -50,7 +50,7 @@ class Desk:
     count: Callable[[Opening | Closing], None]
     router: Router
     timed: Callable[[Timing, Opening, Closing | None], None] = lambda timing, opening, closing: None
-    gap: Callable[[float], None] = lambda seconds: None
+    gaps: Callable[[Sequence[float]], None] = lambda seconds: None
     passported: Callable[[Ask, Engine], bool] = lambda ask, engine: False
     reserve: Callable[[Ask, str], Settle] = lambda ask, engine: free
     durable_first: bool = True

@@ -225,12 +225,12 @@ class Sent:
         assert self.answer is not None
         body = at_hand(self.answer)
         if body is not None:
-            self.arrived()
+            self.arrived(time.monotonic())
             return body
         pieces: list[bytes] = []
         size_bytes = 0
         async for piece in self.answer.chunks():
-            self.arrived()
+            self.arrived(time.monotonic())
             pieces.append(piece)
             size_bytes += len(piece)
             if size_bytes > MAX_ANSWER_BYTES:
@@ -275,10 +275,11 @@ class Sent:
             return answers.stream
         return None if mask is None else lambda inside_json: Restorer(mask, json_string=inside_json)
 
-    def arrived(self) -> None:
+    def arrived(self, at: float) -> None:
+        """Note when, on the monotonic clock, the first of the answer came; later ones are not heeded."""
         if self._first_ms is None:
-            self.ask.timing.first = time.monotonic()
-            self._first_ms = self._elapsed_ms()
+            self.ask.timing.first = at
+            self._first_ms = int((at - self._started) * 1000)
 
     def label(self) -> Label:
         """The answer's label: the join of all that went in and what was found in it."""

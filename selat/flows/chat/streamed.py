@@ -1,10 +1,12 @@
-"""An answer that streams: each event is scanned, committed to and passed on within the call that brings it."""
+"""An answer that streams: each event is read and passed on within the call that brings it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
+from collections.abc import Iterator
+from operator import sub
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from selat.core.errors import EngineError, GuardFailed
@@ -20,9 +22,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("selat.chat")
 
+GATHERED_BYTES = 16 * 1024
+"""About so much memory a stream takes for what was passed on and is not scanned and committed to yet."""
+_PIECE_BYTES = 128
+"""What a piece takes beside its bytes."""
+
 
 class Streamed:
-    """An answer that streams. `pour` it once, and in the end, whatever happened, `close`: a plain call."""
+    """An answer that streams. `pour` it once, and in the end, whatever happened, `close`: a plain call.
+
+    An event is read at once, so that garbage goes no further. What is found in its texts alters nothing of what
+    is passed on (a restorer looks for itself), so scan, commitment and times wait for some 16 KiB, or the end.
+    """
 
     status = 200
     content_type = "text/event-stream"
@@ -32,8 +43,10 @@ class Streamed:
         self._sent = sent
         self._scanners: dict[str, StreamScanner] = {}
         self._events = Events(sent.engine, self._watch, sent.restoring())
-        self._arrived = 0.0
-        self._gap, self._shaper = sent.desk.gap, sent.ask.shaper
+        self._shaper = sent.ask.shaper
+        self._pieces: list[bytes] = []
+        self._arrivals: list[float] = []
+        self._room = GATHERED_BYTES
         self.answer = sent.answer
         self.opening = sent.opening
         self.label = sent.label()
@@ -43,9 +56,10 @@ class Streamed:
 
         Raises: EngineError, when the engine breaks off.
         """
+        feed = self.feed
 
         def pass_on(chunk: bytes) -> asyncio.Future[None] | None:
-            out = self.feed(chunk)
+            out = feed(chunk)
             return sink(out) if out else None
 
         try:
@@ -58,27 +72,23 @@ class Streamed:
         self.end("complete", 200)
 
     def feed(self, chunk: bytes) -> bytes:
-        """What the caller gets for a piece from the engine. Raises: EngineGarbage."""
-        now = time.monotonic()
-        if self._arrived:
-            self._gap(now - self._arrived)
-        else:
-            self._sent.arrived()
-        self._arrived = now
+        """What the caller gets for a piece from the engine. Raises: EngineGarbage, GuardFailed."""
+        if self._room < 0:
+            self._settle()
+        self._arrivals.append(monotonic())
         out = self._events.feed(chunk)
         if self._shaper is not None:
             out = self._shaper.feed(out)
-        if out:
-            self._sent.written.update(out)
+        self._pieces.append(out)
+        self._room -= len(chunk) + _PIECE_BYTES
         return out
 
     def finish(self) -> bytes:
-        """What the caller gets once the engine has ended. Raises: EngineGarbage."""
+        """What the caller gets once the engine has ended. Raises: EngineGarbage, GuardFailed."""
         out = self._events.close()
         if self._shaper is not None:
             out = self._shaper.feed(out) + self._shaper.close()
-        if out:
-            self._sent.written.update(out)
+        self._pieces.append(out)
         return out
 
     def close(self) -> None:
@@ -89,9 +99,21 @@ class Streamed:
         """Book the end, once."""
         if self._sent.closed:
             return
+        self._sent.scan = merge(self._scans())
         self._sent.usage = self._events.usage
-        self._sent.scan = merge([_close_scanner(scanner) for scanner in self._scanners.values()])
         self._sent.close(outcome, status)
+
+    def _settle(self) -> None:
+        """Take up what was gathered. Raises: GuardFailed."""
+        self._room = GATHERED_BYTES
+        sent, arrivals, pieces = self._sent, self._arrivals, self._pieces
+        if arrivals:
+            sent.arrived(arrivals[0])
+            sent.desk.gaps(list(map(sub, arrivals[1:], arrivals)))
+            del arrivals[:-1]  # the next gap begins with the last
+        sent.written.update(b"".join(pieces))
+        pieces.clear()
+        self._events.tell()
 
     def _watch(self, channel: str, text: str) -> None:
         scanner = self._scanners.get(channel)
@@ -99,10 +121,19 @@ class Streamed:
             scanner = self._scanners[channel] = StreamScanner(self._sent.desk.guard)
         scanner.feed(text)
 
+    def _scans(self) -> Iterator[Scan]:
+        """What all of the answer holds; a scan that failed says so in its place."""
+        try:
+            self._settle()
+        except GuardFailed as error:
+            yield _failed(error)
+        for scanner in self._scanners.values():
+            try:
+                yield scanner.close()
+            except GuardFailed as error:
+                yield _failed(error)
 
-def _close_scanner(scanner: StreamScanner) -> Scan:
-    try:
-        return scanner.close()
-    except GuardFailed as error:
-        log.error("scan of an answer failed: %s", error)
-        return Scan(ok=False)
+
+def _failed(error: GuardFailed) -> Scan:
+    log.error("scan of an answer failed: %s", error)
+    return Scan(ok=False)

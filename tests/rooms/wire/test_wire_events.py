@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selat.core.errors import EngineGarbage
@@ -131,3 +131,93 @@ def test_an_endless_event_is_cut_off() -> None:
 def test_without_a_count_tokens_are_estimated() -> None:
     _, _, events = run([event({"content": "a" * 40})], None)
     assert (events.usage.completion, events.usage.source) == (10, "estimate")
+
+
+class General(Events):
+    """Reads every piece the long way."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        return self._feed(chunk)
+
+
+def chunk(**fields: object) -> str:
+    return json.dumps({"id": "c1", "choices": [{"index": 0, "delta": {"content": "kata "}}], **fields})
+
+
+PLAIN = [chunk(), chunk(choices=[{"delta": {"content": "\u9673 \n", "role": "assistant"}}]), " " + chunk() + " "]
+ODD = [
+    chunk(choices=[{"index": 1, "delta": {"content": "dua"}}]),
+    chunk(choices=[{"index": 0, "delta": {"content": "a", "reasoning": "b"}}, {"index": 1, "delta": {}}]),
+    chunk(choices=[{"delta": {"tool_calls": [{"function": {"arguments": "{}"}}]}}]),
+    chunk(choices=[], usage={"prompt_tokens": 3, "completion_tokens": 5}),
+    '{"choices":[{"text":"lama"}]}',
+    chunk() + chunk(),
+    chunk() + "\n" + chunk(),
+    chunk() + "\n\n" + chunk(),
+    '{"choices":\n[{"delta":{"content":"putus"}}]}',
+    '{"choices":\r[{"delta":{"content":"putus"}}]}',
+    chunk() + "\n\n" + chunk() + "\n",
+    "[DONE]",
+    " [DONE]",
+    "",
+    " ",
+    "\t",
+    "5",
+    "{",
+]
+STARTS = ["data: "] * 12 + ["data:", "data:  ", ": sabar\ndata: ", "event: x\ndata: ", "", "\ndata: ", "x: "]
+ENDS = ["\n\n"] * 12 + ["\r\n\r\n", "\r\r", "\n", "", "\n\n\n", "\n\r\n", "\n \n", "\n "]
+ANY_EVENT = st.tuples(st.sampled_from(STARTS), st.sampled_from(PLAIN * 4 + ODD), st.sampled_from(ENDS))
+
+
+@settings(max_examples=600)
+@given(st.lists(ANY_EVENT, min_size=1, max_size=8), st.lists(st.integers(0, 2000), max_size=6), st.booleans())
+def test_the_short_way_reads_what_the_long_way_does(
+    parts: list[tuple[str, str, str]], places: list[int], by_event: bool
+) -> None:
+    events = ["".join(part).encode() for part in parts]
+    pieces = [piece for piece in (events if by_event else cut(b"".join(events), places)) if piece]
+    assert told(Events, pieces) == told(General, pieces)
+
+
+def told(kind: type[Events], pieces: list[bytes]) -> object:
+    seen: dict[str, str] = {}
+
+    def watch(channel: str, text: str) -> None:
+        seen[channel] = seen.get(channel, "") + text
+
+    events = kind("e", watch)
+    out = []
+    for piece in pieces:
+        try:
+            out.append(events.feed(piece))
+        except EngineGarbage:
+            return out, "garbage"
+    try:
+        events.close()
+    except EngineGarbage:
+        return out, "garbage in the end"
+    return out, seen, events.done, events.usage
+
+
+def test_texts_of_plain_events_wait_until_they_are_asked_for_and_keep_their_order() -> None:
+    seen: list[tuple[str, str]] = []
+    events = Events("e", lambda channel, text: seen.append((channel, text)))
+    events.feed(event({"content": "satu "}))
+    events.feed(event({"content": "dua "}) * 2)
+    assert not seen
+    events.feed(event({"content": "tiga ", "reasoning": "entah"}))
+    assert seen == [("0.content", "satu dua dua "), ("0.content", "tiga "), ("0.reasoning", "entah")]
+    events.feed(event({"content": "empat"}))
+    events.tell()
+    assert seen[3:] == [("0.content", "empat")]
+    events.tell()
+    assert len(seen) == 4
+
+
+def test_an_event_that_no_caller_reads_as_one_is_not_made_whole_by_the_next() -> None:
+    """Together they were JSON, one by one they are not."""
+    split = [b'data: {"choices":[{"delta":{"content":"a"}}],"x":[1\n\n', b"data: 2]}\n\n"]
+    for pieces in (split, [b"".join(split)], [event({"content": "b"}) + b"".join(split)]):
+        with pytest.raises(EngineGarbage):
+            run(pieces, None)
