@@ -13,6 +13,7 @@ import httptools
 
 from selat.core.errors import BadRequest, SelatError
 from selat.gateway.errors import HeadTooLarge, error_body
+from selat.gateway.head import Head, keepable
 from selat.gateway.http import Request
 from selat.gateway.logs import CURRENT
 
@@ -20,6 +21,9 @@ MAX_HEAD_BYTES = 64 * 1024
 LINGER_S = 2.0
 MAX_PIPELINED = 16
 """Requests that may wait on one connection while an earlier one is answered; then it is not read further."""
+
+MAX_KEPT = 32
+"""Heads that a connection may show us before we no longer look for the next that it repeats."""
 
 Leave = Callable[[], None]
 
@@ -59,6 +63,8 @@ class Connection(asyncio.Protocol):
         self._ended_here = False
         self._arriving: Request | None = None
         self._headers: dict[bytes, bytes] | None = None  # of a head that is arriving
+        self._kept: Head | None = None
+        self._kept_before = 0
         self._waiting: deque[Request] = deque()
         self._current: Request | None = None
         self._task: asyncio.Task[None] | None = None
@@ -125,8 +131,18 @@ class Connection(asyncio.Protocol):
             leave()
 
     def data_received(self, data: bytes) -> None:
+        kept = self._kept
+        if kept is not None and self._current is None and not self._head_bytes:
+            request = kept.again(self, data)
+            if request is not None:
+                # The parser, between two messages, need not know of this one.
+                self.waiting_since = None
+                if not self.transport.is_closing():
+                    self._set_to_work(request)
+                return
         if self._deaf:
             return
+        idle = self._current is None and not self._head_bytes
         self._ended_here = False
         try:
             self._parser.feed_data(data)
@@ -140,7 +156,17 @@ class Connection(asyncio.Protocol):
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadTooLarge(f"the head is over the limit of {MAX_HEAD_BYTES} bytes"))
         if self._current is None and self._waiting:
+            if idle and not self._deaf:
+                self._keep(data)
             self._let_in()
+
+    def _keep(self, data: bytes) -> None:
+        """Keep the head of what came in one read while nothing was at work, for the next time that it comes."""
+        if self._kept_before < MAX_KEPT:
+            found = keepable(data, self._waiting[0])
+            if found is not None and (self._kept is None or not self._kept.same_as(found)):
+                self._kept = found
+                self._kept_before += 1
 
     def pause_writing(self) -> None:
         if self.writable is None:
@@ -154,8 +180,8 @@ class Connection(asyncio.Protocol):
     # httptools' callbacks
 
     def on_message_begin(self) -> None:
-        request = self._arriving = Request(self)
-        self._headers = request.headers
+        self._headers = {}
+        self._arriving = Request(self, self._headers, [])
         self._in_head = True
         if self._current is None:
             self.waiting_since = self._loop.time()
@@ -206,20 +232,23 @@ class Connection(asyncio.Protocol):
         """Have requests answered until one takes its time; in a loop, since many may be answered at once."""
         self._letting_in = True
         while self._current is None and self._waiting and not self.transport.is_closing():
-            self._current = request = self._waiting.popleft()
-            if request.complete:
-                CURRENT.set(request.id)
-                try:
-                    leave = self._handle.begin(request)
-                except BaseException:
-                    self.transport.abort()
-                    raise
-                if leave is not None:
-                    if self._current is request:
-                        self._leave = leave
-                    continue
-            self._task = self._loop.create_task(self._work(request))
+            self._set_to_work(self._waiting.popleft())
         self._letting_in = False
+
+    def _set_to_work(self, request: Request) -> None:
+        self._current = request
+        if request.complete:
+            CURRENT.set(request.id)
+            try:
+                leave = self._handle.begin(request)
+            except BaseException:
+                self.transport.abort()
+                raise
+            if leave is not None:
+                if self._current is request:
+                    self._leave = leave
+                return
+        self._task = self._loop.create_task(self._work(request))
 
     async def _work(self, request: Request) -> None:
         CURRENT.set(request.id)
@@ -239,23 +268,24 @@ class Connection(asyncio.Protocol):
         if request is not self._current:
             return
         self._current = self._task = self._leave = None
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
         if request.ended and request.keep_alive:
             self.waiting_since = self._loop.time()
-            if self._full:
-                self._full = False
+            if self._paused:
+                self._full = self._holding = False
                 self._heed()
             if self._waiting and not self._letting_in:
                 self._let_in()
-        elif request.ended and not request.complete:
+            return
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        if request.ended and not request.complete:
             self._linger()
         else:
             self.transport.close()
 
     def _linger(self) -> None:
         """Close gently: what still comes is read and thrown away, or a reset would take our answer with it."""
-        self._deaf = True
+        self._deaf, self._kept = True, None
         self.let_go()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -263,11 +293,11 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, error: SelatError) -> None:
         """Read no further. What is no request gets its answer in turn, after all that came before it."""
-        self._deaf = True
+        self._deaf, self._kept = True, None
         request, self._arriving = self._arriving, None
         if request is not None and not self._in_head:
             request.refuse(error)
             return
-        request = request or Request(self)
+        request = request or Request(self, {}, [])
         request.refusal = error
         self._waiting.append(request)

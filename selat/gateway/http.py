@@ -21,6 +21,7 @@ from selat.wire import Ask
 
 if TYPE_CHECKING:
     from selat.gateway.connection import Connection
+    from selat.gateway.head import Head
 
 JSON = b"application/json"
 HELD_BYTES = 256 * 1024
@@ -45,7 +46,8 @@ class Request:
     A caller who hangs up cancels the task that works on its request, or calls what `Handle.begin` returned for it.
     `arrived`, on the monotonic clock, is when
     its head was whole. `id` names it in the log and to the caller; it is ours, never the caller's word. For the
-    log it keeps the `status` told, what was `asked` and the `receipt`'s id, once there are such.
+    log it keeps the `status` told, what was `asked` and the `receipt`'s id, once there are such. `head_kept` is
+    its head, where this connection has sent the same before. Of the body `size_bytes` have come so far.
     """
 
     # On the class, since few of these differ from it in most requests.
@@ -54,6 +56,7 @@ class Request:
     chunks_known = True
     complete = False
     ended = False
+    head_kept: Head | None = None
     keep_alive = False
     method = ""
     path = ""
@@ -63,14 +66,14 @@ class Request:
     sized = False
     started = False
     status = 0
-    _size_bytes = 0
+    size_bytes = 0
     _unread_bytes = 0
     _waiter: asyncio.Future[None] | None = None
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, headers: dict[bytes, bytes], pieces: list[bytes]) -> None:
         self._connection = connection
-        self._pieces: list[bytes] = []
-        self.headers: dict[bytes, bytes] = {}
+        self._pieces = pieces
+        self.headers = headers
         self.id = f"{_PROCESS}{next(_numbers):08x}"
 
     def header(self, name: bytes) -> str:
@@ -99,7 +102,7 @@ class Request:
             self._connection.let_go()
             try:
                 async with asyncio.timeout(timeout_s):
-                    while not self.complete and self._size_bytes <= limit_bytes:
+                    while not self.complete and self.size_bytes <= limit_bytes:
                         if self.refusal is not None:
                             raise self.refusal
                         self._waiter = asyncio.get_running_loop().create_future()
@@ -112,7 +115,7 @@ class Request:
 
     def arrived_body(self, limit_bytes: int) -> bytes:
         """`body` of a request that is complete, as a plain call. Raises: TooLarge."""
-        if self._size_bytes > limit_bytes:
+        if self.size_bytes > limit_bytes:
             raise _too_large(limit_bytes, "body_limit_bytes")
         return b"".join(self._pieces)
 
@@ -131,7 +134,7 @@ class Request:
         taken, self._pieces = self._pieces, []
         self._unread_bytes = 0
         self._connection.let_go()
-        if self._size_bytes > limit_bytes:
+        if self.size_bytes > limit_bytes:
             raise _too_large(limit_bytes, "upload_limit_bytes")
         return taken
 
@@ -232,11 +235,10 @@ class Request:
         if not self.complete:
             # What is left of the body is not read, so nothing can follow on this connection.
             self.keep_alive = False
-        return b"%bdate: %b\r\nx-request-id: %b\r\ncontent-type: %b\r\n%b%b%b" % (
-            _STATUS[status],
-            _date(),
+        second = int(time.time())
+        return b"%b%b\r\n%b%b%b" % (
+            _beginnings.get((second, status, content_type)) or _beginning(second, status, content_type),
             self.id.encode(),
-            content_type,
             framing,
             extra if isinstance(extra, bytes) else b"".join([b"%b: %b\r\n" % field for field in extra]),
             b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n",
@@ -247,7 +249,7 @@ class Request:
     def feed(self, body: bytes) -> None:
         size_bytes = len(body)
         self._pieces.append(body)
-        self._size_bytes += size_bytes
+        self.size_bytes += size_bytes
         self._unread_bytes += size_bytes
         if self._unread_bytes > HELD_BYTES:
             self._connection.hold()
@@ -291,13 +293,14 @@ class Pieces:
         return self._taken.popleft()
 
 
-_today: tuple[int, bytes] = (0, b"")
+_beginnings: dict[tuple[int, int, bytes], bytes] = {}
+"""What responses begin with, by the second since 1970, status and content-type; of one second only."""
 
 
-def _date() -> bytes:
-    """The Date header's value, made anew once a second."""
-    global _today
-    second = int(time.time())
-    if _today[0] != second:
-        _today = (second, formatdate(second, usegmt=True).encode())
-    return _today[1]
+def _beginning(second: int, status: int, content_type: bytes) -> bytes:
+    if not any(known[0] == second for known in _beginnings):
+        _beginnings.clear()
+    date = formatdate(second, usegmt=True).encode()
+    made = b"%bdate: %b\r\ncontent-type: %b\r\nx-request-id: " % (_STATUS[status], date, content_type)
+    _beginnings[second, status, content_type] = made
+    return made

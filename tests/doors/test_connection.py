@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from selat.gateway.connection import Connection, Leave
-from selat.gateway.http import JSON, Request
+from selat.core.errors import TooLarge
+from selat.gateway.connection import MAX_KEPT, Connection, Leave
+from selat.gateway.http import HELD_BYTES, JSON, Request
 from selat.gateway.logs import CURRENT
 from selat.gateway.server import _drain
 
@@ -295,3 +296,144 @@ def test_a_drain_that_takes_too_long_tells_who_is_at_work(monkeypatch: pytest.Mo
         assert scene.desk.left == ["1"]
 
     asyncio.run(story())
+
+
+def posted(body: bytes, path: str = "/held", extra: str = "") -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nX: y\r\n{extra}\r\n"
+    return head.encode() + body
+
+
+def end(scene: Scene) -> Request:
+    """Answer the one that is held; which it was."""
+    (request,) = scene.desk.held
+    scene.desk.held.clear()
+    scene.desk.answer(request)
+    request.finish()
+    return request
+
+
+def one(scene: Scene, data: bytes) -> Request:
+    scene.send(data)
+    return end(scene)
+
+
+@on_loop
+async def test_a_head_that_comes_again_is_the_same_head(scene: Scene) -> None:
+    first = one(scene, posted(b"a" * 20, "/held?a=b"))
+    second, third = one(scene, posted(b"b" * 300, "/held?a=b")), one(scene, posted(b"c" * 7, "/held?a=b"))
+    assert first.head_kept is None
+    assert second.head_kept is not None
+    assert second.head_kept is third.head_kept
+    assert (third.method, third.path, third.query) == ("POST", "/held", "a=b")
+    assert second.arrived_body(300) == b"b" * 300
+    assert second.headers == {b"host": b"x", b"content-length": b"300", b"x": b"y"}
+    assert third.headers[b"content-length"] == b"7"
+    assert first.headers[b"content-length"] == b"20"
+    assert len({first.id, second.id, third.id}) == 3
+
+
+@on_loop
+async def test_another_head_is_kept_in_its_place(scene: Scene) -> None:
+    other = "Authorization: x\r\n"
+    heads = [one(scene, posted(b"a", extra=extra)).head_kept for extra in ("", "", other, other, "")]
+    assert [head is not None for head in heads] == [False, True, False, True, False]
+
+
+@on_loop
+async def test_who_never_repeats_a_head_is_not_watched_for_ever(scene: Scene) -> None:
+    for number in range(MAX_KEPT + 1):
+        one(scene, posted(b"a", extra=f"N: {number}\r\n"))
+    assert one(scene, posted(b"a", extra=f"N: {MAX_KEPT}\r\n")).head_kept is None
+    assert one(scene, posted(b"a", extra=f"N: {MAX_KEPT - 1}\r\n")).head_kept is not None
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /held HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"POST /held HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}",
+        b"PUT /held HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nContent-Length: 02\r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nContent-Length: 2 \r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+        b"\r\nPOST /held HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nContent-Length: 2\r\nX: " + b"x" * 4096 + b"\r\n\r\n{}",
+    ],
+)
+def test_heads_that_could_mean_more_are_left_to_the_parser(head: bytes) -> None:
+    async def story() -> None:
+        scene = Scene()
+        assert [one(scene, head).head_kept for _ in range(3)] == [None, None, None]
+
+    asyncio.run(story())
+
+
+@on_loop
+async def test_a_body_that_is_not_there_to_the_byte_is_left_to_the_parser(scene: Scene) -> None:
+    one(scene, posted(b"{}"))
+    scene.desk.go_on.set()
+    scene.send(posted(b"{ }")[:-1])
+    assert not scene.desk.held
+    scene.send(b"}" + posted(b"[]")[:9])
+    await turns()
+    assert scene.desk.told == ["", ""]
+    assert scene.connection.in_head
+    scene.send(posted(b"[]")[9:])
+    assert end(scene).arrived_body(2) == b"[]"
+    scene.send(posted(b"{}") + posted(b"[]"))
+    assert [end(scene).arrived_body(2), end(scene).arrived_body(2)] == [b"{}", b"[]"]
+    assert one(scene, posted(b"{}")).head_kept is not None
+
+
+@on_loop
+async def test_a_known_head_that_comes_while_one_is_at_work_waits_its_turn(scene: Scene) -> None:
+    one(scene, posted(b"{}"))
+    scene.send(posted(b"first"))
+    scene.send(posted(b"second"))
+    assert end(scene).arrived_body(9) == b"first"
+    assert end(scene).arrived_body(9) == b"second"
+
+
+@on_loop
+async def test_what_is_wrong_after_a_known_head_is_refused(scene: Scene) -> None:
+    one(scene, posted(b"{}"))
+    assert one(scene, posted(b"{}")).head_kept is not None
+    scene.send(b"NONSENSE\r\n\r\n")
+    await turns()
+    assert b"HTTP/1.1 400" in scene.wire.out
+    scene.wire.closing = False  # as if it could still be read from
+    scene.send(posted(b"{}"))
+    assert not scene.desk.held
+
+
+@on_loop
+async def test_limits_and_the_drain_hold_for_known_heads(scene: Scene) -> None:
+    one(scene, posted(b"{}"))
+    assert scene.connection.waiting_since is not None
+    scene.send(posted(b"x" * 50))
+    assert scene.connection.waiting_since is None
+    with pytest.raises(TooLarge):
+        scene.desk.held[0].arrived_body(49)
+    ended = scene.connection.drain()
+    assert ended is not None
+    assert end(scene).head_kept is not None
+    assert scene.wire.out.endswith(b"connection: close\r\n\r\n")
+    assert scene.wire.closing
+    assert ended.done()
+    scene.send(posted(b"{}"))
+    assert not scene.desk.held
+
+
+@on_loop
+async def test_a_body_that_was_held_back_holds_back_nothing_after_it(scene: Scene) -> None:
+    scene.send(posted(b"{}") + posted(b"x" * HELD_BYTES))
+    scene.send(posted(b"{}")[:20])
+    end(scene)
+    assert end(scene).arrived_body(HELD_BYTES) == b"x" * HELD_BYTES
+    scene.send(posted(b"{}")[20:] + posted(b"y" * (HELD_BYTES + 1)))
+    assert scene.wire.paused
+    end(scene)
+    assert not scene.wire.paused
+    end(scene)
+    one(scene, posted(b"{}"))

@@ -13,7 +13,7 @@ from typing import Any
 from selat.core.errors import EngineError, EngineGarbage, SelatError
 from selat.engines.http1 import Connection as EngineConnection
 from selat.engines.limits import Timeouts
-from selat.gateway.connection import Connection, Leave
+from selat.gateway.connection import MAX_KEPT, Connection, Leave
 from selat.gateway.http import JSON, Request
 from selat.wire import Events
 
@@ -68,10 +68,12 @@ class Answers:
 
     def __init__(self, turns: int | None = None, nth: int = 0) -> None:
         self.seen: list[tuple[str, str, str, dict[bytes, bytes], bytes]] = []
+        self.by_kept = 0
         self._turns, self._nth, self._begun = turns, nth, 0
 
     def begin(self, request: Request) -> Leave | None:
         assert request.complete
+        self.by_kept += request.head_kept is not None
         self._begun += 1
         if self._turns is None or (self._nth and self._begun % self._nth == 0):
             return None
@@ -101,10 +103,15 @@ class Answers:
         request.answer(200, b"{}", JSON, b"")
 
 
-async def served(parts: Sequence[bytes], answers: Answers) -> tuple[list[Any], bytes]:
-    """What a caller's connection made of its bytes: the requests, and the first line of what was answered last."""
+async def served(parts: Sequence[bytes], answers: Answers, keeps: bool = True) -> tuple[list[Any], bytes]:
+    """What a caller's connection made of its bytes: the requests, and the first line of what was answered last.
+
+    Unless it `keeps` heads, the parser sees every byte.
+    """
     wire = Wire()
     connection = Connection(answers, set())
+    if not keeps:
+        connection._kept_before = MAX_KEPT
     connection.connection_made(wire)
     for part in parts:
         if wire.closed:
@@ -184,6 +191,16 @@ def check_requests(data: bytes, cuts: Sequence[int]) -> None:
     whole = asyncio.run(served([data], Answers()))
     for answers in (Answers(), Answers(0), Answers(1), Answers(0, 2), Answers(3, 3)):
         assert asyncio.run(served(parts, answers)) == whole
+
+
+def check_repeated(parts: Sequence[bytes], cuts: Sequence[int]) -> int:
+    """Heads that came before mean what the parser would make of them. How many requests came by such a head."""
+    parsed = asyncio.run(served(parts, Answers(0), keeps=False))
+    answers = Answers(0)
+    assert asyncio.run(served(parts, answers)) == parsed
+    assert asyncio.run(served(parts, Answers())) == parsed
+    check_requests(b"".join(parts), cuts)
+    return answers.by_kept
 
 
 def check_answers(data: bytes, cuts: Sequence[int], stream: bool) -> None:

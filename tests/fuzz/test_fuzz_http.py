@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from http_laws import check_answers, check_events, check_requests
+from http_laws import check_answers, check_events, check_repeated, check_requests
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +64,36 @@ def message(draw: st.DrawFn, first_line: st.SearchStrategy[bytes]) -> bytes:
 
 
 REQUESTS = st.lists(message(LINES), min_size=1, max_size=3).map(b"".join)
+BODY = st.one_of(
+    st.binary(min_size=1, max_size=30),
+    st.sampled_from(
+        [b"", b"{}", b"\r\n\r\n", b"POST /v1/x HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", b"a" * 998, b"b" * 1001]
+    ),
+)
+
+
+@st.composite
+def repeated(draw: st.DrawFn) -> list[bytes]:
+    """One head again and again, a read each, its length right or wrong, or something else in between."""
+    lines = draw(st.permutations([b"Host: x", b"X-Y: " + draw(st.sampled_from([b"", b"z", b"\tz "])), b"%b"]))
+    name = draw(st.sampled_from([b"Content-Length: ", b"content-length:", b"CONTENT-LENGTH:\t "]))
+    end = draw(st.sampled_from([b""] * 6 + [b" "]))
+    close = draw(st.sampled_from([b""] * 6 + [b"Connection: keep-alive\r\n", b"Connection: close\r\n"]))
+    head = b"POST /v1/x?q HTTP/1.1\r\n" + b"".join(line + b"\r\n" for line in lines) + close + b"\r\n"
+    parts = []
+    for _ in range(draw(st.integers(2, 6))):
+        body = draw(BODY)
+        size = len(body) + draw(st.sampled_from([0] * 12 + [-1, 1, 7]))
+        said = draw(st.sampled_from([b"%d"] * 12 + [b"0%d", b"+%d", b"%d,", b" %d"])) % max(size, 0)
+        whole = head % (name + said + end) + body
+        parts.append(
+            draw(st.sampled_from([whole] * 12 + [b"\r\n" + whole, whole + b"\r\n", whole[:-1], whole * 2]))
+        )
+        if draw(st.integers(0, 9)) == 0:
+            parts.append(draw(message(LINES)))
+    return parts
+
+
 STATUS = st.sampled_from(
     [b"HTTP/1.1 200 OK"] * 6
     + [
@@ -101,6 +131,21 @@ STREAMS = st.lists(
 )
 def test_callers_bytes_mean_one_thing_however_they_are_cut(data: bytes, cuts: list[int]) -> None:
     check_requests(data, cuts)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(repeated(), CUTS)
+def test_a_head_that_came_before_means_what_the_parser_would_make_of_it(
+    parts: list[bytes], cuts: list[int]
+) -> None:
+    check_repeated(parts, cuts)
+
+
+def test_heads_that_come_again_are_known_again() -> None:
+    """Or the test above would prove nothing."""
+    head = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX: y\r\n\r\n"
+    sizes = [5, 7, 90, 97, 100, 101, 996, 1000, 1001, 4000]
+    assert check_repeated([head % size + b"x" * size for size in sizes], []) == len(sizes) - 1
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

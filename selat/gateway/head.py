@@ -1,0 +1,74 @@
+"""A head that a connection has sent before: the same bytes mean the same, so no parser reads them again."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from selat.gateway.http import Request
+
+if TYPE_CHECKING:
+    from selat.gateway.connection import Connection
+
+MAX_KEPT_BYTES = 4096
+"""Longer heads are not kept: a worker holds thousands of connections."""
+
+_PLAIN = re.compile(
+    rb"(POST [^ \r\n]+ HTTP/1\.1\r\n(?:[^\r\n]+\r\n)*?content-length:[ \t]*)([1-9][0-9]{0,7})"
+    rb"(\r\n(?:[^\r\n]+\r\n)*\r\n)",
+    re.IGNORECASE,
+)
+_OTHERWISE = (b"expect", b"transfer-encoding", b"upgrade")
+"""Headers by which what follows a head is more than so many bytes."""
+
+
+class Head:
+    """A head that the parser took, without the digits of its content-length, in which the next may differ.
+
+    Clients on a kept connection send the same head with each request. `noted` is for whoever answers: what it made
+    of this head (who asks, for what purpose, under which label) may be kept there, for as long as the connection
+    sends nothing else. It is beside the head, never a part of it: who notes must see to it that what was noted
+    still holds, a key that was revoked above all.
+    """
+
+    def __init__(self, before: bytes, after: bytes, request: Request) -> None:
+        self._before, self._after = before, after
+        self._same_bytes = len(before) + len(after)
+        self._path, self._query, self._headers = request.path, request.query, request.headers
+        self.noted: object | None = None
+
+    def again(self, connection: Connection, data: bytes) -> Request | None:
+        """The request that these bytes are, if they are this head and its body to the byte; else None."""
+        left = len(data) - self._same_bytes
+        # So long is the body, if its length is written with as many digits as this number. Where it is not, as for
+        # 998 and 3 digits, the head below is not the one that came, and the parser reads it.
+        size_bytes = left - len(str(left))
+        size = b"%d" % size_bytes
+        if size_bytes < 1 or not data.startswith(self._before + size + self._after):
+            return None
+        headers = self._headers.copy()
+        headers[b"content-length"] = size
+        request = Request(connection, headers, [data[-size_bytes:]])
+        request.arrived, request.head_kept = time.monotonic(), self
+        request.method, request.path, request.query = "POST", self._path, self._query
+        request.size_bytes = size_bytes
+        request.complete = request.keep_alive = True
+        return request
+
+    def same_as(self, other: Head) -> bool:
+        return (self._before, self._after) == (other._before, other._after)
+
+
+def keepable(data: bytes, request: Request) -> Head | None:
+    """The head to keep of a request that the parser took from these bytes alone, one read of nothing else.
+
+    None, where the next of the same bytes could mean something else or more than its body could follow.
+    """
+    plain = _PLAIN.match(data, 0, MAX_KEPT_BYTES)
+    if plain is None or not request.keep_alive or any(name in request.headers for name in _OTHERWISE):
+        return None
+    before, size, after = plain.groups()
+    if request.headers.get(b"content-length") != size or plain.end() + int(size) != len(data):
+        return None
+    return Head(before, after, request)
