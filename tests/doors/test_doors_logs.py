@@ -129,7 +129,7 @@ def test_a_storm_of_failures_is_told_in_ten_lines_a_second(
 
 
 def test_a_share_of_requests_is_a_share(logged: io.StringIO) -> None:
-    request = Request(None)  # type: ignore[arg-type]
+    request = Request(None, {}, [])  # type: ignore[arg-type]
     access = Access(0.1)
     access._chance.seed(7)
     for _ in range(2000):
