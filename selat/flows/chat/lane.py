@@ -29,15 +29,19 @@ class Lane:
 
     The rest is what it was decided on: as long as these are the same objects, so are the decisions. Keys, tenants,
     engines and policies that change are made anew, and with them the lane.
+
+    `only`: the whole way, where one engine may have it as it is and nothing else is to choose from.
     """
 
-    __slots__ = ("_told", "caller", "engines", "label", "options", "policies")
+    __slots__ = ("_told", "caller", "engines", "label", "only", "options", "policies")
 
     def __init__(
         self, ask: Ask, policies: PolicySet, engines: tuple[Engine, ...], options: Options[Engine]
     ) -> None:
         self.caller, self.label = ask.caller, ask.label
         self.policies, self.engines, self.options = policies, engines, options
+        permitted, masked, _ = options
+        self.only = permitted if len(permitted) == 1 and not masked else None
         self._told: dict[str, Told] = {}
 
     def told(self, desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Told:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple
 
 import msgspec
 
 from selat.core.decision import Redact
-from selat.core.entry import SALT_BYTES, Closing, Committer, Opening, Rerouting, Usage
+from selat.core.entry import (
+    SALT_BYTES,
+    Closing,
+    Commitment,
+    Committer,
+    Opening,
+    Rerouting,
+    Usage,
+    commitment,
+)
 from selat.core.errors import EngineError, EngineGarbage, LedgerUnavailable
 from selat.core.finding import CLEAN, Scan
 from selat.core.label import Label
@@ -20,10 +28,11 @@ from selat.engines import Answer, Call, Engine, at_hand
 from selat.flows.chat.decide import Option, merge, scan_texts
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.hedge import Hedge, race
-from selat.flows.chat.outcome import overloaded
+from selat.flows.chat.outcome import outcome_of, overloaded
 from selat.flows.chat.streamed import Streamed
 from selat.flows.meter import Settle
 from selat.guard import Answers, Mask, Restorer
+from selat.ledger import Ticket
 from selat.wire import Ask, read_answer, rewrite
 from selat.wire.events import Restoring
 
@@ -32,6 +41,7 @@ log = logging.getLogger("selat.chat")
 NO_USAGE = Usage()
 MAX_ANSWER_BYTES = 64 * 2**20
 MAX_KEPT_BYTES = 8 * 2**20
+HUNG_UP = 499
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
 
@@ -71,7 +81,11 @@ class Kept(Committer):
 
 
 class Sent:
-    """One request on its way: what was booked of it, what masks it, and the one place that books its end."""
+    """One request on its way: what was booked of it, what masks it, and the one place that books its end.
+
+    `scans`, `way` (the engines to try, in order) and `ticket` (of the opening) are set by who books it. Of the
+    steps, those that wait are coroutines; the short way takes the others alone.
+    """
 
     # On the class, since it is so until an answer has come.
     mask: Mask | None = None
@@ -80,87 +94,141 @@ class Sent:
     scan: Scan = CLEAN
     usage: Usage = NO_USAGE
     closed: bool = False
-    _first_ms: int | None = None
+    tried: int = 0
+    _streams: bool = False
+    _body: bytes = b""
+    _first: float = 0.0
+
+    scans: dict[str, Scan]
+    way: list[Option[Engine]]
+    ticket: Ticket
+    written: Committer  # of a stream
 
     def __init__(self, desk: Desk, ask: Ask, opening: Opening, settle: Settle) -> None:
         self.desk = desk
         self.settle = settle
         self.ask = ask
         self.opening = opening
-        self.scans: dict[str, Scan] = {}
-        self.written = (Kept if ask.caller.keeps_content else Committer)(desk.entropy(SALT_BYTES))
-        self._started = time.monotonic()
+        self._started = ask.timing.decided = time.monotonic()
 
-    def outgoing(self, scans: dict[str, Scan], engine: Engine, mask: Mask | None) -> bytes:
-        """What was scanned, masked where that was decided, under the engine's name for the model.
+    async def go(self, shape: Shape | None = None) -> Whole | Streamed:
+        """Wait until the opening is durable, where that comes first; then send, and on to the reply.
 
-        Written anew, never the caller's bytes: with a name twice in one object they could say to an engine
-        what they did not say to the guard.
+        Raises: LedgerUnavailable, EngineError, GuardFailed; that is booked as the end.
         """
-        document: object = self.ask.document
-        if mask is not None:
-            document = rewrite(document, lambda text: mask.redact(text, scans[text].findings))
-        name = engine.upstream_model(self.ask.model)
-        if name != self.ask.model and isinstance(document, dict):
-            document = {**document, "model": name}
-        return msgspec.json.encode(document)
+        try:
+            if self.desk.durable_first:
+                await self.ticket
+            call = self.aim()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        return await self.on(call, shape)
 
-    async def send(self, way: Sequence[Option[Engine]], scans: dict[str, Scan]) -> None:
-        """Send to the first engine of `way`, and on its failure before a first byte to the next.
+    async def on(self, call: Call | None, shape: Shape | None = None) -> Whole | Streamed:
+        """The rest of the way: from a try begun with `call`, from the next one, or from the answer where it is."""
+        try:
+            if self.answer is None:
+                await self._send(call)
+            if not self.desk.durable_first:
+                await self.ticket
+            came = self.at_once()
+            if came is None:
+                came = self._heard(await self._read())
+            if isinstance(came, Streamed):
+                return came
+            return self.finish(came if shape is None or self._status >= 400 else await shape(came))
+        except BaseException as error:
+            # Also a hang-up, which arrives as a cancellation: the plain call still books the end.
+            self.fail(error)
+            raise
+
+    async def _send(self, call: Call | None) -> None:
+        """Send to the engine at hand, and on its failure before a first byte to the next.
 
         Each further try needs the retry budget, and an entry of its own that is durable before it goes.
         Raises: EngineError, the last try's.
         """
-        router, trace = self.desk.router, self.ask.timing.trace
-        self.scans = scans
-        left = deque(way)
-        while left:
-            option = left.popleft()
-            if option is not way[0]:
-                await self._rebook(option)
-            call, self.mask = self._call(option, scans)
-            self.engine = option.engine.name
-            router.begin(self.engine)
+        while True:
+            if call is None:
+                await self._rebook(self.way[self.tried])
+                call = self.aim()
             try:
-                if left and self.desk.hedge_after_s and option is way[0]:
-                    self.answer = await self._hedged(option, call, left, scans)
+                if self.hedges:
+                    came: Answer | EngineError = await self._hedged(call)
                 else:
-                    self.answer = await option.engine.send(call)
-                if not overloaded(self.answer.status) or not left or not router.may_retry():
-                    return
-                if trace is not None:
-                    trace.failed(self.engine, str(self.answer.status))
-                _background(self.answer.close())
-                self.answer = None
+                    came = await self.option.engine.send(call)
             except EngineError as error:
-                if trace is not None:
-                    trace.failed(self.engine, error.code)
-                if not left or not router.may_retry():
-                    raise
-            router.end(self.engine, False)
-            self.ask.timing.left += (self.engine,)
-            self.engine = ""
+                came = error
+            if not self.heed(came):
+                return
+            call = None
 
-    def _call(self, option: Option[Engine], scans: dict[str, Scan]) -> tuple[Call, Mask | None]:
-        """What goes to an engine, and what masked it."""
-        mask = Mask() if isinstance(option.decision, Redact) else None
-        trace = self.ask.timing.trace
-        call = Call(
-            f"/v1{self.ask.api.path}",
-            self.outgoing(scans, option.engine, mask),
-            self.ask.stream,
-            self.opening.tenant,
-            self.ask.background,
-            trace="" if trace is None else trace.sending(option.engine.name, self.ask.model),
-            timing=self.ask.timing,
-        )
-        return call, mask
+    @property
+    def option(self) -> Option[Engine]:
+        """The one at hand."""
+        return self.way[self.tried - 1]
 
-    async def _hedged(
-        self, first: Option[Engine], call: Call, left: deque[Option[Engine]], scans: dict[str, Scan]
-    ) -> Answer:
+    @property
+    def hedges(self) -> bool:
+        """Whether another engine may be asked while the one at hand is slow to begin."""
+        return self.desk.hedge_after_s > 0 and self.tried == 1 < len(self.way)
+
+    def aim(self) -> Call:
+        """Begin a try at the next engine: what goes there. `heed`, or in the end `close`, ends it."""
+        option = self.way[self.tried]
+        if not self.tried:
+            self.ask.timing.booked = time.monotonic()
+        self.tried += 1
+        call, self.mask = self._call(option)
+        self.engine = engine = option.engine.name
+        self.desk.router.begin(engine)
+        return call
+
+    def _call(self, option: Option[Engine]) -> tuple[Call, Mask | None]:
+        """What goes to an engine, and what masked it.
+
+        It is what was scanned, under the engine's name for the model, and written anew, never the caller's bytes:
+        with a name twice in one object they could say to an engine what they did not say to the guard.
+        """
+        ask, engine = self.ask, option.engine
+        model, timing, mask = ask.model, ask.timing, None
+        document: Any = ask.document
+        if isinstance(option.decision, Redact):
+            masking = mask = Mask()
+            document = rewrite(document, lambda text: masking.redact(text, self.scans[text].findings))
+        name = engine.upstream_model(model)
+        if name != model:
+            document = {**document, "model": name}
+        trace = "" if timing.trace is None else timing.trace.sending(engine.name, model)
+        body = msgspec.json.encode(document)
+        path = "/v1" + ask.api.path
+        return Call(path, body, ask.stream, ask.caller.tenant, ask.background, trace, timing), mask
+
+    def heed(self, came: Answer | EngineError) -> bool:
+        """Take what a try came to; whether another engine is to be asked. Raises: EngineError, where none may."""
+        trace, router = self.ask.timing.trace, self.desk.router
+        if isinstance(came, EngineError):
+            if trace is not None:
+                trace.failed(self.engine, came.code)
+            if len(self.way) == self.tried or not router.may_retry():
+                raise came
+        else:
+            self.answer = came
+            if not overloaded(came.status) or len(self.way) == self.tried or not router.may_retry():
+                return False
+            if trace is not None:
+                trace.failed(self.engine, str(came.status))
+            _background(came.close())
+            self.answer = None
+        router.end(self.engine, False)
+        self.ask.timing.left += (self.engine,)
+        self.engine = ""
+        return True
+
+    async def _hedged(self, call: Call) -> Answer:
         """The answer of the engine that begins first; the spare one is asked late, and booked before it is."""
-        router, spare = self.desk.router, left[0]
+        router, first, spare = self.desk.router, self.option, self.way[self.tried]
         name = spare.engine.name
         asked: list[Mask | None] = []
         failed = False
@@ -174,9 +242,9 @@ class Sent:
                 raise
 
         async def second() -> Answer:
-            left.popleft()
+            self.tried += 1
             await self._rebook(spare)
-            late, mask = self._call(spare, scans)
+            late, mask = self._call(spare)
             asked.append(mask)
             router.begin(name)
             try:
@@ -212,21 +280,36 @@ class Sent:
         )
         await self.desk.journal.append(entry.leaf())
 
-    async def reply(self, shape: Shape | None) -> Whole | Streamed:
-        assert self.answer is not None
-        if self.answer.status >= 400:
-            return await self.refusal()
-        if self.ask.stream and self.answer.content_type.startswith(_EVENTS):
-            return Streamed(self)
-        return await self.whole(shape)
+    @property
+    def _status(self) -> int:
+        return 0 if self.answer is None else self.answer.status
 
-    async def read(self) -> bytes:
+    def at_once(self) -> Streamed | bytes | None:
+        """What came: a stream; the whole answer as the caller may have it; or None while that must be waited for.
+
+        The engine's own 4xx is the caller's to mend and passes; its other failures are ours to name.
+        Raises: EngineError, GuardFailed.
+        """
+        answer = self.answer
+        assert answer is not None
+        status = answer.status
+        if status in (401, 403):
+            raise EngineError(f"engine '{self.engine}' refused our key ({status}); check its key_env")
+        if status >= 500:
+            raise EngineError(f"engine '{self.engine}' failed with status {status}; try again or another model")
+        if self.ask.stream and status < 400 and answer.content_type.startswith(_EVENTS):
+            self.written = (Kept if self.ask.caller.keeps_content else Committer)(self.desk.entropy(SALT_BYTES))
+            self._streams = True
+            return Streamed(self)
+        body = at_hand(answer)
+        if body is None:
+            return None
+        self.arrived(time.monotonic())
+        return self._heard(body)
+
+    async def _read(self) -> bytes:
         """The engine's whole answer. Raises: EngineGarbage, when it is longer than MAX_ANSWER_BYTES."""
         assert self.answer is not None
-        body = at_hand(self.answer)
-        if body is not None:
-            self.arrived(time.monotonic())
-            return body
         pieces: list[bytes] = []
         size_bytes = 0
         async for piece in self.answer.chunks():
@@ -237,31 +320,19 @@ class Sent:
                 raise EngineGarbage(f"engine '{self.engine}' answered more than {MAX_ANSWER_BYTES} bytes")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def whole(self, shape: Shape | None) -> Whole:
-        body = await self.read()
+    def _heard(self, body: bytes) -> bytes:
+        """A whole answer, scanned, as the caller may have it. Raises: EngineGarbage, GuardFailed."""
+        if self._status >= 400:
+            if self.mask is not None:
+                body = msgspec.json.encode(rewrite(msgspec.json.decode(body), self.mask.restore))
+            return body
         answer = read_answer(body, self.engine)
         self.usage = answer.usage
         self.scan = merge(scan_texts(self.desk.guard, answer.texts).values())
         answers = self.answers()
         if answers is not None:
-            body = answer.restored(answers.whole)
-        elif self.mask is not None:
-            body = answer.restored(self.mask.restore)
-        return self._finish(200, body if shape is None else await shape(body))
-
-    async def refusal(self) -> Whole:
-        """The engine's own 4xx is the caller's to mend and passes; its other failures are ours to name."""
-        assert self.answer is not None
-        status = self.answer.status
-        if status in (401, 403):
-            raise EngineError(f"engine '{self.engine}' refused our key ({status}); check its key_env")
-        if status >= 500:
-            raise EngineError(f"engine '{self.engine}' failed with status {status}; try again or another model")
-        body = await self.read()
-        if self.mask is not None:
-            restored = rewrite(msgspec.json.decode(body), self.mask.restore)
-            body = msgspec.json.encode(restored)
-        return self._finish(status, body)
+            return answer.restored(answers.whole)
+        return body if self.mask is None else answer.restored(self.mask.restore)
 
     def answers(self) -> Answers | None:
         """What masks in the answer what the caller did not send, where the house asks for that."""
@@ -277,63 +348,81 @@ class Sent:
 
     def arrived(self, at: float) -> None:
         """Note when, on the monotonic clock, the first of the answer came; later ones are not heeded."""
-        if self._first_ms is None:
-            self.ask.timing.first = at
-            self._first_ms = int((at - self._started) * 1000)
+        if not self._first:
+            self._first = self.ask.timing.first = at
 
     def label(self) -> Label:
         """The answer's label: the join of all that went in and what was found in it."""
         return self.opening.label.with_personal(self.scan.personal)
+
+    def finish(self, body: bytes) -> Whole:
+        """Book that the answer is whole, and give it. What an engine refused keeps its status; all else is 200."""
+        answer = self.answer
+        assert answer is not None
+        status, content_type = answer.status if answer.status >= 400 else 200, answer.content_type or _JSON
+        if self.ask.shaper is not None:
+            body, content_type = self.ask.shaper.whole(status, body)
+        self._body = body
+        self.close("complete", status)
+        return Whole(status, content_type, body, self.label(), self.opening)
+
+    def fail(self, error: BaseException) -> None:
+        """Book what went wrong as the end, once."""
+        self.close(outcome_of(error), getattr(error, "status", HUNG_UP))
 
     def close(self, outcome: str, status: int) -> None:
         """Book how it ended, once, by a plain call: awaited, it would be cancelled with a caller who hung up."""
         if self.closed:
             return
         self.closed = True
-        desk, opening, answer = self.desk, self.opening, self.answer
+        desk, ask, opening, scan = self.desk, self.ask, self.opening, self.scan
+        started, first, answer, engine = self._started, self._first, self.answer, self.engine
+        timing = ask.timing
+        timing.ended = ended = time.monotonic()
+        timing.engine, timing.outcome = engine, outcome
+        answered = self._answered()
         closing = Closing(
-            id=opening.id,
-            time=desk.now(),
-            tenant=opening.tenant,
-            outcome=outcome,
-            status=status,
-            label=self.label(),
-            scan=self.scan,
-            usage=self.usage,
-            answer=self.written.commitment(),
-            duration_ms=self._elapsed_ms(),
-            first_ms=self._first_ms,
+            opening.id,
+            desk.now(),
+            opening.tenant,
+            outcome,
+            status,
+            self.label(),
+            scan,
+            self.usage,
+            answered,
+            int((ended - started) * 1000),
+            int((first - started) * 1000) if first else None,
         )
+        secrets = {"answer": answered.salt}
+        if ask.caller.keeps_content:
+            secrets |= self._kept()
         try:
-            secrets = {"answer": closing.answer.salt}
-            if isinstance(self.written, Kept):
-                secrets |= self.written.text()
             desk.journal.append(closing.leaf(), secrets)
         except LedgerUnavailable as error:
             # The opening is durable, so the missing closing shows as an orphan: never a gap.
             log.error("closing of %s not booked: %s", closing.id, error)
         self.settle(None if answer is None else self.usage)
         desk.count(closing)
-        timing = self.ask.timing
-        timing.ended, timing.engine, timing.outcome = time.monotonic(), self.engine, outcome
         desk.timed(timing, opening, closing)
-        if self.engine:
+        if engine:
             ok = None if outcome == "cancelled" else outcome == "complete" and not overloaded(status)
-            desk.router.end(self.engine, ok)
+            desk.router.end(engine, ok)
         if answer is not None and outcome != "complete":
             _background(answer.close())
 
-    def _finish(self, status: int, body: bytes) -> Whole:
-        assert self.answer is not None
-        content_type = self.answer.content_type or _JSON
-        if self.ask.shaper is not None:
-            body, content_type = self.ask.shaper.whole(status, body)
-        self.written.update(body)
-        self.close("complete", status)
-        return Whole(status, content_type, body, self.label(), self.opening)
+    def _answered(self) -> Commitment:
+        """The commitment to what the caller was given."""
+        if self._streams:
+            return self.written.commitment()
+        salt, body = self.desk.entropy(SALT_BYTES), self._body
+        return Commitment(commitment(salt, body), len(body), salt)
 
-    def _elapsed_ms(self) -> int:
-        return int((time.monotonic() - self._started) * 1000)
+    def _kept(self) -> dict[str, bytes]:
+        """The words of an answer, for a tenant that has them kept: up to MAX_KEPT_BYTES, else none."""
+        if self._streams:
+            return self.written.text() if isinstance(self.written, Kept) else {}
+        return {"answer.text": self._body} if len(self._body) <= MAX_KEPT_BYTES else {}
 
 
 _closing: set[asyncio.Task[None]] = set()

@@ -1,0 +1,128 @@
+"""The first half of the road, in plain calls: who may serve an ask, what is set aside, and its opening booked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
+
+from selat.core.decision import Deny
+from selat.core.entry import SALT_BYTES, Commitment, Opening, commitment
+from selat.core.errors import Forbidden, NotFound, TooMany
+from selat.core.finding import Scan
+from selat.engines import Engine, Router, affinity_key
+from selat.flows.chat.decide import Option, Options, merge
+from selat.flows.chat.desk import Desk
+from selat.flows.chat.lane import Told, lane_of, told_of
+from selat.flows.chat.sent import Sent
+from selat.ledger import Ticket
+from selat.wire import Ask, language_of
+
+S = TypeVar("S", bound=Sent)
+
+
+class Refusal(NamedTuple):
+    """Why nothing is sent: to be booked with this decision at this engine, then raised."""
+
+    error: Forbidden | TooMany
+    option: Option[Engine]
+    scan: Scan
+
+
+def enter(desk: Desk, ask: Ask) -> tuple[Engine, ...]:
+    """The engines that run the model asked for. Raises: NotFound."""
+    ask.timing.begun = time.monotonic()
+    engines = desk.shelf.lookup(ask.model)
+    if not engines:
+        # The caller's word for a model is its own text: it is not repeated in the log or the ledger.
+        raise NotFound(f"no such model; registered: {', '.join(desk.shelf.models())}. Add one: selat engine add")
+    return engines
+
+
+def opened(
+    kind: type[S], desk: Desk, ask: Ask, engines: tuple[Engine, ...], scans: dict[str, Scan]
+) -> S | Refusal:
+    """Decide, route, set aside and book an ask that was scanned: what is then to be sent, as soon as it may.
+
+    A Refusal is not booked yet: that is waited for. Raises: LedgerUnavailable; nothing is then set aside.
+    """
+    scan = merge(scans.values())
+    timing = ask.timing
+    timing.scanned = time.monotonic()
+    lane = lane_of(desk, ask, scan, engines)
+    way = lane.only
+    if way is None:
+        way = route(desk.router, ask, lane.options, scans)
+        if not way:
+            denied = lane.options.denied[0]
+            decision = denied.decision
+            return Refusal(Forbidden(decision.reason, rules=decision.rules), denied, scan)
+    else:
+        desk.router.takes(way[0].engine)  # whatever it says, there is no other
+    option = way[0]
+    try:
+        settle = desk.reserve(ask, option.engine.name)
+    except TooMany as full:
+        # The full limit's id stands where a policy's would: the book shows why nothing was sent.
+        deny = Deny((full.limit,), str(full), option.decision.basis)
+        return Refusal(full, Option(option.engine, deny), scan)
+    try:
+        told = lane.told(desk, ask, scan, option)
+        sent = kind(desk, ask, _opening(desk, ask, told), settle)
+        sent.scans, sent.way = scans, way
+        sent.ticket = _book(desk, ask, sent.opening, told)
+    except BaseException:
+        settle(None)
+        raise
+    return sent
+
+
+async def refuse(desk: Desk, ask: Ask, refusal: Refusal) -> Forbidden | TooMany:
+    """Book a refusal durably: its error, to be raised. Raises: LedgerUnavailable."""
+    error, option, scan = refusal
+    told = told_of(desk, ask, scan, option)
+    opening = _opening(desk, ask, told)
+    timing = ask.timing
+    timing.decided = time.monotonic()
+    await _book(desk, ask, opening, told)
+    timing.booked = timing.ended = time.monotonic()
+    desk.timed(timing, opening, None)
+    error.receipt = opening.id
+    return error
+
+
+def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[str]) -> list[Option[Engine]]:
+    """The engines to try, in order: those that may have the ask as it is, then those that may have it masked.
+
+    Empty only when policy denies every one: while all that it allows are resting after failures, the first
+    is tried all the same, since a failure then is the engine's to name.
+    """
+    permitted, masked, _ = options
+    way: list[Option[Engine]] = []
+    for group in (permitted, masked):
+        if not group:
+            continue
+        if len(group) == 1:
+            way += group if router.takes(group[0].engine) else []
+            continue
+        _, ordered = router.order([option.engine for option in group], affinity_key(ask.caller.tenant, scans))
+        by_name = {option.engine.name: option for option in group}
+        way += [by_name[engine.name] for engine in ordered]
+    return way or [*permitted, *masked][:1]
+
+
+def _book(desk: Desk, ask: Ask, opening: Opening, told: Told) -> Ticket:
+    """Append an opening or a refusal to the journal and count it; the ticket tells when it is durable."""
+    # Beside the entry, never in it: the salt, and the words where the tenant has them kept.
+    secrets = {"prompt": opening.prompt.salt}
+    if ask.caller.keeps_content:
+        secrets["prompt.text"] = ask.body
+    ticket = desk.journal.append(told.form.leaf(opening), secrets)
+    desk.count(opening)
+    return ticket
+
+
+def _opening(desk: Desk, ask: Ask, told: Told) -> Opening:
+    salt, body = desk.entropy(SALT_BYTES), ask.body
+    prompt = Commitment(commitment(salt, body), len(body), salt)
+    return Opening(desk.fresh_id(), desk.now(), *told.about, prompt, told.packs, language_of(ask.document))
