@@ -14,7 +14,7 @@ from selat.core.errors import NotFound
 from selat.core.label import HIGHEST, LOWEST, Label, parse_label
 from selat.core.passage import Citation
 from selat.flows.answer import Answered, Inquiry, conclude, ground, reading
-from selat.flows.chat import Desk, Streamed, Whole, chat
+from selat.flows.chat import Desk, Leave, Start, Streamed, Told, Whole, chat, start
 from selat.flows.helpers import Helpers, help_search
 from selat.knowledge import Library, Parcel, Record, admits, label_of
 from selat.wire import CHAT, Ask, read_answer
@@ -37,6 +37,17 @@ def answering(
         if collection is None:
             return chat(desk, ask)
         return answer_documents(desk, library, ask._replace(model=model), collection, helpers)
+
+    return lead
+
+
+def leading(desk: Desk) -> Start:
+    """The same way in by plain calls, for every ask but one of a documents model."""
+
+    def lead(ask: Ask, told: Told) -> Leave | None:
+        if ask.model.startswith(_OURS) and collection_of(ask) is not None:
+            return None
+        return start(desk, ask, told)
 
     return lead
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 from selat.core.errors import HomeBroken, Unavailable
 from selat.core.label import Label
-from selat.flows.chat import Streamed, Whole
+from selat.flows.chat import Leave, Reply, Start, Streamed, Told, Whole
 from selat.policy.recall import Recall
 from selat.wire import Ask, Events, read_answer
 
@@ -26,22 +26,57 @@ def remembering(answer: Answer, recall: Recall) -> Answer:
     """
 
     async def ask_with_history(ask: Ask) -> Whole | Streamed:
-        earlier = list(earlier_texts(ask.document))
-        if earlier:
-            label = ask.label.join(recall.label_of(ask.caller.tenant, earlier))
-            ask = ask if label == ask.label else ask._replace(label=label)
-        reply = await answer(ask)
-        # What the scan found in the words comes back with them, in the same conversation, and is found again.
-        usual = ask.caller.prompt_label.with_personal(reply.opening.scan.personal)
-        if stricter(reply.label, usual):
-            if isinstance(reply, Streamed):
-                return Remembered(reply, recall, ask.caller.tenant)
-            if reply.status == 200:
-                # A thread, since it writes to the database: nobody else's answer waits for that.
-                await asyncio.to_thread(recall.keep, ask.caller.tenant, texts_of(reply), reply.label)
-        return reply
+        ask = recalled(recall, ask)
+        return await _kept(recall, ask, answer(ask))
 
     return ask_with_history
+
+
+def starting(start: Start, recall: Recall) -> Start:
+    """`remembering` around the short way."""
+
+    def start_with_history(ask: Ask, told: Told) -> Leave | None:
+        ask = recalled(recall, ask)
+
+        def tell(reply: Reply) -> None:
+            if isinstance(reply, Whole | Streamed):
+                told(reply if usual(ask, reply) else _keep(recall, ask, reply))
+            else:
+                told(reply if isinstance(reply, BaseException) else _kept(recall, ask, reply))
+
+        return start(ask, tell)
+
+    return start_with_history
+
+
+def recalled(recall: Recall, ask: Ask) -> Ask:
+    """The ask, with the labels of the earlier answers in it. Raises: Unavailable."""
+    earlier = earlier_texts(ask.document)
+    if not earlier:
+        return ask
+    label = ask.label.join(recall.label_of(ask.caller.tenant, earlier))
+    return ask if label == ask.label else ask._replace(label=label)
+
+
+def usual(ask: Ask, reply: Whole | Streamed) -> bool:
+    """Whether an answer's label says no more than its prompt would say without one: then it need not be kept."""
+    # What the scan found in the words comes back with them, in the same conversation, and is found again.
+    return not stricter(reply.label, ask.caller.prompt_label.with_personal(reply.opening.scan.personal))
+
+
+async def _kept(recall: Recall, ask: Ask, answer: Awaitable[Whole | Streamed]) -> Whole | Streamed:
+    reply = await answer
+    return reply if usual(ask, reply) else await _keep(recall, ask, reply)
+
+
+async def _keep(recall: Recall, ask: Ask, reply: Whole | Streamed) -> Whole | Streamed:
+    """The reply once its label is kept; a stream, which keeps it with what it says."""
+    if isinstance(reply, Streamed):
+        return Remembered(reply, recall, ask.caller.tenant)
+    if reply.status == 200:
+        # A thread, since it writes to the database: nobody else's answer waits for that.
+        await asyncio.to_thread(recall.keep, ask.caller.tenant, texts_of(reply), reply.label)
+    return reply
 
 
 def stricter(label: Label, usual: Label) -> bool:
@@ -49,19 +84,20 @@ def stricter(label: Label, usual: Label) -> bool:
     return label is not usual and label.join(usual) != usual
 
 
-def earlier_texts(document: dict[str, object]) -> Iterator[str]:
+def earlier_texts(document: dict[str, object]) -> list[str]:
     """What a conversation says was answered before, by the model or by its tools."""
+    found: list[str] = []
     messages = document.get("messages")
     for message in messages if isinstance(messages, list) else ():
         if not isinstance(message, dict) or message.get("role") not in _EARLIER:
             continue
         content = message.get("content")
         if isinstance(content, str):
-            yield content
+            found.append(content)
         elif isinstance(content, list):
-            for part in content:
-                if isinstance(part, dict) and isinstance(text := part.get("text"), str):
-                    yield text
+            texts = [part.get("text") for part in content if isinstance(part, dict)]
+            found += [text for text in texts if isinstance(text, str)]
+    return found
 
 
 def texts_of(reply: Whole) -> list[str]:

@@ -14,6 +14,7 @@ from selat.gateway.door import Door
 from selat.gateway.errors import MethodNotAllowed, error_body, error_event
 from selat.gateway.http import Request
 from selat.gateway.logs import Access
+from selat.gateway.taken import Taken
 from selat.wire import APIS
 
 log = logging.getLogger("selat.gateway")
@@ -40,6 +41,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/readyz": {"GET": read.readyz},
     "/metrics": {"GET": read.metrics},
 }
+ASKING = frozenset(path for path, verbs in ROUTES.items() if verbs.get("POST") is completions.ask)
+"""Where a model is asked: what `completions.ask` awaits may be done by plain calls there."""
 MACHINES = ("/v1/", "/admin/", "/hf/")
 """Below these everything is told as JSON."""
 
@@ -61,14 +64,24 @@ class Gateway:
         self._pages = pages
 
     def begin(self, request: Request) -> Leave | None:
-        """Take a request that needs no task. None: it needs one, so call the gateway itself."""
-        return None
+        """Take a request on the short way, if it asks a model. None: call the gateway itself."""
+        if request.path not in ASKING or request.method != "POST" or self._door.spans is not None:
+            return None
+        return Taken(self._door, request, self._see_through, self._ended).begin()
 
     async def __call__(self, request: Request) -> None:
-        try:
-            if self._pages is not None and request.path not in ROUTES and for_people(request, self._pages):
-                return await self._pages.answer(request)
+        await self._see_through(request, self._answer(request))
+
+    async def _answer(self, request: Request) -> None:
+        if self._pages is not None and request.path not in ROUTES and for_people(request, self._pages):
+            await self._pages.answer(request)
+        else:
             await self._handler(request)(self._door, request)
+
+    async def _see_through(self, request: Request, work: Awaitable[None]) -> None:
+        """Await what is left to do for a request, and answer with its error if it has one."""
+        try:
+            await work
         except SelatError as error:
             if error.status >= 500:
                 self._door.access.failed(error)
@@ -79,9 +92,12 @@ class Gateway:
             log.error("request failed: %s at %s:%d", type(error).__name__, place.name, place.lineno or 0)
             await self._fail(request, SelatError("internal error"))
         finally:
-            if self._access is not None:
-                route = request.path if request.path in ROUTES else collection(request.path)
-                self._access.ended(request, route if route in ROUTES else "none")
+            self._ended(request)
+
+    def _ended(self, request: Request) -> None:
+        if self._access is not None:
+            route = request.path if request.path in ROUTES else collection(request.path)
+            self._access.ended(request, route if route in ROUTES else "none")
 
     def _handler(self, request: Request) -> Handler:
         verbs = ROUTES.get(request.path) or ROUTES.get(collection(request.path))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 from selat.core.caller import Caller
 from selat.core.errors import BadRequest, SelatError, Unauthenticated
 from selat.core.label import Label, parse_label
 from selat.core.timing import Trace
-from selat.flows.chat import Streamed, Whole
+from selat.flows.chat import Reply, Streamed, Whole
 from selat.gateway.door import Door
 from selat.gateway.errors import error_event, error_object, inner
 from selat.gateway.http import Request
-from selat.wire import APIS, Shaper, read_ask
+from selat.wire import APIS, Ask, Shaper, read_ask
 
 BEARER = "bearer "
 DEFAULT_PURPOSE = "chat"
@@ -40,23 +41,65 @@ async def ask(door: Door, request: Request) -> None:
 
 
 async def _ask(door: Door, request: Request, trace: Trace | None) -> None:
-    headers, limits = request.headers, door.limits
+    limits, who = door.limits, who_asks(door, request)
+    asked = read(request, who, await request.body(limits.body_bytes, limits.body_s))
+    asked.timing.trace = trace
+    await tell(door, request, await door.answer(asked))
+
+
+def take(door: Door, request: Request) -> Ask:
+    """What is asked, of a request that has come whole. Raises: as `who_asks` and `read`; TooLarge."""
+    who = who_asks(door, request)
+    return read(request, who, request.arrived_body(door.limits.body_bytes))
+
+
+class Who(NamedTuple):
+    """What a head says of an ask."""
+
+    caller: Caller
+    purpose: str
+    label: Label
+
+
+def who_asks(door: Door, request: Request) -> Who:
+    """Who asks, and for what, before the body is looked at. Raises: Unauthenticated, BadRequest."""
     caller = caller_of(door, request)
-    purpose = (b"selat-purpose" in headers and request.header(b"selat-purpose")) or DEFAULT_PURPOSE
-    label = prompt_label(caller, request)
-    body = await request.body(limits.body_bytes, limits.body_s)
+    purpose = (b"selat-purpose" in request.headers and request.header(b"selat-purpose")) or DEFAULT_PURPOSE
+    return Who(caller, purpose, prompt_label(caller, request))
+
+
+def read(request: Request, who: Who, body: bytes) -> Ask:
+    """What is asked. Raises: BadRequest."""
+    caller, purpose, label = who
     asked = read_ask(APIS[request.path], caller, body, purpose, label)
-    if b"selat-priority" in headers and (priority := request.header(b"selat-priority")):
+    if b"selat-priority" in request.headers and (priority := request.header(b"selat-priority")):
         asked = asked._replace(background=is_background(priority))
     request.asked = asked
-    timing = asked.timing
-    timing.arrived, timing.read, timing.trace = request.arrived, time.monotonic(), trace
-    reply = await door.answer(asked)
-    request.receipt = reply.opening.id
+    asked.timing.arrived, asked.timing.read = request.arrived, time.monotonic()
+    return asked
+
+
+async def rest(door: Door, request: Request, reply: Reply) -> None:
+    """What is left to do when an ask on the short way came to this. Raises: what it failed with."""
+    if isinstance(reply, BaseException):
+        raise reply
+    await tell(door, request, reply if isinstance(reply, Whole | Streamed) else await reply)
+
+
+async def tell(door: Door, request: Request, reply: Whole | Streamed) -> None:
+    """Answer with a reply; a stream until its end."""
     if isinstance(reply, Whole):
-        request.answer(reply.status, reply.body, reply.content_type.encode(), _headers(reply))
-    else:
-        await _stream(door, request, reply, asked.shaper)
+        tell_whole(request, reply)
+        return
+    assert request.asked is not None
+    request.receipt = reply.opening.id
+    await _stream(door, request, reply, request.asked.shaper)
+
+
+def tell_whole(request: Request, reply: Whole) -> None:
+    """Answer with a reply that is whole."""
+    request.receipt = reply.opening.id
+    request.answer(reply.status, reply.body, reply.content_type.encode(), _headers(reply))
 
 
 def is_background(priority: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from selat.app import Platform
 from selat.core.caller import Caller
 from selat.core.finding import Scan
-from selat.flows.chat import Streamed, Whole
+from selat.flows.chat import Start, Streamed, Whole
 from selat.flows.mirror import Mirror
 from selat.gateway.logs import Access
 from selat.gateway.metrics import Metrics
@@ -41,7 +41,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What the handlers work with. `answer` leads every ask to the chat flow, documents models through `answer`.
+    """What the handlers work with. `answer` leads every ask to the chat flow, documents models through `answer`;
+    `start` does so by plain calls, as far as it can.
 
     `receipt(id, tenant)` gives a receipt as JSON-able values or None; `ready()` lists what is not in order.
     `scan_is_slow`: other makers' detectors take part, so even short texts are scanned in a thread.
@@ -54,6 +55,7 @@ class Door:
 
     identify: Identify
     answer: Answer
+    start: Start
     scan: Callable[[str], Scan]
     scan_is_slow: bool
     models: Callable[[], list[dict[str, object]]]

@@ -17,8 +17,8 @@ from selat.app import Platform
 from selat.core.entry import Closing, Opening
 from selat.core.errors import HomeBroken, LedgerBroken, LedgerUnavailable
 from selat.core.timing import Timing
-from selat.flows.documents import MODEL, answering, place
-from selat.flows.history import remembering
+from selat.flows.documents import MODEL, answering, leading, place
+from selat.flows.history import remembering, starting
 from selat.flows.in_force import book_set
 from selat.flows.receipt import receipt
 from selat.gateway.app import Gateway, Pages
@@ -80,6 +80,7 @@ def build_door(platform: Platform, metrics: Metrics, lag: Lag, uploaded: Callabl
         answer=remembering(
             answering(platform.library, settings.answer_engine, desk, platform.helpers), platform.recall
         ),
+        start=starting(leading(desk), platform.recall),
         scan=platform.guard.scan,
         scan_is_slow=bool(platform.guard.detectors),
         models=lambda: cards(platform),

@@ -5,10 +5,9 @@ What is unusual at any point is handed over: the rest of the way is then a corou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any
 
 from selat.core.errors import EngineError
 from selat.engines import Answer, Call, begin
@@ -16,7 +15,7 @@ from selat.flows.chat.sent import Sent, Whole
 from selat.flows.chat.streamed import Streamed
 from selat.wire import Ask
 
-Rest = Coroutine[Any, Any, Whole | Streamed]
+Rest = Awaitable[Whole | Streamed]
 """What is left of the way, to be awaited; cancelling it is a hang-up."""
 Reply = Whole | Streamed | BaseException | Rest
 Told = Callable[[Reply], None]
