@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from selat.core.errors import EngineError, EngineGarbage, EngineTimeout, EngineUnreachable
-from selat.engines.engine import Sink
-from selat.engines.limits import AT_ONCE_BYTES, HIGH_WATER_BYTES, MAX_HEAD_BYTES, WRITE_SLICE_BYTES, Timeouts
+from selat.engines.answer import HttpAnswer, Reply
+from selat.engines.heads import HEAD_ENDS, UsualHead
+from selat.engines.limits import HIGH_WATER_BYTES, MAX_HEAD_BYTES, WRITE_SLICE_BYTES, Timeouts
 
 _log = logging.getLogger("selat.engines")
-
-Reply = Callable[["HttpAnswer | EngineError | None"], None]
-"""Told once how an exchange came out: an Answer (whole, or begun), an error, or None: a kept connection turned
-out closed before any byte came back, so the call may be sent once more. It must not raise."""
 
 
 class Keeper(Protocol):
@@ -25,151 +23,11 @@ class Keeper(Protocol):
 
     engine: str
     timeouts: Timeouts
+    usual: UsualHead
 
     def freed(self, connection: Connection) -> None: ...
 
     def lost(self, connection: Connection) -> None: ...
-
-
-class HttpAnswer:
-    """An Answer that comes over a Connection: its pieces are taken one by one, or poured into a sink.
-
-    It is its own iterator, so that a piece taken costs one coroutine; a piece poured costs none. What the
-    connection knows of this exchange stands here too, so that nothing of it can outlive it.
-    """
-
-    # On the class, since most of these stay as they are in most exchanges.
-    status: int = 0
-    content_type: str = ""
-    size: int = 0  # bytes in `parts`
-    taken: int = 0  # bytes the reader has had
-    headed: bool = False
-    framed: bool = False
-    complete: bool = False
-    early: bool = False
-    keep: bool = False
-    fault: str = ""
-    unframed: int = 0
-    quiet_s: float = 0.0
-    _waiter: asyncio.Future[None] | None = None
-    _sink: Sink | None = None
-    _poured: asyncio.Future[None] | None = None
-    _held: bool = False
-    _done: bool = False
-    _error: EngineError | None = None
-
-    def __init__(self, connection: Connection, stream: bool, reply: Reply, started_at: float) -> None:
-        self.parts: list[bytes] = []
-        self.stream = stream
-        self.started_at = started_at
-        self.reply: Reply | None = reply  # None once it was told
-        self._connection: Connection | None = connection
-
-    @property
-    def unread(self) -> bool:
-        """Whether it is the reader's turn."""
-        return self._held or self.size > 0
-
-    def chunks(self) -> HttpAnswer:
-        return self
-
-    def __aiter__(self) -> HttpAnswer:
-        return self
-
-    async def __anext__(self) -> bytes:
-        """All that has arrived since the last call. Raises: EngineError, when the engine broke off."""
-        while not self.parts:
-            if self._done:
-                if self._error is not None:
-                    raise self._error
-                raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        return self._take()
-
-    async def pour(self, sink: Sink) -> None:
-        """Give each piece to `sink` in the very call that brings it, so that no task is woken for it.
-
-        Raises: EngineError, when the engine broke off; and whatever `sink` raises, which ends the exchange.
-        """
-        self._poured = asyncio.get_running_loop().create_future()
-        self._sink = sink
-        try:
-            self._flow()
-            await self._poured
-        finally:
-            self._sink = None
-
-    def _flow(self) -> None:
-        """Hand on what has arrived, unless the sink asked to wait; at the end tell `pour`."""
-        poured, sink = self._poured, self._sink
-        assert poured is not None
-        if self._held or sink is None or poured.done():
-            return
-        try:
-            held = sink(self._take()) if self.parts else None
-        except Exception as error:  # noqa: BLE001 - it is for whoever awaits `pour`
-            poured.set_exception(error)
-            self.drop()
-            return
-        if held is not None:
-            self._held = True
-            held.add_done_callback(self._go_on)
-        elif self._done and self._error is not None:
-            poured.set_exception(self._error)
-        elif self._done:
-            poured.set_result(None)
-
-    def _go_on(self, _held: asyncio.Future[None]) -> None:
-        self._held = False
-        self._flow()
-
-    def at_hand(self) -> bytes | None:
-        """The whole body, where it has all come and none of it was taken yet: then nobody need wait for it."""
-        return self._take() if self._done and self._error is None and self.parts and not self.taken else None
-
-    def _take(self) -> bytes:
-        parts = self.parts
-        self.taken += self.size
-        self.size = 0
-        connection = self._connection
-        if connection is not None and connection.paused:
-            connection.resume()
-        whole = b"".join(parts)  # which copies nothing where there is one
-        parts.clear()
-        return whole
-
-    async def close(self) -> None:
-        """Forget the rest; when it is still coming, break the connection now. Never suspends."""
-        self.drop()
-
-    def leave(self) -> None:
-        """The caller has gone: nothing is told any more, and the engine should stop. An answer that was told
-        already is the receiver's, who closes it."""
-        if self.reply is not None:
-            self.drop()
-
-    def drop(self) -> None:
-        self.reply = None
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.abandon()
-        self.parts.clear()
-        self.end(None)
-
-    def wake(self) -> None:
-        if self._sink is not None:
-            self._flow()
-            return
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    def end(self, error: EngineError | None) -> None:
-        self._done = True
-        self._error = self._error or error
-        self._connection = None
-        self.wake()
 
 
 class Connection(asyncio.Protocol):
@@ -177,48 +35,53 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answer",
+        "_feed",
         "_keeper",
         "_loop",
         "_parser",
+        "_pieces",
         "_transport",
+        "_usual",
         "_writable",
         "_writing",
         "adopted",
         "gone",
         "idle_since",
+        "is_closing",
+        "on_body",
         "paused",
-        "uses",
     )
 
     def __init__(self, keeper: Keeper, loop: asyncio.AbstractEventLoop) -> None:
         self._keeper = keeper
+        self._usual = keeper.usual
         self._loop = loop
+        # The bodies' pieces of one read: the parser puts them there without a call of ours.
+        self._pieces: list[bytes] = []
+        self.on_body = self._pieces.append
         self._parser = HttpResponseParser(self)
+        self._feed: Callable[[bytes], None] = self._parser.feed_data
         self._answer: HttpAnswer | None = None
         self._writable: asyncio.Future[None] | None = None
         self._writing: asyncio.Task[None] | None = None
         self.paused = self.adopted = self.gone = False
-        self.idle_since = 0.0
-        self.uses = 0
+        self.idle_since = 0.0  # 0 in the first exchange
 
     # What the pool calls.
 
-    @property
-    def closing(self) -> bool:
-        return self._transport.is_closing()
+    def begin(self, request: bytes, stream: bool, reply: Reply) -> HttpAnswer:
+        """Send one request, written at once. `reply` is told of the answer, which is returned only to be left or
+        dropped before, once it is whole, or once the first byte of a streamed (or very large) body is there; or
+        why there is none. It is told by a plain call when nothing else is left to do here; never in this one."""
+        answer = self._answer = HttpAnswer(self, stream, reply)
+        self._transport.write(request)
+        return answer
 
-    def begin(self, head: bytes, body: bytes, stream: bool, reply: Reply) -> HttpAnswer:
-        """Send one request. `reply` is told of the answer, which is returned only to be left or dropped before,
-        once it is whole, or once the first byte of a streamed (or very large) body is there; or why there is
-        none. It is told by a plain call, when nothing else is left to do here; never in this one."""
-        loop = self._loop
-        answer = HttpAnswer(self, stream, reply, loop.time())
-        self._answer = answer
-        self.uses += 1
-        if len(body) <= AT_ONCE_BYTES:
-            self._transport.write(head + body)
-        else:
-            self._writing = loop.create_task(self._write(head, body))
+    def begin_large(self, head: bytes, body: bytes, stream: bool, reply: Reply) -> HttpAnswer:
+        """`begin`, the body a slice at a time."""
+        answer = self.begin(head, stream, reply)
+        answer.fresh = False
+        self._writing = self._loop.create_task(self._write(body))
         return answer
 
     def abandon(self) -> None:
@@ -233,13 +96,16 @@ class Connection(asyncio.Protocol):
         answer, limits = self._answer, self._keeper.timeouts
         if answer is None:
             return
+        told = answer.reply is None
+        if not answer.started_at:
+            answer.started_at = now
         if now - answer.started_at > limits.total_s:
             self._late("the whole answer", "total", limits.total_s)
-        elif answer.reply is None and answer.unread:
+        elif told and answer.unread:
             answer.quiet_s = 0.0  # the reader is the slow one
         else:
             answer.quiet_s += elapsed_s
-            if answer.taken or answer.size:
+            if told or answer.size:
                 if answer.quiet_s > limits.between_s:
                     self._late("the next piece of its answer", "between", limits.between_s)
             elif answer.quiet_s > limits.first_byte_s:
@@ -254,32 +120,77 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.is_closing = self._transport.is_closing
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer
         if answer is None:
             self._transport.abort()  # bytes nobody asked for must never answer the next request
             return
-        answer.unframed += len(data)
+        if answer.fresh:
+            usual = self._usual
+            form = usual.form
+            if form is not None:
+                head, _, body = data.partition(HEAD_ENDS)
+                if body and head == form % len(body):
+                    answer.status = 200
+                    answer.content_type = usual.content_type
+                    answer.whole = body
+                    self._finish(answer, True)
+                    return
+        pieces = self._pieces
         try:
-            self._parser.feed_data(data)
+            self._feed(data)
         except HttpParserUpgrade:
             answer.fault = answer.fault or "it switched protocols unasked"
         except HttpParserError as error:
             answer.fault = answer.fault or f"{error}"  # a fixed text of the parser's, nothing of the answer
-        if answer.complete:
-            self._finish(answer)
-        elif answer.fault or answer.unframed > MAX_HEAD_BYTES:
-            fault = answer.fault or f"head or trailers over {MAX_HEAD_BYTES} bytes"
-            self._fail(EngineGarbage(f"engine '{self._keeper.engine}': not the HTTP we speak: {fault}"))
-        elif answer.parts:
-            if answer.reply is None:
-                answer.wake()
-            elif answer.early or answer.size >= HIGH_WATER_BYTES:
-                self._give(answer)
-            if answer.size >= HIGH_WATER_BYTES and not self.paused and self._answer is answer:
-                self.paused = True
-                self._transport.pause_reading()
+        if answer.complete or answer.fault:
+            self._ended(answer, data)
+        elif not pieces:
+            answer.fresh = False
+            answer.unframed += len(data)
+            if answer.unframed > MAX_HEAD_BYTES:
+                self._garbage(f"head or trailers over {MAX_HEAD_BYTES} bytes")
+        else:
+            answer.unframed = 0
+            answer.quiet_s = 0.0
+            if answer.sink is not None:
+                piece = b"".join(pieces)  # which copies nothing where there is one
+                pieces.clear()
+                answer.give(answer.sink, piece)
+            else:
+                self._brought(answer)
+
+    def _brought(self, answer: HttpAnswer) -> None:
+        """A piece that is not poured has come."""
+        answer.fresh = False
+        answer.bring(self._pieces)
+        if answer.reply is not None and (answer.early or answer.size >= HIGH_WATER_BYTES):
+            self._tell(answer, answer)
+        if answer.size >= HIGH_WATER_BYTES and not self.paused and self._answer is answer:
+            self.paused = True
+            self._transport.pause_reading()
+
+    def _ended(self, answer: HttpAnswer, data: bytes) -> None:
+        """`data` has brought the end of an answer, or what is none."""
+        pieces = self._pieces
+        if not answer.complete:
+            answer.parts += pieces
+            self._garbage(answer.fault)
+            return
+        pieces.clear()  # of what followed the end
+        keep = answer.keep and not answer.fault and not self.is_closing()
+        if answer.reply is not None and answer.parts:
+            answer.whole = b"".join(answer.parts)
+            answer.parts.clear()
+            if keep and answer.fresh and answer.status == 200:
+                self._usual.learn(data, answer.whole, answer.content_type)
+        if self._writing is not None:
+            self._writing.cancel()
+            keep = False
+        self.resume()
+        self._finish(answer, keep)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._writable is not None and not self._writable.done():
@@ -291,13 +202,13 @@ class Connection(asyncio.Protocol):
         if answer is None:
             return
         if answer.headed and not answer.framed and exc is None:
-            answer.keep = False
-            self._finish(answer)
-        elif self.uses > 1 and not answer.unframed and not answer.headed:
+            answer.keep, answer.complete = False, True
+            self._ended(answer, b"")
+        elif self.idle_since and not answer.unframed and not answer.headed:
             self._fail(None)  # the kept connection was closed
         elif answer.headed:
-            got = answer.taken + answer.size
-            self._fail(EngineUnreachable(f"engine '{name}': broke off its answer after {got} bytes"))
+            where = "midway" if answer.reply is None or answer.size else "before the first byte of its body"
+            self._fail(EngineUnreachable(f"engine '{name}': broke off its answer {where}"))
         else:
             self._fail(
                 EngineUnreachable(f"engine '{name}': closed the connection before an answer; look into its log")
@@ -335,53 +246,39 @@ class Connection(asyncio.Protocol):
         answer.keep = self._parser.should_keep_alive()
         answer.status = status
         answer.early = (answer.stream and status < 300) or answer.content_type.startswith("text/event-stream")
-
-    def on_body(self, body: bytes) -> None:
-        answer = self._answer
-        if answer is None or answer.fault:
-            return
-        answer.unframed = 0
-        answer.quiet_s = 0.0
-        answer.parts.append(body)
-        answer.size += len(body)
+        if 300 <= status < 400 and answer.reply is not None:
+            answer.reply = partial(_redirected, self._keeper.engine, answer.reply)
 
     def on_message_complete(self) -> None:
         answer = self._answer
         if answer is not None and answer.headed and not answer.fault:
             answer.complete = True
+            answer.parts += self._pieces
+            self._pieces.clear()
 
     # Ends. What is told comes last: the receiver may begin the next exchange in that very call.
 
-    def _give(self, answer: HttpAnswer) -> None:
-        reply, answer.reply = answer.reply, None
-        if reply is None:
-            return
-        if 300 <= answer.status < 400:
-            answer.drop()
-            what = f"it redirects (status {answer.status}), not followed; correct its url"
-            self._tell(reply, EngineGarbage(f"engine '{self._keeper.engine}': {what}"))
+    def _finish(self, answer: HttpAnswer, keep: bool) -> None:
+        """The answer has come to its end; `keep` says that the connection may carry another."""
+        self._answer = answer.connection = None
+        if keep:
+            self._keeper.freed(self)
         else:
-            self._tell(reply, answer)
+            self._transport.abort()
+        if answer.reply is None:
+            answer.wake()
+        else:
+            self._tell(answer, answer)
 
-    def _tell(self, reply: Reply, outcome: HttpAnswer | EngineError | None) -> None:
+    def _tell(self, answer: HttpAnswer, outcome: HttpAnswer | EngineError | None) -> None:
+        reply, answer.reply = answer.reply, None
+        assert reply is not None
         try:
             reply(outcome)
         except Exception:  # noqa: BLE001 - it is logged
             # Ours, and no reason to break a connection that may be another's by now.
             _log.exception("engine '%s': whoever asked it failed at its answer", self._keeper.engine)
-
-    def _finish(self, answer: HttpAnswer) -> None:
-        self._answer = None
-        if self._writing is not None:
-            self._writing.cancel()
-            answer.keep = False
-        if answer.keep and not answer.fault and not self._transport.is_closing():
-            self.resume()
-            self._keeper.freed(self)
-        else:
-            self._transport.abort()
-        answer.end(None)
-        self._give(answer)
+            answer.drop()
 
     def _fail(self, error: EngineError | None) -> None:
         """End the exchange under way with an error; None is for a kept connection that was closed."""
@@ -390,10 +287,15 @@ class Connection(asyncio.Protocol):
             self._writing.cancel()
         self._transport.abort()
         if answer is not None:
-            reply, answer.reply = answer.reply, None
-            answer.end(error)
-            if reply is not None:
-                self._tell(reply, error)
+            answer.connection = None
+            answer.error = error
+            if answer.reply is None:
+                answer.wake()
+            else:
+                self._tell(answer, error)
+
+    def _garbage(self, fault: str) -> None:
+        self._fail(EngineGarbage(f"engine '{self._keeper.engine}': not the HTTP we speak: {fault}"))
 
     def _late(self, what: str, phase: str, limit_s: float) -> None:
         self._fail(
@@ -403,19 +305,27 @@ class Connection(asyncio.Protocol):
             )
         )
 
-    async def _write(self, head: bytes, body: bytes) -> None:
+    async def _write(self, body: bytes) -> None:
         """A large body, a slice at a time, so that TLS and the socket never hold a second copy of it."""
-        view = memoryview(head + body[:WRITE_SLICE_BYTES]), memoryview(body)[WRITE_SLICE_BYTES:]
-        for part in view:
-            for start in range(0, len(part), WRITE_SLICE_BYTES):
-                if self._writable is not None:
-                    await self._writable
-                if self._transport.is_closing():
-                    return
-                self._transport.write(part[start : start + WRITE_SLICE_BYTES])
-                if self._answer is not None:
-                    self._answer.quiet_s = 0.0
+        view = memoryview(body)
+        for start in range(0, len(body), WRITE_SLICE_BYTES):
+            if self._writable is not None:
+                await self._writable
+            if self._transport.is_closing():
+                return
+            self._transport.write(view[start : start + WRITE_SLICE_BYTES])
+            if self._answer is not None:
+                self._answer.quiet_s = 0.0
         self._writing = None
+
+
+def _redirected(engine: str, reply: Reply, outcome: HttpAnswer | EngineError | None) -> None:
+    """Tell of an answer that sends us elsewhere as of an error."""
+    if isinstance(outcome, HttpAnswer):
+        outcome.drop()
+        what = f"it redirects (status {outcome.status}), not followed; correct its url"
+        outcome = EngineGarbage(f"engine '{engine}': {what}")
+    reply(outcome)
 
 
 # The headers of an answer that say something to us.

@@ -11,6 +11,7 @@ from selat.core.caller import Site
 from selat.core.errors import EngineError, EngineUnreachable
 from selat.engines.engine import Answer, Call, Health, Leave, Told
 from selat.engines.fetch import fetch
+from selat.engines.limits import AT_ONCE_BYTES
 from selat.engines.pool import Address, Pool
 from selat.engines.spec import EngineSpec, tls_context
 
@@ -59,12 +60,17 @@ class OpenAIEngine:
         prefix = self._heads.get(call.path)
         if prefix is None:
             prefix = self._head_for(call.path)
-        return await self._pool.exchange(_head(prefix, call), call)
+        return await self._pool.exchange(b"%b%d\r\n%b\r\n" % (prefix, len(call.body), _trace(call)), call)
 
     def begin(self, call: Call, told: Told) -> Leave | None:
         """`send` by plain calls, where a kept connection is idle: see `selat.engines.begin`."""
+        body = call.body
         prefix = self._heads.get(call.path)
-        return None if prefix is None else self._pool.begin(_head(prefix, call), call, told)
+        size_bytes = len(body)
+        if prefix is None or size_bytes > AT_ONCE_BYTES:
+            return None
+        trace = _trace(call) if call.trace else b""
+        return self._pool.begin(b"%b%d\r\n%b\r\n%b" % (prefix, size_bytes, trace, body), call.stream, told)
 
     async def health(self) -> Health:
         """Ask for the list of models on a connection of its own, so that a full pool does not look ill."""
@@ -130,6 +136,5 @@ class OpenAIEngine:
         return key
 
 
-def _head(prefix: bytes, call: Call) -> bytes:
-    trace = b"traceparent: %b\r\n" % call.trace.encode("ascii") if call.trace else b""
-    return b"%b%d\r\n%b\r\n" % (prefix, len(call.body), trace)
+def _trace(call: Call) -> bytes:
+    return b"traceparent: %b\r\n" % call.trace.encode("ascii") if call.trace else b""

@@ -8,14 +8,17 @@ import os
 import socket
 import ssl
 import time
+from asyncio import get_running_loop
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from selat.core.errors import EngineError, EngineTimeout, EngineUnreachable
+from selat.engines.answer import HttpAnswer, Reply
 from selat.engines.engine import Call, Leave
 from selat.engines.fair import WaitingRoom
-from selat.engines.http1 import Connection, HttpAnswer, Reply
+from selat.engines.heads import UsualHead
+from selat.engines.http1 import Connection
 from selat.engines.limits import AT_ONCE_BYTES, Capacity, Timeouts
 
 _log = logging.getLogger("selat.engines")
@@ -36,6 +39,7 @@ class Pool:
     def __init__(self, engine: str, address: Address, timeouts: Timeouts, capacity: Capacity) -> None:
         self.engine = engine
         self.timeouts = timeouts
+        self.usual = UsualHead()
         self._address = address
         self._capacity = capacity
         self._closed = False
@@ -44,7 +48,7 @@ class Pool:
 
     def _empty(self) -> None:
         self._idle: list[Connection] = []
-        self._busy: set[Connection] = set()
+        self._known: set[Connection] = set()  # idle or busy
         self._waiting: WaitingRoom[asyncio.Future[Connection | None]] = WaitingRoom()
         self._open = 0  # connections that are idle, busy or being made
         self._timer: asyncio.TimerHandle | None = None
@@ -52,7 +56,7 @@ class Pool:
 
     @property
     def in_flight(self) -> int:
-        return len(self._busy)
+        return len(self._known) - len(self._idle)
 
     @property
     def waiting(self) -> int:
@@ -72,7 +76,7 @@ class Pool:
             self._loop = loop
             self._empty()
         connection = self._idle.pop() if self._idle else await self._take(call)
-        if connection.closing:
+        if connection.is_closing():
             connection = await self._take(call)
         answer = await self._on(connection, head, call)
         if answer is None:
@@ -84,27 +88,27 @@ class Pool:
             assert answer is not None  # no kept one
         return answer
 
-    def begin(self, head: bytes, call: Call, reply: Reply) -> Leave | None:
+    def begin(self, request: bytes, stream: bool, reply: Reply) -> Leave | None:
         """`exchange` by plain calls, over a connection that is idle now: `reply` is told how it came out, and the
-        Leave given is for a caller who goes before that. None, with nothing done, without such a connection or
-        for a body too large to be written at once. Nobody is overtaken: while calls wait none is idle."""
-        if not self._idle or len(call.body) > AT_ONCE_BYTES or asyncio.get_running_loop() is not self._loop:
+        Leave given is for a caller who goes before that. None, with nothing done, without such a connection.
+        Nobody is overtaken: while calls wait none is idle."""
+        idle = self._idle
+        if not idle or get_running_loop() is not self._loop:
             return None
-        connection = self._idle.pop()
-        if connection.closing:
-            return None
-        return self._start(connection, head, call, reply).leave
-
-    def _start(self, connection: Connection, head: bytes, call: Call, reply: Reply) -> HttpAnswer:
-        self._busy.add(connection)
-        if self._timer is None:
-            self._watch()
-        return connection.begin(head, call.body, call.stream, reply)
+        connection = idle.pop()
+        return None if connection.is_closing() else connection.begin(request, stream, reply).leave
 
     async def _on(self, connection: Connection, head: bytes, call: Call) -> HttpAnswer | None:
         """The answer to a call; None where a kept connection was closed before any byte of one."""
         replied: asyncio.Future[HttpAnswer | None] = self._running.create_future()
-        answer = self._start(connection, head, call, partial(_settle, replied))
+        self._known.add(connection)
+        if self._timer is None:
+            self._watch()
+        reply = partial(_settle, replied)
+        if len(call.body) <= AT_ONCE_BYTES:
+            answer = connection.begin(head + call.body, call.stream, reply)
+        else:
+            answer = connection.begin_large(head, call.body, call.stream, reply)
         try:
             return await replied
         except asyncio.CancelledError:
@@ -133,7 +137,13 @@ class Pool:
     # What connections call.
 
     def freed(self, connection: Connection) -> None:
-        self._busy.discard(connection)
+        connection.idle_since = self._ticked_at  # near enough, and what it is compared with
+        if self._closed or self._waiting.size:
+            self._pass_on(connection)
+        else:
+            self._idle.append(connection)
+
+    def _pass_on(self, connection: Connection) -> None:
         if self._closed:
             connection.abandon()
             return
@@ -142,11 +152,10 @@ class Pool:
             if not waiter.done():
                 waiter.set_result(connection)
                 return
-        connection.idle_since = self._ticked_at  # near enough, and what it is compared with
         self._idle.append(connection)
 
     def lost(self, connection: Connection) -> None:
-        self._busy.discard(connection)
+        self._known.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._give_place()
@@ -172,7 +181,7 @@ class Pool:
                 raise self._gone()
             while self._idle:
                 connection = self._idle.pop()
-                if not connection.closing:
+                if not connection.is_closing():
                     return connection
             if self._open < self._capacity.max_connections:
                 self._open += 1
@@ -180,7 +189,7 @@ class Pool:
             granted = await self._wait(call)
             if granted is None:
                 return await self._connect(call)
-            if not granted.closing:
+            if not granted.is_closing():
                 return granted
 
     async def _wait(self, call: Call) -> Connection | None:
@@ -216,7 +225,7 @@ class Pool:
             connection = waiter.result()
             if connection is None:
                 self._give_place()
-            elif not connection.closing:
+            elif not connection.is_closing():
                 self.freed(connection)
 
     async def _connect(self, call: Call) -> Connection:
@@ -266,7 +275,7 @@ class Pool:
         now = self._running.time()
         # A loop that was held up is no fault of the engine's: never count more than two ticks at once.
         elapsed_s = min(now - self._ticked_at, 2 * self.timeouts.tick_s)
-        for connection in tuple(self._busy):
+        for connection in tuple(self._known):
             connection.tick(now, elapsed_s)
         for connection in [c for c in self._idle if now - c.idle_since > self._capacity.idle_s]:
             connection.abandon()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from selat.engines.answer import HttpAnswer
 from selat.engines.engine import Answer, Sink
-from selat.engines.http1 import HttpAnswer
 
 
 async def pour(answer: Answer, sink: Sink) -> None:

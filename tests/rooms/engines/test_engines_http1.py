@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selat.core.errors import EngineError, EngineGarbage
-from selat.engines.http1 import Connection, HttpAnswer
+from selat.engines.answer import HttpAnswer
+from selat.engines.heads import UsualHead
+from selat.engines.http1 import Connection
 from selat.engines.limits import HIGH_WATER_BYTES, MAX_HEAD_BYTES, Timeouts
 from selat.engines.pool import _settle
 
@@ -58,6 +60,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self.free = self.gone = 0
+        self.usual = UsualHead()
 
     def freed(self, connection: Connection) -> None:
         self.free += 1
@@ -74,7 +77,7 @@ class Feed:
         self.connection = Connection(self.keeper, loop)
         self.connection.connection_made(self.wire)
         self.reply: asyncio.Future[Any] = loop.create_future()
-        self.connection.begin(b"POST / HTTP/1.1\r\n\r\n", b"", stream, partial(_settle, self.reply))
+        self.connection.begin(b"POST / HTTP/1.1\r\n\r\n", stream, partial(_settle, self.reply))
 
     def give(self, *pieces: bytes) -> None:
         for piece in pieces:

@@ -199,10 +199,10 @@ def test_an_answer_that_comes_as_its_call_is_cancelled_does_not_break_the_next_o
             first.cancel()
             connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
             second: list[Any] = []
-            connection.begin(b"", b"", False, second.append)
+            connection.begin(b"", False, second.append)
             with pytest.raises(asyncio.CancelledError):
                 await first
-            assert not connection.closing
+            assert not connection.is_closing()
             connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
             assert await read(second[0]) == b"[]"
             connection.abandon()
@@ -221,7 +221,7 @@ def test_a_stream_that_begins_as_its_call_is_cancelled_is_hung_up_on(upstream: U
         connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {}\n\n")
         with pytest.raises(asyncio.CancelledError):
             await first
-        assert connection.closing
+        assert connection.is_closing()
         assert await until(lambda: engine._pool.open == 0)
 
     run(OpenAIEngine(spec(upstream.url)), story)

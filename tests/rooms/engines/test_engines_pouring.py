@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
-from engines_kit import chat, read, run, spec
+from engines_kit import OK, chat, read, run, scripted, spec, until
 
 from selat.core.errors import EngineUnreachable
-from selat.engines import OpenAIEngine, pour
+from selat.engines import OpenAIEngine, begin, pour
 from selat.engines.limits import HIGH_WATER_BYTES
 from selat.testing import Upstream
 
@@ -69,3 +70,89 @@ def test_an_engine_that_breaks_off_is_told_after_all_that_came(upstream: Upstrea
         assert got
 
     run(OpenAIEngine(spec(upstream.url)), story)
+
+
+# By plain calls.
+
+
+def test_what_flows_is_what_is_read_and_its_end_is_told_once(upstream: Upstream) -> None:
+    async def story(engine: OpenAIEngine) -> None:
+        for stream in (True, False):
+            call = chat("echo", "satu dua tiga", stream=stream)
+            whole = await read(await engine.send(call))
+            got: list[bytes] = []
+            over: list[Exception | None] = []
+            answer: Any = await engine.send(call)
+            answer.flow(got.append, over.append)
+            assert await until(lambda over=over: bool(over))  # type: ignore[misc]
+            assert (b"".join(got), over) == (whole, [None])
+            assert answer.at_hand() is None
+        assert len(engine._pool._idle) == 1
+
+    run(OpenAIEngine(spec(upstream.url)), story)
+
+
+def test_what_breaks_off_flows_as_far_as_it_came_and_its_error_is_told(upstream: Upstream) -> None:
+    async def story(engine: OpenAIEngine) -> None:
+        got: list[bytes] = []
+        over: list[Exception | None] = []
+        answer: Any = await engine.send(chat("dies:2", "satu dua tiga empat", stream=True))
+        answer.flow(got.append, over.append)
+        assert await until(lambda: bool(over))
+        assert got
+        assert isinstance(over[0], EngineUnreachable)
+        assert len(over) == 1
+
+    run(OpenAIEngine(spec(upstream.url)), story)
+
+
+def test_a_sink_that_fails_or_drops_the_answer_ends_what_flows(upstream: Upstream) -> None:
+    async def story(engine: OpenAIEngine) -> None:
+        for drops in (True, False):
+            over: list[Exception | None] = []
+            answer: Any = await engine.send(chat("endless:0.002", stream=True))
+
+            def sink(piece: bytes, answer: Any = answer, drops: bool = drops) -> asyncio.Future[None]:
+                if not drops:
+                    raise ValueError("no more")
+                answer.drop()
+                return asyncio.get_running_loop().create_future()
+
+            answer.flow(sink, over.append)
+            assert await until(lambda over=over: bool(over))  # type: ignore[misc]
+            await asyncio.sleep(0.02)
+            assert [type(one) for one in over] == [type(None) if drops else ValueError]
+        assert await until(lambda: engine._pool.open == 0)
+
+    run(OpenAIEngine(spec(upstream.url)), story)
+
+
+def test_what_comes_and_ends_while_the_sink_waits_flows_when_it_goes_on() -> None:
+    events = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 6\r\n\r\n"
+
+    async def story(engine: OpenAIEngine) -> None:
+        await read(await engine.send(chat("echo")))
+        (connection,) = engine._pool._idle
+        told: list[Any] = []
+        assert begin(engine, chat("echo", stream=True), told.append) is not None
+        connection.data_received(events + b"ab")
+        got: list[bytes] = []
+        over: list[Exception | None] = []
+        held: list[asyncio.Future[None]] = []
+
+        def sink(piece: bytes) -> asyncio.Future[None]:
+            got.append(piece)
+            held.append(asyncio.get_running_loop().create_future())
+            return held[-1]
+
+        told[0].flow(sink, over.append)
+        connection.data_received(b"cd")
+        connection.data_received(b"ef")
+        assert (got, over, len(engine._pool._idle)) == ([b"ab"], [], 1)
+        for _ in range(2):
+            held[-1].set_result(None)
+            await asyncio.sleep(0)
+        assert (got, over) == ([b"ab", b"cdef"], [None])
+
+    with scripted([OK, b""]) as server:
+        run(OpenAIEngine(spec(server.url)), story)

@@ -169,7 +169,7 @@ def test_who_leaves_half_way_through_an_answer_is_told_nothing_of_its_end(upstre
         connection.data_received(OK[:-1])
         leave()
         connection.data_received(OK[-1:])
-        assert connection.closing
+        assert connection.is_closing()
         await asyncio.sleep(0.01)
         assert told == []
         assert engine._pool.open == 0
@@ -427,7 +427,7 @@ def test_a_large_answer_is_told_before_its_end_and_held_back(upstream: Upstream)
         answer: Any = await told.answer()
         await asyncio.sleep(0.05)
         assert answer.size <= 2.5 * HIGH_WATER_BYTES
-        assert answer.at_hand() is None or answer._done
+        assert answer.at_hand() is None or answer.connection is None
         await answer.close()
 
     run(OpenAIEngine(spec(upstream.url)), story)
