@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,7 @@ from selat.policy import (
     load_proved,
 )
 from selat.settings import Settings, read_settings
+from selat.stamps import fresh_id, now
 from selat.wire import Ask
 
 if TYPE_CHECKING:
@@ -94,30 +95,11 @@ if TYPE_CHECKING:
 DEFAULT_TENANT = "default"
 LOCAL_KEY = "local"
 """The key id that entries carry for whoever works at the machine itself, through the CLI."""
-_UUID_MARKS = 0x7 << 76 | 0x2 << 62
-_UUID_CHANCE = ~(0xF << 76 | 0x3 << 62)
-
-
-@lru_cache(maxsize=2)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def now() -> str:
-    """RFC 3339, UTC, milliseconds."""
-    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
-    return f"{_second(seconds)}.{milliseconds:03d}Z"
 
 
 def host_command(home: Path, *options: str) -> tuple[str, ...]:
     """How the host of a home's models is started."""
     return (sys.executable, "-m", "selat", "engine", "host", "--home", str(home), *options)
-
-
-def fresh_id() -> str:
-    """A UUID of version 7 as 32 hex digits: 48 bits of milliseconds, then chance; sorts by time. RFC 9562."""
-    number = int.from_bytes(fresh_bytes(10), "big") & _UUID_CHANCE | _UUID_MARKS
-    return f"{time.time_ns() // 1_000_000:012x}{number:020x}"
 
 
 class Platform:

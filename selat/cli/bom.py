@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from selat import __version__
-from selat.app import fresh_id, now, open_platform
+from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import Misused
 from selat.flows.bom import Noted, describe, note_bom
@@ -16,6 +16,7 @@ from selat.flows.claims import Claims
 from selat.flows.promote import Registry
 from selat.models.bom import write_bom
 from selat.models.bom_reader import MAX_BOM_BYTES
+from selat.stamps import fresh_id, now
 
 
 def bom(

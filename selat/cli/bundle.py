@@ -13,7 +13,7 @@ import typer
 from rich.filesize import decimal
 from rich.progress import TaskID
 
-from selat.app import DEFAULT_TENANT, Platform, now, open_platform
+from selat.app import DEFAULT_TENANT, Platform, open_platform
 from selat.bundles import Cover, Manifest, open_bundle, read_keys
 from selat.cli.frame import HomeOption, JsonOption, byte_progress, say, show, show_json
 from selat.core.caller import Caller
@@ -25,6 +25,7 @@ from selat.flows.bundles.leave import Wish, key_of, leave, show_key
 from selat.flows.bundles.parts import Terms
 from selat.flows.bundles.wheels import Wheels
 from selat.flows.upload import read_waiting
+from selat.stamps import now
 
 app = typer.Typer(help="Carry models, documents and policy over an air gap.", no_args_is_help=True)
 TELL_EVERY_S = 30.0

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from selat.app import fresh_id, open_platform
+from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, show_rows
 from selat.core.errors import Misused
 from selat.policy.incidents import Duty, Incident, Step, stamp
+from selat.stamps import fresh_id
 
 app = typer.Typer(help="Incidents, their clocks and their notices.", no_args_is_help=True)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from selat.app import Platform, fresh_id, now, open_platform
+from selat.app import Platform, open_platform
 from selat.cli import convert, shelf
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import NotFound
@@ -22,6 +22,7 @@ from selat.flows.claims import Claims, Row, beside, claimed_of, scores_of, show_
 from selat.flows.evaluate import choose_engine, own_weights, subject_of
 from selat.flows.promote import Gate, Registry, Wish, make_passport, weigh
 from selat.flows.promote import promote as promote_flow
+from selat.stamps import fresh_id, now
 
 app = typer.Typer(help="Models: the shelf, promotion to a purpose, passports.", no_args_is_help=True)
 shelf.enlist(app)

@@ -19,12 +19,12 @@ from hub_server import HubServer, Repo
 from models_kit import README, safetensors
 from playwright.sync_api import Page
 
-from selat.app import fresh_id, now
 from selat.evals import find_pack
 from selat.evals.item import Reply, Sample
 from selat.evals.store import Store
 from selat.flows.evaluate import Terms, evaluate, opened, planned, subject_of
 from selat.models.record import QUARANTINED
+from selat.stamps import fresh_id, now
 from selat.testing import Upstream
 from selat.testing.exam import is_right, right, wrong
 

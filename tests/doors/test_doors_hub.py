@@ -15,7 +15,7 @@ import pytest
 from doors_kit import Running
 from models_kit import gguf, put, safetensors
 
-from selat.app import now, open_platform
+from selat.app import open_platform
 from selat.core.errors import SourceFailed
 from selat.core.label import parse_label
 from selat.flows.pull import Terms, Watch, pull
@@ -24,6 +24,7 @@ from selat.identity import KeyWish
 from selat.models import Model, ModelStore
 from selat.models.sources import Hub
 from selat.models.web import Web
+from selat.stamps import now
 
 WEIGHTS = safetensors(3_000_000)
 FILES = {

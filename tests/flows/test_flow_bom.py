@@ -11,7 +11,7 @@ import commands
 import pytest
 from models_kit import gguf
 
-from selat.app import furnish, now, open_platform
+from selat.app import furnish, open_platform
 from selat.core.errors import Misused, ModelRefused
 from selat.evals.passport import ClaimedScore
 from selat.evals.run import Subject
@@ -21,6 +21,7 @@ from selat.flows.shelve import Claim, Shelving
 from selat.home import create_home
 from selat.models import Lineage, Model, ModelStore
 from selat.models.bom import Described, Metric, write_bom
+from selat.stamps import now
 
 
 class Desk:

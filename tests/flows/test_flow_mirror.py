@@ -10,13 +10,13 @@ import pytest
 from hub_server import HubServer, Repo
 from models_kit import README, safetensors
 
-from selat.app import now
 from selat.core.caller import Caller
 from selat.core.errors import ModelBroken, NotFound
 from selat.core.label import HIGHEST
 from selat.flows.mirror import Mirror, RevisionUnknown, upstream_of
 from selat.flows.shelve import Shelving
 from selat.models import ModelStore
+from selat.stamps import now
 
 WEIGHTS = safetensors(50_000)
 FILES = {"model.safetensors": WEIGHTS, "config.json": b"{}", "README.md": README.encode()}

@@ -17,7 +17,7 @@ import pytest
 from hub_server import HubServer, Repo
 from models_kit import README, pickled, safetensors
 
-from selat.app import furnish, now, open_platform
+from selat.app import furnish, open_platform
 from selat.core.errors import ModelRefused, Unavailable
 from selat.flows.pull import Terms, Watch, pull
 from selat.flows.shelve import Shelving
@@ -25,6 +25,7 @@ from selat.home import create_home
 from selat.models import ModelStore
 from selat.models.sources import Hub
 from selat.models.web import Web
+from selat.stamps import now
 
 WEIGHTS = safetensors(20_000_000)
 FILES = {"model.safetensors": WEIGHTS, "config.json": b"{}", "README.md": README.encode(), "x.bin": pickled(2)}

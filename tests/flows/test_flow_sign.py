@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hub_server import HubServer, Repo
 from models_kit import README, gguf, pickled, safetensors
 
-from selat.app import now
 from selat.core.errors import Misused, ModelBroken, ModelRefused
 from selat.flows.claims import signed_of
 from selat.flows.pull import Terms, Watch, pull
@@ -25,6 +24,7 @@ from selat.models.signers import Signer, Trust
 from selat.models.sources import Hub
 from selat.models.vouch import Signatures, read_signatures
 from selat.models.web import Web
+from selat.stamps import now
 
 MINE = Signer(ec.generate_private_key(ec.SECP256R1()))
 TRUST = Trust((MINE.key.public_key(),))

@@ -9,7 +9,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from selat.app import fresh_id, now
 from selat.console.view import View
 from selat.console.words import N_, _
 from selat.core.errors import LedgerBroken, NotFound
@@ -19,6 +18,7 @@ from selat.flows.claims import beside
 from selat.flows.promote import Promotion, Registry
 from selat.flows.standing import Bench, Standing, bench_at
 from selat.gateway.admin.route import OPERATOR
+from selat.stamps import fresh_id, now
 
 SCALE = 1_000_000
 """Passports hold shares as whole millionths."""

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from selat.app import fresh_id
 from selat.gateway.admin.route import OFFICER, OVERSEERS, PREFIX, READERS, Route, Visit
 from selat.gateway.admin.words import Asked, Country, Moment, Text, Title, Told, plausible
 from selat.policy.incidents import Incident, Step
 from selat.policy.instruments import Instrument
+from selat.stamps import fresh_id
 
 WATCHERS = frozenset({"officer", "auditor"})
 HEAD = frozenset({"officer", "operator"})

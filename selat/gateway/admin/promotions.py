@@ -6,10 +6,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from selat.app import fresh_id, now
 from selat.core.errors import NotFound
 from selat.gateway.admin.route import OPERATOR, PREFIX, READERS, Route, Visit
 from selat.gateway.admin.words import Asked, Slug, Title, Told
+from selat.stamps import fresh_id, now
 
 
 class PromotionCard(Told):
