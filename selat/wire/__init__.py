@@ -1,6 +1,7 @@
 """The protocols: asks read from bodies, texts found and rewritten, answers and streams watched and shaped."""
 
-from selat.wire.ask import APIS, CHAT, Ask, decode, read_ask
+from selat.wire.ask import APIS, CHAT, decode, read_ask
+from selat.wire.asked import Ask
 from selat.wire.body import AnswerBody, read_answer
 from selat.wire.events import Events
 from selat.wire.language import LANGUAGES, language_of

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import msgspec
 
 from selat.core.caller import Caller
@@ -13,27 +9,12 @@ from selat.core.errors import BadRequest
 from selat.core.label import Label
 from selat.core.timing import Timing
 from selat.wire import messages, responses
+from selat.wire.asked import Api, Ask
 from selat.wire.fields import known_fields
-from selat.wire.shaper import Shaper
-from selat.wire.shapes import Chat, Completion, Embedding, Known, Rerank
-
-
-@dataclass(frozen=True, slots=True)
-class Api:
-    """One endpoint: its name in entries, the engine's path, and the shape of its body.
-
-    `to_chat`, of an endpoint of another protocol, makes a body's document one of a chat completion, and gives
-    the shaper of the answer.
-    """
-
-    name: str
-    path: str
-    shape: type[Known]
-    to_chat: Callable[[dict[str, object], Known], tuple[dict[str, object], Shaper]] | None = None
-
+from selat.wire.shapes import Chat, Completion, Embedding, PlainChat, Rerank
+from selat.wire.texts import said_in
 
 CHAT = "/chat/completions"
-
 
 APIS = {
     "/v1/chat/completions": Api("chat.completions", CHAT, Chat),
@@ -43,29 +24,6 @@ APIS = {
     "/v1/responses": Api("responses", CHAT, responses.Responses, responses.to_chat),
     "/v1/messages": Api("messages", CHAT, messages.Messages, messages.to_chat),
 }
-
-
-class Ask(NamedTuple):
-    """A request to a model: who asks, what for, about what, and the body both as bytes and decoded.
-
-    `label` is what the prompt is said to be, before scanning. `body` are the caller's own bytes, which the
-    ledger commits to; `document` is their decoded JSON object, which is scanned and goes to the engine. Of
-    another protocol `document` is the chat completion made of it, and `shaper` makes the caller's answer of
-    the engine's. `background` lets people's asks go first at a busy engine. `timing` is told when each step was
-    done.
-    """
-
-    caller: Caller
-    api: Api
-    model: str
-    purpose: str
-    label: Label
-    body: bytes
-    document: dict[str, object]
-    stream: bool
-    timing: Timing
-    shaper: Shaper | None = None
-    background: bool = False
 
 
 def decode(body: bytes) -> dict[str, object]:
@@ -87,6 +45,22 @@ def read_ask(api: Api, caller: Caller, body: bytes, purpose: str, label: Label) 
 
     Raises: BadRequest, with the field in `param`.
     """
+    if api.shape is not Chat:
+        return _read_any(api, caller, body, purpose, label)
+    try:
+        document = msgspec.json.decode(body)
+        plain = msgspec.convert(document, PlainChat)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _read_any(api, caller, body, purpose, label)
+    said, end = said_in(plain), plain.messages[-1]
+    last = end.content if end.role == "user" else None
+    return Ask(
+        caller, api, plain.model, purpose, label, body, document, plain.stream is True, Timing(), said, last
+    )
+
+
+def _read_any(api: Api, caller: Caller, body: bytes, purpose: str, label: Label) -> Ask:
+    """An ask of whatever shape, or what is wrong with it."""
     document = decode(body)
     known = known_fields(document, api.shape)
     if isinstance(known, Chat) and not known.messages:
@@ -94,4 +68,5 @@ def read_ask(api: Api, caller: Caller, body: bytes, purpose: str, label: Label) 
     shaper = None
     if api.to_chat is not None:
         document, shaper = api.to_chat(document, known)
-    return Ask(caller, api, known.model, purpose, label, body, document, bool(known.stream), Timing(), shaper)
+    stream = bool(known.stream)
+    return Ask(caller, api, known.model, purpose, label, body, document, stream, Timing(), shaper=shaper)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
 
 from selat.core.entry import Usage
 from selat.core.errors import EngineGarbage
-from selat.wire.shapes import Counted, decode_plain
-from selat.wire.texts import INLINE_DATA, rewrite, texts
+from selat.wire.shapes import Counted, PlainChoice, decode_plain
+from selat.wire.texts import may_be_media, rewrite, texts
 
 _WRITTEN = ("choices", "results")
+_content: Callable[[PlainChoice], str] = attrgetter("message.content")
 
 
 class AnswerBody(NamedTuple):
@@ -42,10 +44,9 @@ def read_answer(body: bytes, engine: str) -> AnswerBody:
         plain = decode_plain(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_any(body, engine)
-    said = [choice.message.content for choice in plain.choices]
-    for text in said:
-        if text.startswith(INLINE_DATA):
-            return _read_any(body, engine)  # it may be media
+    said = [*map(_content, plain.choices)]
+    if any(map(may_be_media, said)):
+        return _read_any(body, engine)
     return AnswerBody(body, said, _estimate(said) if plain.usage is None else _usage(plain.usage))
 
 
@@ -73,9 +74,9 @@ def read_usage(counted: object, written: list[str]) -> Usage:
 
 
 def _usage(counted: Counted) -> Usage:
+    prompt, completion = counted.prompt_tokens, counted.completion_tokens
     # A reranking engine tells the total alone.
-    prompt = counted.prompt_tokens or max(0, counted.total_tokens - counted.completion_tokens)
-    return Usage(prompt, counted.completion_tokens, "engine")
+    return Usage(prompt or max(0, counted.total_tokens - completion), completion, "engine")
 
 
 def _estimate(written: list[str]) -> Usage:

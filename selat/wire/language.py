@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import repeat
 
 WINDOW = 80
 """Characters looked at: the last of what was said last, since a question comes after what it is about."""
@@ -33,20 +34,26 @@ _ENGLISH = _words(
 )
 
 
-def language_of(document: dict[str, object]) -> str:
+# One word counts for Malay, the other against it; a word of neither counts for nothing.
+_LEANING = {**dict.fromkeys(_MALAY, 1), **dict.fromkeys(_ENGLISH, -1)}
+_leaning = _LEANING.get
+_NOTHING = repeat(0)
+
+
+def language_of(document: dict[str, object], last: str | None = None) -> str:
     """`ms`, `en`, `zh` or `ta`; "" where the words are too few, mixed evenly, or of another language.
 
     By script and small words alone: Indonesian counts as `ms`. Source of the small words: `knowledge/data`.
+    `last`, where it is known, is the last thing a user says in `document`.
     """
-    text = _said_last(document)[-WINDOW:]
+    text = (_said_last(document) if last is None else last)[-WINDOW:]
     if not text.isascii() and (runs := _HAN_OR_TAMIL.findall(text)):
         chinese = runs[-1] >= _FIRST_HAN
         weight = 3 if chinese else 1  # a Han character says about as much as three letters
         if sum(map(len, runs)) * weight * 4 > len(text):
             return "zh" if chinese else "ta"
-    words = text.lower().split()
-    malay, english = len(_MALAY.intersection(words)), len(_ENGLISH.intersection(words))
-    return "" if malay == english else "ms" if malay > english else "en"
+    malay = sum(map(_leaning, {*text.lower().split()}, _NOTHING))
+    return "ms" if malay > 0 else "en" if malay else ""
 
 
 def _said_last(document: dict[str, object]) -> str:

@@ -108,7 +108,7 @@ _Short = Annotated[int, msgspec.Meta(gt=-LONG_NUMBER, lt=LONG_NUMBER)]
 _Nothing = Annotated[list[None], msgspec.Meta(max_length=0)] | None
 
 
-class _PlainMessage(msgspec.Struct, forbid_unknown_fields=True):
+class PlainMessage(msgspec.Struct, forbid_unknown_fields=True):
     role: Literal["system", "developer", "user", "assistant"]
     content: str
 
@@ -121,7 +121,7 @@ class PlainChat(msgspec.Struct, forbid_unknown_fields=True):
     """An ask that says nothing but the texts of its messages."""
 
     model: str
-    messages: list[_PlainMessage]
+    messages: Annotated[list[PlainMessage], msgspec.Meta(min_length=1)]
     stream: bool | None = None
     stream_options: _PlainStreamOptions | None = None
     temperature: _Ratio | None = None

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter, methodcaller
 from typing import Any
 
 import msgspec
 
-from selat.wire.shapes import LONG_NUMBER, PlainChat
+from selat.wire.shapes import LONG_NUMBER, PlainChat, PlainMessage
 
 # Values under these names are the protocol's words, not free text, as long as they are words.
 _WORDS = frozenset({"model", "role", "type"})
 _MODEL = "model"
 INLINE_DATA = "data:"
+_content: Callable[[PlainMessage], str] = attrgetter("content")
+may_be_media: Callable[[str], bool] = methodcaller("startswith", INLINE_DATA)
 _DATA_URL = re.compile(r"data:[\w.+/-]*(?:;[\w.=+-]+)*;base64,[A-Za-z0-9+/=]*", re.ASCII).fullmatch
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "thinking"})
 _MEDIA_LISTS = frozenset({"images", "audios", "videos", "files"})
@@ -26,13 +29,15 @@ _LONGEST_NAME = 64
 def plain_texts(document: dict[str, object]) -> list[str] | None:
     """What `texts` finds in a plain chat, in a third of the time; None of any other document."""
     try:
-        said = [message.content for message in msgspec.convert(document, PlainChat).messages]
+        return said_in(msgspec.convert(document, PlainChat))
     except msgspec.ValidationError:
         return None
-    for text in said:
-        if text.startswith(INLINE_DATA):
-            return None  # it may be media
-    return said
+
+
+def said_in(plain: PlainChat) -> list[str] | None:
+    """What its messages say; None where one of them may be media."""
+    said = [*map(_content, plain.messages)]
+    return None if any(map(may_be_media, said)) else said
 
 
 def texts(document: object, media: list[str] | None = None) -> list[str]:

@@ -33,6 +33,17 @@ def test_the_language_is_that_of_the_words(text: str, language: str) -> None:
     assert language_of(user(text)) == language
 
 
+def test_what_was_said_last_may_be_given() -> None:
+    assert language_of({}, "Apa itu e-invois?") == "ms"
+    assert language_of(user("Apa itu e-invois?"), "") == ""
+
+
+def test_a_word_counts_once_however_often_it_is_said() -> None:
+    assert language_of(user("yang yang yang yang the of")) == "en"
+    assert language_of(user("yang itu the")) == "ms"
+    assert language_of(user("yang the THE The")) == ""
+
+
 def test_a_question_at_the_end_of_a_long_text_counts() -> None:
     assert (
         language_of(user("the law of the land and of the sea. " * 200 + "Apa maksud perkara ini dan untuk siapa?"))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from selat.core.caller import Caller
 from selat.core.errors import BadRequest
 from selat.core.label import LOWEST
-from selat.wire import APIS, decode, plain_texts, read_answer, read_ask, rewrite, texts
+from selat.wire import APIS, decode, language_of, plain_texts, read_answer, read_ask, rewrite, texts
+from selat.wire import ask as ask_module
 
 KEYS = st.sampled_from(["model", "role", "type", "content", "arguments", "images"]) | st.text(max_size=12)
 JSON = st.recursive(
@@ -61,6 +62,32 @@ def test_a_plain_ask_has_the_texts_that_a_walk_finds(document: dict[str, object]
     if plain is not None:
         assert plain == found
         assert not media
+
+
+@given(ASKED.map(lambda asked: {"model": "m", **asked}))
+def test_an_ask_that_is_read_as_plain_is_what_it_is_read_as_at_length(asked: dict[str, object]) -> None:
+    body = json.dumps(asked).encode()
+    try:
+        at_length = ask_module._read_any(CHAT, CALLER, body, "chat", LOWEST)
+    except BadRequest:
+        with pytest.raises(BadRequest):
+            read_ask(CHAT, CALLER, body, "chat", LOWEST)
+        return
+    read = read_ask(CHAT, CALLER, body, "chat", LOWEST)
+    for name in ("model", "document", "stream", "body", "shaper", "background"):
+        assert getattr(read, name) == getattr(at_length, name)
+    assert read.said is None or read.said == texts(asked)
+    assert language_of(read.document, read.last) == language_of(read.document)
+
+
+def test_of_another_document_no_texts_are_known() -> None:
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hai"}]}).encode()
+    ask = read_ask(CHAT, CALLER, body, "chat", LOWEST)
+    assert (ask.said, ask.last) == (["hai"], "hai")
+    other = ask._replace(document={"messages": [{"role": "user", "content": "900101-14-5678"}]}, stream=True)
+    assert (other.said, other.last, other.stream) == (None, None, True)
+    assert ask._replace(background=True).said == ["hai"]
+    assert ask.stream is False
 
 
 def test_most_asks_and_answers_are_plain() -> None:
