@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from binascii import b2a_base64
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from selat.core.caller import Site
@@ -23,9 +24,9 @@ DIGESTED_BYTES = 32 * 1024
 # HMAC's two keys, from the digests alone (RFC 2104): `hmac.digest` takes twice as long over a small body, and lets
 # another thread have the interpreter in the middle of it.
 _sha256 = hashlib.sha256
+_BLOCK_BYTES = 64
 _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 _URL = bytes.maketrans(b"+/", b"-_")
-_INNER_REST, _OUTER_REST = b"\x36" * (64 - SALT_BYTES), b"\x5c" * (64 - SALT_BYTES)
 
 
 def commitment(salt: bytes, data: bytes) -> str:
@@ -33,14 +34,14 @@ def commitment(salt: bytes, data: bytes) -> str:
 
     A bare hash of an identity number can be found by trying them all; without the salt this cannot.
     """
-    inner = _sha256(salt.translate(_INNER) + _INNER_REST)
+    key = salt.ljust(_BLOCK_BYTES, b"\0")
+    inner = _sha256(key.translate(_INNER))
     inner.update(data)
-    whole = _sha256(salt.translate(_OUTER) + _OUTER_REST + inner.digest()).digest()
-    return _text(whole)
+    return _text(_sha256(key.translate(_OUTER) + inner.digest()).digest())
 
 
 def _text(digest: bytes) -> str:
-    return b2a_base64(digest, newline=False).translate(_URL, b"=").decode("ascii")
+    return b2a_base64(digest).translate(_URL, b"=\n").decode()
 
 
 class Commitment(NamedTuple):
@@ -59,10 +60,6 @@ class Commitment(NamedTuple):
 
     def to_json(self) -> dict[str, object]:
         return {"c": self.value, "bytes": self.size_bytes}
-
-    @property
-    def leaf_text(self) -> str:
-        return f'{{"bytes":{self.size_bytes},"c":"{self.value}"}}'
 
 
 class Committer:
@@ -111,6 +108,7 @@ class Usage(NamedTuple):
         return {"prompt": self.prompt, "completion": self.completion, "source": self.source}
 
 
+_END = f',"v":{VERSION}}}'
 About = tuple[str, str, str, str, str, str, Site | None, Label, Scan, Decision]
 """What many openings have alike: tenant, caller, purpose, api, model, engine, site, label, scan, decision."""
 
@@ -179,11 +177,11 @@ class Form(NamedTuple):
     before_time: str
 
     def leaf(self, opening: Opening) -> bytes:
-        prompt = opening.prompt
+        value, size_bytes, _ = opening.prompt
+        before_id, before_language, before_prompt, before_time = self
         return (
-            f"{self.before_id}{quoted(opening.id)}{self.before_language}{quoted(opening.language)}"
-            f'{self.before_prompt}{{"bytes":{prompt.size_bytes},"c":"{prompt.value}"}}'
-            f'{self.before_time}{quoted(opening.time)},"v":{VERSION}}}'
+            f"{before_id}{quoted(opening.id)}{before_language}{quoted(opening.language)}"
+            f'{before_prompt}{size_bytes},"c":"{value}"{before_time}{quoted(opening.time)}{_END}'
         ).encode()
 
 
@@ -194,8 +192,9 @@ def form_of(about: About, packs: str) -> Form:
         f'{{"api":{quoted(api)},"caller":{quoted(caller)},'
         f'"decision":{canonical_text(decision_json(decision))},"engine":{quoted(engine)},"id":',
         f',"kind":"{_kind(decision)}","label":{label.leaf_text},"language":',
-        f',"model":{quoted(model)},"policy":{canonical_text(policy_json(decision.basis, packs))},"prompt":',
-        f',"purpose":{quoted(purpose)},"scan":{scan.leaf_text},'
+        f',"model":{quoted(model)},"policy":{canonical_text(policy_json(decision.basis, packs))},'
+        '"prompt":{"bytes":',
+        f'}},"purpose":{quoted(purpose)},"scan":{scan.leaf_text},'
         f'"site":{site.leaf_text if site else "null"},"tenant":{quoted(tenant)},"time":',
     )
 
@@ -266,14 +265,26 @@ class Closing(NamedTuple):
 
     def leaf(self) -> bytes:
         """The bytes of `to_json` in canonical form, as an Opening writes its own."""
-        usage, first = self.usage, "null" if self.first_ms is None else self.first_ms
+        value, size_bytes, _ = self.answer
+        prompt, completion, source = self.usage
+        first_ms = self.first_ms
+        before_time, after_tokens = _closed(self[2:5], self.label.leaf_text, self.scan.leaf_text, source)
         return (
-            f'{{"answer":{self.answer.leaf_text},"duration_ms":{self.duration_ms},"first_ms":{first},'
-            f'"id":{quoted(self.id)},"kind":"closed","label":{self.label.leaf_text},'
-            f'"outcome":{quoted(self.outcome)},"scan":{self.scan.leaf_text},"status":{self.status},'
-            f'"tenant":{quoted(self.tenant)},"time":{quoted(self.time)},"usage":{{"completion":{usage.completion},'
-            f'"prompt":{usage.prompt},"source":{quoted(usage.source)}}},"v":{VERSION}}}'
+            f'{{"answer":{{"bytes":{size_bytes},"c":"{value}"}},"duration_ms":{self.duration_ms},'
+            f'"first_ms":{"null" if first_ms is None else first_ms},"id":{quoted(self.id)}{before_time}'
+            f'{quoted(self.time)},"usage":{{"completion":{completion},"prompt":{prompt}{after_tokens}'
         ).encode()
+
+
+@lru_cache(maxsize=1024)
+def _closed(ended: tuple[str, str, int], label: str, scan: str, source: str) -> tuple[str, str]:
+    """What most closings have alike: the text before the time, and that after the tokens."""
+    tenant, outcome, status = ended
+    return (
+        f',"kind":"closed","label":{label},"outcome":{quoted(outcome)},"scan":{scan},"status":{status},'
+        f'"tenant":{quoted(tenant)},"time":',
+        f',"source":{quoted(source)}}}{_END}',
+    )
 
 
 @dataclass(frozen=True, slots=True)
