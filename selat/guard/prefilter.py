@@ -28,7 +28,7 @@ Trigger = tuple[int, str]
 """A detector's number and an expression in the common subset of hyperscan and RE2, over UTF-8 bytes."""
 
 
-_Desk = tuple[Any, Callable[[int, int, int, int, object], None], list[tuple[int, int]]]
+_Desk = tuple[Callable[..., None], Callable[[int, int, int, int, object], None], Any, list[tuple[int, int]]]
 
 
 class Prefilter(Protocol):
@@ -50,12 +50,14 @@ class HyperscanPrefilter:
 
     def hits(self, data: bytes) -> list[tuple[int, int]]:
         """Raises: GuardFailed, if the engine reports an error."""
-        desk: _Desk | None = getattr(self._local, "desk", None)
-        if desk is None:  # a scratch serves one scan at a time, so each thread has its own
-            desk = self._local.desk = self._desk()
-        scratch, seen, found = desk
+        desk: _Desk
         try:
-            self._database.scan(data, seen, 0, None, scratch)  # by place: names cost a third of a short scan
+            desk = self._local.desk
+        except AttributeError:  # a scratch serves one scan at a time, so each thread has its own
+            desk = self._local.desk = self._desk()
+        scan, seen, scratch, found = desk
+        try:
+            scan(data, seen, 0, None, scratch)  # by place: names cost a third of a short scan
         except hyperscan.error as error:
             found.clear()
             raise GuardFailed(f"guard: hyperscan could not scan {len(data)} bytes") from error
@@ -66,14 +68,14 @@ class HyperscanPrefilter:
         return hits
 
     def _desk(self) -> _Desk:
-        """What a thread needs to scan: a scratch, what is called at each hit, and where the hits then lie."""
+        """What a thread needs to scan: the call, what is called at each hit, a scratch, and where the hits then lie."""
         found: list[tuple[int, int]] = []
         add = found.append
 
         def seen(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
             add((number, end))
 
-        return hyperscan.Scratch(self._database), seen, found
+        return self._database.scan, seen, hyperscan.Scratch(self._database), found
 
 
 class Re2Prefilter:

@@ -107,7 +107,8 @@ class Guard:
         self._engine = engine
         self.detectors = tuple(detectors)
         self._known: dict[bytes, Scan] = {}
-        self._digest = AESGCM(os.urandom(32))
+        self._tag = AESGCM(os.urandom(32)).encrypt
+        self._short = -1 if detectors else SHORT  # other makers' detectors read every text
 
     @classmethod
     def load(cls, *caches: Path, detectors: Sequence[Detector] = ()) -> Guard:
@@ -128,11 +129,14 @@ class Guard:
         Raises: GuardFailed, if the text could not be scanned at all.
         """
         hits: list[Hit] | None = None
-        if len(text) <= SHORT and text.isascii() and not self.detectors:
-            hits = self._engine.hits(text.encode())
+        if len(text) <= self._short and text.isascii():
+            data = text.encode()
+            hits = self._engine.hits(data)
             if not hits:  # most of what people write: sooner scanned than looked up
                 return CLEAN
-        key = self._digest.encrypt(_NONCE, b"", text.encode("utf-8", "surrogatepass"))
+        else:
+            data = text.encode("utf-8", "surrogatepass")
+        key = self._tag(_NONCE, b"", data)
         known = self._known.get(key)
         if known is None:
             known = self._read(text, hits) if hits else self._scan(text)

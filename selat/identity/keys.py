@@ -102,7 +102,7 @@ class NewKey:
 @dataclass(frozen=True, slots=True)
 class _Known:
     caller: Caller
-    until: float  # Unix seconds; infinity for a key that does not expire
+    until: float | None  # Unix seconds; None for a key that does not expire
 
 
 def utc_now() -> datetime:
@@ -267,21 +267,22 @@ class Keys:
         Found by its hash: the time this takes tells nothing that helps to guess 256 bits.
         Raises: Unauthenticated, the same for a wrong, malformed, expired or revoked key; Unavailable.
         """
-        if len(secret) != LENGTH or not secret.startswith(PREFIX):
-            raise Unauthenticated(NOT_ACCEPTED)
         if time.monotonic() >= self._look_at:
             self._look()
         hashed = digest(secret)
         try:
             known = self._known[hashed]
         except KeyError:
-            known = self._find(hashed)
-        if known is None or known.until <= time.time():
+            known = self._find(secret, hashed)
+        if known is None or (known.until is not None and known.until <= time.time()):
             raise Unauthenticated(NOT_ACCEPTED)
-        self._uses[known.caller.key] = ""
-        return known.caller
+        caller = known.caller
+        self._uses[caller.key] = ""
+        return caller
 
-    def _find(self, hashed: bytes) -> _Known | None:
+    def _find(self, secret: str, hashed: bytes) -> _Known | None:
+        if len(secret) != LENGTH or not secret.startswith(PREFIX):
+            return None  # and nothing is remembered of it
         with self.database.reading(ROOM) as session:
             rows = session.all(_BY_HASH, {"hash": hashed})
             known = None
@@ -336,7 +337,7 @@ class Keys:
 def _known(record: KeyRecord, tenant: Tenant) -> _Known:
     found = tenants.caller_in(tenant, record.id, record.roles, record.clearance, record.scopes)
     caller = replace(found, groups=record.groups)
-    until = datetime.fromisoformat(record.expires).timestamp() if record.expires else float("inf")
+    until = datetime.fromisoformat(record.expires).timestamp() if record.expires else None
     return _Known(caller, until)
 
 
