@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docs.specimens import CLOSING, OPENING
 from doors_kit import Running, children, kill
 from prometheus_client.parser import text_string_to_metric_families
 from waiting import until
 
+from selat.core.entry import Usage
+from selat.core.finding import CLEAN, Finding, Scan
 from selat.core.timing import Timing
-from selat.gateway.metrics import BUCKETS_S, Metrics, load, load_others, render, save, total
+from selat.gateway.metrics import BUCKETS_S, FOLD_AT, Metrics, load, load_others, render, save, total
 
 SAY = [{"role": "user", "content": "apa khabar"}]
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -154,6 +157,40 @@ def test_a_gap_and_a_phase_fall_into_the_bucket_that_holds_them() -> None:
     assert (within("scan", "0.25"), within("scan", "0.5")) == (0, 1)
     assert counted(samples, "selat_phase_seconds_sum", phase="total") == 1.0
     assert counted(samples, "selat_phase_seconds_count", phase="connect") == 0
+
+
+def test_what_is_remembered_is_added_up_by_tenant_kind_engine_and_outcome() -> None:
+    metrics = Metrics()
+    for number in range(FOLD_AT + 3):
+        tenant = f"t{number % 3}"
+        scan = Scan((Finding(0, 1, "MYKAD"), Finding(2, 3, "EMAIL"))) if number % 2 else CLEAN
+        opening = OPENING._replace(tenant=tenant, scan=scan)
+        outcome = "cancelled" if number == 7 else "complete"
+        closing = CLOSING._replace(tenant=tenant, outcome=outcome, usage=Usage(number, 2, "engine"))
+        timing = Timing()
+        timing.begun, timing.ended, timing.engine, timing.outcome = 1.0, 2.0, "dekat", outcome
+        timing.left = ("jauh",) if number == 9 else ()
+        metrics.count(opening)
+        if number != 5:  # one that is still open
+            metrics.count(closing)
+            metrics.timed(timing, opening, closing)
+    asked, done = FOLD_AT + 3, FOLD_AT + 2
+    numbers = [number for number in range(asked) if number != 5]
+    samples = metrics.samples
+    assert samples["selat_answers_open"] == 1
+    assert samples['selat_requests_total{api="chat.completions",effect="redact"}'] == asked
+    assert samples['selat_answers_total{outcome="complete"}'] == done - 1
+    assert samples['selat_answers_total{outcome="cancelled"}'] == 1
+    assert samples['selat_tokens_total{direction="in"}'] == sum(numbers)
+    assert samples['selat_tokens_total{direction="out"}'] == 2 * done
+    for k in range(3):
+        own = [number for number in numbers if number % 3 == k]
+        assert samples[f'selat_tenant_tokens_total{{tenant="t{k}"}}'] == sum(own) + 2 * len(own)
+    assert samples['selat_findings_total{kind="MYKAD",direction="in"}'] == asked // 2
+    assert samples['selat_engine_calls_total{engine="dekat",outcome="complete"}'] == done - 1
+    assert samples['selat_engine_calls_total{engine="jauh",outcome="left"}'] == 1
+    assert samples['selat_phase_seconds_count{phase="total"}'] == done
+    assert metrics.samples == samples, "nothing is added up twice"
 
 
 def _nothing() -> Any:
