@@ -21,11 +21,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from selat import durable
 from selat.core.canonical import canonical
 from selat.core.checkpoint import Checkpoint
 from selat.core.note import Note
 from selat.core.proof import verify
-from selat.ledger import Book, Journal, Sequencer, check, files, prepare
+from selat.ledger import Book, Journal, Sequencer, check, prepare
 from selat.ledger.edge import Edge
 
 SALT = {"prompt": b"s" * 32}
@@ -52,7 +53,7 @@ def fsync_each(folder: Path, count: int = 500) -> dict[str, float]:
     for _ in range(count):
         start = time.perf_counter()
         os.write(fd, data)
-        files.data_sync(fd)
+        durable.data_sync(fd)
         times.append(time.perf_counter() - start)
     cpu = time.process_time() - cpu
     os.close(fd)

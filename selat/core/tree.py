@@ -21,6 +21,11 @@ def leaf_hash(leaf: bytes) -> Hash:
     return _sha256(b"\x00" + leaf).digest()
 
 
+def leaf_hashes(leaves: Iterable[bytes]) -> list[Hash]:
+    """`leaf_hash` of each."""
+    return [_sha256(b"\x00" + leaf).digest() for leaf in leaves]
+
+
 def node_hash(left: Hash, right: Hash) -> Hash:
     """SHA-256 of 0x01 and both children. Source: RFC 9162 section 2.1.1."""
     return _sha256(b"\x01" + left + right).digest()

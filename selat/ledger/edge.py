@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from selat.core.tree import HASH_BYTES, Hash, fold, leaf_hash, node_hash, tree_root
-from selat.ledger.tiles import ENTRIES, HEIGHT, WIDTH, Tiles, pack_entry, tile_name, tile_width
+from selat.core.tree import HASH_BYTES, Hash, fold, leaf_hashes, node_hash, tree_root
+from selat.ledger.tiles import ENTRIES, HEIGHT, WIDTH, Tiles, pack_entries, tile_name, tile_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Edge:
             levels.append(tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)))
             level += 1
         number, partial = divmod(size, WIDTH)
-        bundle = tuple(map(pack_entry, tiles.leaves(number))) if partial else ()
+        bundle = tuple(pack_entries(tiles.leaves(number))) if partial else ()
         return cls(size, tuple(levels), bundle)
 
     def root(self) -> Hash:
@@ -80,11 +80,11 @@ class _Writer:
         coming = iter(leaves)
         while some := list(islice(coming, WIDTH - len(self.bundle))):
             self.size += len(some)
-            self.bundle += map(pack_entry, some)
+            self.bundle += pack_entries(some)
             if len(self.bundle) == WIDTH:
                 self.files[tile_name(ENTRIES, self.size // WIDTH - 1)] = b"".join(self.bundle)
                 self.bundle = []
-            self._push(0, list(map(leaf_hash, some)))
+            self._push(0, leaf_hashes(some))
 
     def _push(self, level: int, items: list[Hash]) -> None:
         """Put hashes at the end of a level; they fill its tile at most."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -87,6 +88,14 @@ def facts(leaf: bytes) -> Facts:
         return _facts(leaf)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Facts()
+
+
+def all_details(leaves: Sequence[bytes]) -> list[Details]:
+    """`details` of each."""
+    try:
+        return list(map(_details, leaves))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return list(map(details, leaves))
 
 
 def details(leaf: bytes) -> Details:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from selat.core.errors import LedgerBroken
 from selat.ledger.book import Book
-from selat.ledger.facts import details
+from selat.ledger.facts import all_details
 from selat.ledger.index import Index
 from selat.ledger.lock import hold
 from selat.ledger.place import Place, place_of
@@ -26,8 +26,7 @@ def catch_up(index: Index, tiles: Tiles) -> int:
         for number in range(have // WIDTH + 1, min(have // WIDTH + _BUNDLES, -(-size // WIDTH))):
             leaves += tiles.leaves(number)
         lines = index.lines(have)
-        for leaf in leaves:
-            lines.add(details(leaf))
+        lines.take(all_details(leaves))
         index.add(lines)
         have = lines.end
     return missing

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from array import array
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,7 +15,7 @@ MAGIC = b"selat-journal/1\n"
 HEADER_BYTES = len(MAGIC) + 16
 MAX_LEAF_BYTES = 65_535
 MAX_BODY_BYTES = 16 * 2**20
-_FRAME = struct.Struct(">II")
+_FRAME, _HEAD = struct.Struct(">II"), struct.Struct(">IIH")
 _SHORT, _LONG = struct.Struct(">H"), struct.Struct(">I")
 
 
@@ -74,19 +73,23 @@ def frame(whole: bytes, chain: int) -> tuple[bytes, int]:
 
 def scan(data: bytes, at: Cursor, most: int = MAX_BODY_BYTES) -> Scanned:
     """Find up to `most` whole records in `data`, which starts at `at`; stop at one that is torn or damaged."""
-    ends = array("Q")
+    leaves, tails = list[bytes](), list[bytes]()
     position, chain, size = 0, at.chain, len(data)
-    while position + _FRAME.size <= size and len(ends) < most:
-        length, stated = _FRAME.unpack_from(data, position)
-        end = position + _FRAME.size + length
+    unpack, crc32 = _HEAD.unpack_from, zlib.crc32
+    while position + _HEAD.size <= size and len(leaves) < most:
+        length, stated, leaf_bytes = unpack(data, position)
+        body = position + _FRAME.size
+        end = body + length
         if not 3 <= length <= MAX_BODY_BYTES or end > size:
             break
-        actual = zlib.crc32(data[position + _FRAME.size : end], zlib.crc32(data[position : position + 4], chain))
+        actual = crc32(data[body:end], crc32(data[position : position + 4], chain))
         if actual != stated:
             break
-        ends.append(end)
+        split = min(body + 2 + leaf_bytes, end)
+        leaves.append(data[body + 2 : split])
+        tails.append(data[split:end])
         position, chain = end, actual
-    return Scanned(Records(data, ends, _FRAME.size), Cursor(at.offset + position, chain), len(data) - position)
+    return Scanned(Records(leaves, tails), Cursor(at.offset + position, chain), size - position)
 
 
 def salvage(data: bytes) -> list[Record]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from pathlib import Path
 
 from selat.core.errors import LedgerBroken
 from selat.ledger.facts import Manner
-from selat.ledger.lines import ALONE, NEVER, OPEN, Common, Lines, Manners
+from selat.ledger.lines import ALONE, MOST_MANNERS, NEVER, OPEN, Common, Lines, Manners, Row
 from selat.ledger.sqlite import Kept, opened
 
 NAME = "index.db"
@@ -36,7 +38,6 @@ CREATE VIEW IF NOT EXISTS entry AS SELECT r.leaf, r.id, r.time, {_COLUMNS},
 _OURS = "'entry', 'request', 'manner', 'extent'"
 _KNOWN = f"SELECT number FROM manner WHERE {' AND '.join(f'{name} = ?' for name in Manner._fields)}"  # noqa: S608
 _LEARN = f"INSERT INTO manner ({_MANNER}) VALUES ({', '.join('?' * len(Manner._fields))})"  # noqa: S608
-_INSERT = f"INSERT INTO request VALUES ({', '.join('?' * 10)})"  # noqa: S608
 _CLOSE = f"""
 UPDATE request SET closed_leaf = ?, outcome = ?, status = ?, prompt_tokens = ?, completion_tokens = ?,
     duration_ms = ? WHERE id = ? AND closed_leaf = {OPEN}
@@ -45,6 +46,10 @@ _ALONE = f"""
 SELECT c.leaf, c.outcome, c.status, c.prompt_tokens, c.completion_tokens, c.duration_ms, c.id FROM request c
     JOIN request o ON o.id = c.id AND o.closed_leaf = {OPEN} WHERE c.closed_leaf = {ALONE}
 """  # noqa: S608
+_WIDE, _MANNER_AT, _AT_ONCE = 10, 3, 64
+_ROW = f"({', '.join('?' * _WIDE)})"
+_INSERT = f"INSERT INTO request VALUES {_ROW}"  # noqa: S608
+_INSERT_MANY = f"INSERT INTO request VALUES {', '.join([_ROW] * _AT_ONCE)}"  # noqa: S608
 _SYNC, _ADVICE = "synchronous = NORMAL", "Rebuild it: selat ledger reindex"
 
 
@@ -60,7 +65,7 @@ class Index:
         self._path = folder / NAME
         self._kept = Kept(self._path, _SYNC, "cache_size = -1024", advice=_ADVICE)
         self._manners = Manners()
-        self._numbers: dict[Common, int] = {}
+        self._known: dict[Common, int] = {}  # their numbers
         self._numbered: sqlite3.Connection | None = None  # whose they are
 
     def make(self) -> int:
@@ -94,35 +99,45 @@ class Index:
             elif size < lines.first:
                 raise LedgerBroken(f"{self._path} ends at leaf {size}, not {lines.first}. {_ADVICE}")
             try:
-                self._number(database, lines)
-                database.executemany(_INSERT, lines.rows)
-                for row in lines.late:
-                    if not database.execute(_CLOSE, [row[0], *row[5:], row[1]]).rowcount:
-                        database.execute(_INSERT, row)
-                for closing in database.execute(_ALONE).fetchall():
-                    database.execute(_CLOSE, closing)
-                    database.execute("DELETE FROM request WHERE leaf = ?", closing[:1])
+                self._enter(database, lines.rows)
+                self._close(database, lines.late)
                 database.execute("UPDATE extent SET size = ?", (lines.end,))
             except BaseException:
-                self._numbers.clear()
+                self._numbered = None
                 raise
 
-    def _number(self, database: sqlite3.Connection, lines: Lines) -> None:
-        """Put numbers in place of manners, those made for ones that are new."""
-        if database is not self._numbered:
-            self._numbers.clear()
+    def _enter(self, database: sqlite3.Connection, rows: Sequence[Row]) -> None:
+        """Insert rows, many with each statement: a statement costs more than a row."""
+        for at in range(0, len(rows), _AT_ONCE):
+            some = rows[at : at + _AT_ONCE]
+            values: list[object] = list(chain.from_iterable(some))
+            values[_MANNER_AT::_WIDE] = self._numbers(database, [row[3] for row in some])
+            if len(some) == _AT_ONCE:
+                database.execute(_INSERT_MANY, values)
+            else:
+                database.executemany(_INSERT, zip(*[iter(values)] * _WIDE, strict=True))
+
+    def _close(self, database: sqlite3.Connection, late: Sequence[Row]) -> None:
+        """Closings whose openings are of an earlier step, or not there yet."""
+        for row in late:
+            if not database.execute(_CLOSE, (row[0], *row[5:], row[1])).rowcount:
+                self._enter(database, [row])
+        for closing in database.execute(_ALONE).fetchall():
+            database.execute(_CLOSE, closing)
+            database.execute("DELETE FROM request WHERE leaf = ?", closing[:1])
+
+    def _numbers(self, database: sqlite3.Connection, commons: list[Common]) -> list[int]:
+        """The numbers of manners, those made for ones that are new."""
+        if database is not self._numbered or len(self._known) >= MOST_MANNERS:
+            self._known.clear()
             self._numbered = database
-        numbers = self._numbers
-        for row in (*lines.rows, *lines.late):
-            common = row[3]
-            assert isinstance(common, Common)
-            number = numbers.get(common)
-            if number is None:
-                known = database.execute(_KNOWN, common.manner).fetchone()
-                number = known[0] if known else database.execute(_LEARN, common.manner).lastrowid
-                assert number is not None
-                numbers[common] = number
-            row[3] = number
+        known = self._known
+        for common in set(commons).difference(known):
+            found = database.execute(_KNOWN, common.manner).fetchone()
+            number = found[0] if found else database.execute(_LEARN, common.manner).lastrowid
+            assert number is not None
+            known[common] = number
+        return [known[common] for common in commons]
 
     def find(self, receipt: str) -> list[int]:
         """The leaves of a receipt id, oldest first."""

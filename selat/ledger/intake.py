@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from selat import durable
 from selat.core.errors import LedgerBroken
 from selat.ledger import frame, points
 from selat.ledger.frame import Cursor
-from selat.ledger.record import Record, Records
+from selat.ledger.record import Records
 from selat.ledger.segment import SUFFIX, is_held
 
 Cursors = dict[str, Cursor]
@@ -21,27 +20,24 @@ STALE_S = 60.0
 READ_BYTES = 8 * 2**20
 """What a step takes of a segment: a second's entries of a busy gateway, and some 30 MB of memory."""
 TORN = "torn"
-_PIECE, _ROOM = 64 * 1024, bytes(64)
+_PIECE = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Records of one segment, from `start` to `end`; `rest` bytes follow that are no whole record (yet).
 
-    `final` says that the writer has let go: no more will come, and `rest` is a torn or damaged tail.
+    `final` says that the writer has let go: no more will come, and `rest` is a torn or damaged tail; `more` that
+    not all was read.
     """
 
     name: str
     start: Cursor
     end: Cursor
-    records: Sequence[Record]
+    records: Records
     rest: int
     final: bool
-
-    def leaves(self) -> Iterable[bytes]:
-        """The leaves of the records."""
-        records = self.records
-        return records.leaves() if isinstance(records, Records) else (record.leaf for record in records)
+    more: bool = False
 
 
 class Intake:
@@ -60,30 +56,20 @@ class Intake:
         None when the segment is not there. Raises: LedgerBroken, when the disk cannot read it.
         """
         try:
-            with (self.folder / name).open("rb") as file:
+            with (self.folder / name).open("rb", buffering=0) as file:
                 final = not is_held(file.fileno())
-                start = after or frame.start(file.read(frame.HEADER_BYTES))
+                start = after or frame.start(file.read(frame.HEADER_BYTES) or b"")
                 size = os.fstat(file.fileno()).st_size
                 if start is None or size < start.offset:
                     # A header cut short, or a segment cut back behind what was integrated: nothing to take.
                     place = start or Cursor(0, 0)
-                    return Part(name, place, place, [], size if start is None else 0, final)
+                    return Part(name, place, place, Records([], []), size if start is None else 0, final)
                 file.seek(start.offset)
-                if upto is None:
-                    data = file.read(READ_BYTES) if final else _until_room(file)
-                else:
-                    data = file.read(upto - start.offset)
-                if not frame.scan(data, start, 1).records:
-                    data += file.read(frame.MAX_BODY_BYTES if upto is None else 0)  # one record longer than that
+                return _read(file, name, start, final, upto)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise LedgerBroken(f"journal {name}: {error.strerror}") from error
-        whole = start.offset + len(data) >= size
-        records, end, rest = frame.scan(data, start)
-        # Zeros are room that the writer made and did not come to fill.
-        rest = len(data[len(data) - rest :].rstrip(b"\0")) if rest else 0
-        return Part(name, start, end, records, rest if whole else 0, final and whole)
 
     def place(self, name: str, start: Cursor, count: int) -> Cursor:
         """The place behind the first `count` records after `start`. Raises: LedgerBroken."""
@@ -101,7 +87,7 @@ class Intake:
         """Every segment's next records; segments that have none are there too, to be cleared away."""
         parts, taken = [], 0
         for name in self.names():
-            part = self.read(name, cursors.get(name)) if taken < READ_BYTES else None
+            part = self.read(name, cursors.get(name)) if taken < READ_BYTES else unread(name)
             if part is not None:
                 parts.append(part)
                 taken += part.end.offset - part.start.offset
@@ -140,15 +126,31 @@ class Intake:
                 path.unlink(missing_ok=True)
 
 
-def _until_room(file: BinaryIO) -> bytes:
-    """What a writer has written, at most READ_BYTES: not all of the room that it made ahead and has yet to fill.
+def unread(name: str) -> Part:
+    """What stands for a segment that a step has no room for."""
+    return Part(name, Cursor(0, 0), Cursor(0, 0), Records([], []), 0, final=False, more=True)
 
-    Should a record hold as many zeros at the end of a piece, it is taken by the next step.
+
+def _read(file: FileIO, name: str, start: Cursor, final: bool, upto: int | None) -> Part:
+    """The records of an open segment from `start` on, read piece by piece: of its bytes only records are kept.
+
+    Of one that is held, only up to the room that its writer made ahead.
     """
-    pieces, taken = [], 0
-    while taken < READ_BYTES and (piece := file.read(_PIECE)):
-        pieces.append(piece)
+    records, at, rest = Records([], []), start, b""
+    most = READ_BYTES if upto is None else upto - start.offset
+    size, taken, whole, room = os.fstat(file.fileno()).st_size, 0, False, upto is None and not final
+    while taken < most and not whole:
+        piece = file.read(min(_PIECE, most - taken)) or b""
         taken += len(piece)
-        if piece.endswith(_ROOM):
-            break
-    return b"".join(pieces)
+        data = rest + piece
+        found = frame.scan(data, at)
+        records.extend(found.records)
+        at, rest = found.end, data[len(data) - found.rest :]
+        whole = start.offset + taken >= size
+        if not piece or (room and rest and not any(rest[:4])):
+            break  # where a record would begin there is no length: what its writer has yet to fill
+        if upto is None and not records and taken >= READ_BYTES:
+            most = READ_BYTES + frame.MAX_BODY_BYTES  # one record longer than that
+    # Zeros are room that the writer made and did not come to fill.
+    left = len(rest.rstrip(b"\0")) if whole else 0
+    return Part(name, start, at, records, left, final and whole, upto is None and taken >= READ_BYTES)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import itemgetter
+
 from selat.ledger.facts import Details, Manner, manner
 
 OPEN, ALONE, NEVER = -1, -2, -3
 """What stands for the leaf of a closing: none yet; this is a closing without its opening; no request."""
-_MOST = 4096
+MOST_MANNERS = 4096
 
 
 class Common:
@@ -18,8 +21,10 @@ class Common:
         self.manner = manner
 
 
-Row = list[int | str | Common]
+Row = tuple[int, str, str, Common, int, str, int, int, int, int]
 """leaf, id, time, manner, leaf of the closing, outcome, status, tokens of prompt and completion, duration."""
+_Begun = tuple[int, str, str, Common]
+_UNTOLD = OPEN, "", 0, 0, 0, 0
 
 
 class Manners:
@@ -43,7 +48,7 @@ class Manners:
         )
         found = self._known.get(key)
         if found is None:
-            if len(self._known) >= _MOST:
+            if len(self._known) >= MOST_MANNERS:
                 self._known.clear()
             found = self._known[key] = Common(manner(said))
         return found
@@ -54,32 +59,44 @@ class Lines:
 
     def __init__(self, first: int, manners: Manners) -> None:
         self.first = self.end = first
-        self.rows: list[Row] = []
         self.late: list[Row] = []
-        self._opened: dict[str, Row] = {}
+        self._rows: list[Row] = []
+        self._begun: dict[str, _Begun] = {}
         self._manners = manners
 
-    def add(self, said: Details) -> None:
-        """Take what the next leaf says."""
-        leaf, usage = self.end, said.usage
-        self.end = leaf + 1
-        outcome = said.outcome, said.status, usage.prompt, usage.completion, said.duration_ms
-        if said.kind == "closed":
-            row = self._opened.pop(said.id, None)
-            if row is not None:
-                row[4:] = leaf, *outcome
+    @property
+    def rows(self) -> list[Row]:
+        """All but late closings, by leaf."""
+        return sorted([*self._rows, *((*begun, *_UNTOLD) for begun in self._begun.values())], key=itemgetter(0))
+
+    def take(self, said: Sequence[Details]) -> None:
+        """Take what the next leaves say."""
+        rows, begun, manner_of = self._rows, self._begun, self._manners.of
+        for leaf, one in enumerate(said, self.end):
+            kind, id_ = one.kind, one.id
+            if kind == "closed":
+                opening, usage = begun.pop(id_, None), one.usage
+                outcome = leaf, one.outcome, one.status, usage.prompt, usage.completion, one.duration_ms
+                if opening is not None:
+                    rows.append((*opening, *outcome))
+                else:
+                    self.late.append((leaf, id_, one.time, manner_of(one), ALONE, *outcome[1:]))
+            elif kind == "opened":
+                if id_ in begun:
+                    rows.append((*begun[id_], *_UNTOLD))
+                begun[id_] = leaf, id_, one.time, manner_of(one)
             else:
-                self.late.append([leaf, said.id, said.time, self._manners.of(said), ALONE, *outcome])
-            return
-        opened = said.kind == "opened"
-        row = [leaf, said.id, said.time, self._manners.of(said), OPEN if opened else NEVER, *outcome]
-        self.rows.append(row)
-        if opened:
-            self._opened[said.id] = row
+                rows.append((leaf, id_, one.time, manner_of(one), NEVER, *_outcome(one)))
+        self.end += len(said)
 
     def skip(self, end: int) -> None:
         """Leave out what leaves before `end` say; a closing behind it stays."""
-        known = [row for row in self.rows if row[0] < end <= row[4]]  # type: ignore[operator]
-        self.late += [[row[4], *row[1:4], ALONE, *row[5:]] for row in known]
-        self.rows = [row for row in self.rows if row[0] >= end]  # type: ignore[operator]
-        self.late = [row for row in self.late if row[0] >= end]  # type: ignore[operator]
+        known = [row for row in self._rows if row[0] < end <= row[4]]
+        self.late += [(row[4], *row[1:4], ALONE, *row[5:]) for row in known]
+        self._rows = [row for row in self._rows if row[0] >= end]
+        self._begun = {id_: begun for id_, begun in self._begun.items() if begun[0] >= end}
+        self.late = [row for row in self.late if row[0] >= end]
+
+
+def _outcome(said: Details) -> tuple[str, int, int, int, int]:
+    return said.outcome, said.status, said.usage.prompt, said.usage.completion, said.duration_ms

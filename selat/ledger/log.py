@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -42,14 +43,11 @@ class FolderLog:
 
     def write(self, tiles: Mapping[str, bytes]) -> None:
         """Put tiles in place; all durable when this returns."""
-        paths = [self._folder / name for name in tiles]
-        for folder in {path.parent for path in paths}:
-            if not folder.is_dir():
-                durable.make_folder(folder)
-        for path, data in zip(paths, tiles.values(), strict=True):
-            files.replace(path, data, "tile")
-        durable.sync(paths)
-        durable.sync({path.parent for path in paths})
+        paths = {f"{self._folder}/{name}": data for name, data in tiles.items()}
+        for folder in {path.rpartition("/")[0] for path in paths}:
+            if not os.path.isdir(folder):
+                durable.make_folder(Path(folder))
+        files.replace_many(paths, "tile")
 
     def publish(self, name: str, data: bytes) -> None:
         """Replace a file that changes, in one step, durably."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +17,6 @@ NONCE_BYTES = 12
 CONTENT = ".text"
 _MOST, _MOST_BYTES = 256, 64 * 1024
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[tuple[int, str, str, str, bytes]]).decode
 
 
 class Secret(NamedTuple):
@@ -32,6 +32,15 @@ class Secret(NamedTuple):
     @property
     def is_content(self) -> bool:
         return self.name.endswith(CONTENT)
+
+
+Row = tuple[int, str, str, str, bytes]
+"""A secret as its tenant's page holds it: leaf, receipt, time, name, value."""
+
+Group = tuple[str, Sequence[Row]]
+"""A tenant, and all secrets of a leaf of its, or of several neighbouring ones."""
+
+_decode = msgspec.msgpack.Decoder(list[Row]).decode
 
 
 class Page(NamedTuple):
@@ -50,31 +59,40 @@ class Page(NamedTuple):
     sealed: bytes
 
 
-def pages(held: Iterable[Secret]) -> Iterator[list[Secret]]:
-    """Secrets, given by ascending leaf, in pages of one tenant and some 256 secrets, or 64 KiB."""
-    open_: dict[str, list[Secret]] = {}
+def grouped(held: Iterable[Secret]) -> Iterator[Group]:
+    """Secrets, given by ascending leaf, as `pages` takes them."""
+    for (_, tenant), of_leaf in groupby(held, key=lambda one: (one.leaf, one.tenant)):
+        yield tenant, rows_of(of_leaf)
+
+
+def rows_of(held: Iterable[Secret]) -> list[Row]:
+    return [(one.leaf, one.receipt, one.time, one.name, one.value) for one in held]
+
+
+def pages(held: Iterable[Group]) -> Iterator[tuple[str, list[Row]]]:
+    """In pages of one tenant and at most 256 secrets, or 64 KiB, unless one group has more."""
+    open_: dict[str, list[Row]] = {}
     sizes: dict[str, int] = {}
-    for one in held:
-        tenant = one.tenant
-        page = open_.get(tenant)
-        if page is None or ((len(page) >= _MOST or sizes[tenant] >= _MOST_BYTES) and one.leaf != page[-1].leaf):
-            if page is not None:
-                yield page
-            page = open_[tenant] = []
-            sizes[tenant] = 0
-        page.append(one)
-        sizes[tenant] += len(one.value)
-    yield from open_.values()
+    for tenant, rows in held:
+        page, size = open_.get(tenant), sum([len(row[4]) for row in rows])
+        if page is not None and len(page) + len(rows) <= _MOST and sizes[tenant] + size <= _MOST_BYTES:
+            page += rows
+            sizes[tenant] += size
+            continue
+        if page is not None:
+            yield tenant, page
+        open_[tenant], sizes[tenant] = list(rows), size
+    yield from open_.items()
 
 
-def seal(cipher: AESGCM, held: Sequence[Secret]) -> Page:
+def seal(cipher: AESGCM, tenant: str, rows: Sequence[Row]) -> Page:
     """These secrets of one tenant, at least one, encrypted together under a fresh nonce."""
-    tenant, first, times = held[0].tenant, held[0].leaf, [one.time for one in held]
-    texts = sum(one.name.endswith(CONTENT) for one in held)
+    first, times = rows[0][0], [row[2] for row in rows]
+    content = {name for name in {row[3] for row in rows} if name.endswith(CONTENT)}
+    texts = sum(row[3] in content for row in rows) if content else 0
     nonce = secrets.token_bytes(NONCE_BYTES)
-    plain = _encode([(one.leaf, one.receipt, one.time, one.name, one.value) for one in held])
-    sealed = nonce + cipher.encrypt(nonce, plain, _bound(tenant, first))
-    return Page(tenant, first, held[-1].leaf, min(times), max(times), len(held), texts, sealed)
+    sealed = nonce + cipher.encrypt(nonce, _encode(rows), _bound(tenant, first))
+    return Page(tenant, first, rows[-1][0], min(times), max(times), len(rows), texts, sealed)
 
 
 def unseal(cipher: AESGCM, page: Page) -> list[Secret]:

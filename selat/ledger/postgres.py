@@ -15,9 +15,9 @@ import psycopg
 
 from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.ledger.frame import Cursor
-from selat.ledger.intake import Cursors, Part
+from selat.ledger.intake import Cursors, Part, unread
 from selat.ledger.journal import Journal, Writable
-from selat.ledger.record import parse_body
+from selat.ledger.record import Records
 from selat.ledger.state import State, state_from, state_json
 from selat.ledger.vault import Vault
 
@@ -152,9 +152,10 @@ class SharedIntake:
         )
         if [row[0] for row in rows] != list(range(first, first + len(rows))):
             raise LedgerBroken(f"stream {name}: a record behind {first} was removed by another hand")
-        records = [parse_body(bytes(row[1])) for row in rows]
-        final = free and upto is None and len(rows) < limit
-        return Part(name, Cursor(first, 0), Cursor(first + len(rows), 0), records, 0, final)
+        records = Records.of(bytes(row[1]) for row in rows)
+        more = upto is None and len(rows) == limit
+        end = Cursor(first + len(rows), 0)
+        return Part(name, Cursor(first, 0), end, records, 0, free and upto is None and not more, more)
 
     def place(self, name: str, start: Cursor, count: int) -> Cursor:
         return Cursor(start.offset + count, 0)
@@ -179,7 +180,7 @@ class SharedIntake:
     def news(self, cursors: Cursors) -> list[Part]:
         parts, taken = [], 0
         for name in self.names():
-            part = self.read(name, cursors.get(name)) if taken < MOST_RECORDS else None
+            part = self.read(name, cursors.get(name)) if taken < MOST_RECORDS else unread(name)
             if part is not None:
                 parts.append(part)
                 taken += len(part.records)

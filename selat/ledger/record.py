@@ -3,70 +3,75 @@
 from __future__ import annotations
 
 import struct
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, overload
 
 _SHORT, _LONG = struct.Struct(">H"), struct.Struct(">I")
-_NO_SECRETS: tuple[tuple[str, bytes], ...] = ()
+_MOST_SALTS = 64
+
+Secrets = tuple[tuple[str, bytes], ...]
+
+SALT_BYTES = 32
+SALTS: dict[bytes, str] = {}
+"""What stands before the salt in a tail that holds nothing else, and its name: nearly all records are of two."""
 
 
 class Record(NamedTuple):
     """A leaf with the secrets that never enter the log: salts by the name of what they commit to."""
 
     leaf: bytes
-    secrets: tuple[tuple[str, bytes], ...]
+    secrets: Secrets
 
 
 class Records(Sequence[Record]):
-    """The whole records in a stretch of a journal. Each is made when it is asked for: none lies in memory before.
+    """Records in two columns: their leaves, and what follows each in its body; a Record is made when asked for."""
 
-    `ends` are where their bodies end in `data`; each body follows `head` bytes of framing.
-    """
+    __slots__ = ("leaves", "tails")
 
-    __slots__ = ("_data", "_ends", "_head")
+    def __init__(self, leaves: list[bytes], tails: list[bytes]) -> None:
+        self.leaves, self.tails = leaves, tails
 
-    def __init__(self, data: bytes, ends: array[int], head: int) -> None:
-        self._data, self._ends, self._head = data, ends, head
+    @classmethod
+    def of(cls, bodies: Iterable[bytes]) -> Records:
+        """Those of bodies that are known to be whole."""
+        leaves, tails = [], []
+        for whole in bodies:
+            end = 2 + (whole[0] << 8 | whole[1])
+            leaves.append(whole[2:end])
+            tails.append(whole[end:])
+        return cls(leaves, tails)
+
+    def extend(self, other: Records) -> None:
+        self.leaves += other.leaves
+        self.tails += other.tails
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self.leaves)
 
     @overload
     def __getitem__(self, at: int) -> Record: ...
     @overload
-    def __getitem__(self, at: slice) -> list[Record]: ...
-    def __getitem__(self, at: int | slice) -> Record | list[Record]:
+    def __getitem__(self, at: slice) -> Records: ...
+    def __getitem__(self, at: int | slice) -> Record | Records:
         if isinstance(at, slice):
-            return [self[number] for number in range(*at.indices(len(self)))]
-        number = range(len(self))[at]
-        start = self._ends[number - 1] if number else 0
-        return parse_body(self._data[start + self._head : self._ends[number]])
+            return Records(self.leaves[at], self.tails[at])
+        return Record(self.leaves[at], secrets_of(self.tails[at]))
 
     def __iter__(self) -> Iterator[Record]:
-        data, start, head = self._data, 0, self._head
-        for end in self._ends:
-            yield parse_body(data[start + head : end])
-            start = end
-
-    def leaves(self) -> Iterator[bytes]:
-        """The leaves alone."""
-        data, at = self._data, self._head
-        for end in self._ends:
-            yield data[at + 2 : at + 2 + (data[at] << 8 | data[at + 1])]
-            at = end + self._head
+        return map(Record, self.leaves, map(secrets_of, self.tails))
 
 
-def parse_body(whole: bytes) -> Record:
-    """The record of a body that is known to be whole."""
-    end = 2 + (whole[0] << 8 | whole[1])
-    leaf, size = whole[2:end], len(whole)
-    if end == size:
-        return Record(leaf, _NO_SECRETS)
-    secrets = []
+def secrets_of(tail: bytes) -> Secrets:
+    """The secrets in what follows the leaf in a body that is known to be whole."""
+    name = SALTS.get(tail[:-SALT_BYTES])
+    if name is not None:
+        return ((name, tail[-SALT_BYTES:]),)
+    found, end, size = [], 0, len(tail)
     while end < size:
-        split = end + 2 + _SHORT.unpack_from(whole, end)[0]
-        name = whole[end + 2 : split].decode()
-        end = split + 4 + _LONG.unpack_from(whole, split)[0]
-        secrets.append((name, whole[split + 4 : end]))
-    return Record(leaf, tuple(secrets))
+        split = end + 2 + _SHORT.unpack_from(tail, end)[0]
+        name = tail[end + 2 : split].decode()
+        end = split + 4 + _LONG.unpack_from(tail, split)[0]
+        found.append((name, tail[split + 4 : end]))
+    if len(found) == 1 and len(found[0][1]) == SALT_BYTES and len(SALTS) < _MOST_SALTS:
+        SALTS[tail[:-SALT_BYTES]] = found[0][0]
+    return tuple(found)

@@ -229,7 +229,7 @@ def _cursors(work: _Work, head: Checkpoint, names: Iterable[str] | None = None) 
     for name in intake.names() if names is None else names:
         part = intake.read(name, None)
         if part is not None and part.records:
-            places[name] = (part.start, [leaf_hash(record.leaf) for record in part.records])
+            places[name] = (part.start, [leaf_hash(leaf) for leaf in part.records.leaves])
     wanted = {item for _, hashes in places.values() for item in hashes}
     tiles, present = Tiles(work.log, head.size), set[bytes]()
     for number in range(-(-head.size // WIDTH)):

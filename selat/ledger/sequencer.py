@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,15 +19,16 @@ from selat.core.signer import Signer
 from selat.core.trust import Trust
 from selat.ledger import points
 from selat.ledger.edge import Edge, Growth
-from selat.ledger.facts import details
+from selat.ledger.facts import Details, all_details
 from selat.ledger.fold import catch_up
 from selat.ledger.index import Index
 from selat.ledger.intake import Part
 from selat.ledger.keys import load_trust, own_trust
 from selat.ledger.lines import Lines
 from selat.ledger.log import CHECKPOINT
-from selat.ledger.page import Secret
+from selat.ledger.page import Group
 from selat.ledger.place import Place, place_of
+from selat.ledger.record import SALT_BYTES, SALTS, secrets_of
 from selat.ledger.state import Mark, State
 from selat.ledger.store import Store
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
@@ -58,7 +59,7 @@ class Sequencer:
         self._index, self._indexed = Index(place.folder), 0
         self._hold, self._held = contextlib.ExitStack(), False
         self._cosigners: Cosigners | None = None
-        self._asked_at, self._lacking = 0.0, False
+        self._asked_at, self._lacking, self._more = 0.0, False, False
         self._state = State(Mark(0, b"", {}), None)
         self._edge = Edge()
 
@@ -94,6 +95,7 @@ class Sequencer:
         elif self._lacking and time.monotonic() - self._asked_at > WITNESS_AGAIN_S:
             self._publish(self._state.base)
         self._clear(parts)
+        self._more = any(part.more for part in parts)
         return sum(len(part.records) for part in fresh)
 
     def run(self, stop: threading.Event, every_s: float = 1.0, *, stand_by: bool = False) -> None:
@@ -106,8 +108,8 @@ class Sequencer:
             self.start()
         try:
             while not stop.wait(every_s):
-                self._try_step(stand_by)
-            self._try_step(stand_by)
+                self._catch_up(stand_by)
+            self._catch_up(stand_by)
         finally:
             self.close()
 
@@ -125,6 +127,13 @@ class Sequencer:
     def refusals(self) -> dict[str, str]:
         """Witnesses that did not cosign the latest checkpoint, and why."""
         return {} if self._cosigners is None else dict(self._cosigners.refusals)
+
+    def _catch_up(self, stand_by: bool) -> None:
+        """Step, and again at once while a step leaves something that it had no room for."""
+        self._more = True
+        while self._more:
+            self._more = False
+            self._try_step(stand_by)
 
     def _try_step(self, stand_by: bool) -> None:
         try:
@@ -208,7 +217,7 @@ class Sequencer:
         return checkpoint, self._signer.key in signers
 
     def _plan(self, parts: list[Part]) -> None:
-        growth = self._edge.grow(chain.from_iterable(part.leaves() for part in parts))
+        growth = self._edge.grow(chain.from_iterable(part.records.leaves for part in parts))
         cursors = self._state.base.cursors | {part.name: part.end for part in parts}
         self._store.intake.settle(parts)
         state = State(self._state.base, Mark(growth.edge.size, growth.edge.root(), cursors))
@@ -227,7 +236,7 @@ class Sequencer:
                 if part is None or part.end != end:
                     raise LedgerBroken(f"journal {name} was altered during a step: selat ledger repair")
                 parts.append(part)
-        growth = self._edge.grow(chain.from_iterable(part.leaves() for part in parts))
+        growth = self._edge.grow(chain.from_iterable(part.records.leaves for part in parts))
         if (growth.edge.size, growth.edge.root()) != (plan.size, plan.root):
             raise LedgerBroken("the journals do not repeat the planned step: selat ledger repair")
         self._carry_out(parts, growth)
@@ -319,11 +328,26 @@ class Sequencer:
                 del self._state.base.cursors[name]
 
 
-def _secrets(parts: Sequence[Part], lines: Lines) -> Iterator[Secret]:
+def _secrets(parts: Sequence[Part], lines: Lines) -> Iterator[Group]:
     """What the vault keeps of records; on the way, `lines` takes what their leaves say: each is read once."""
     for part in parts:
-        for record in part.records:
-            said, leaf = details(record.leaf), lines.end
-            lines.add(said)
-            for name, value in record.secrets:
-                yield Secret(leaf, said.id, said.tenant, said.time, name, value)
+        for at in range(0, len(part.records), WIDTH):
+            records, first = part.records[at : at + WIDTH], lines.end
+            said = all_details(records.leaves)
+            lines.take(said)
+            yield from _of(first, said, records.tails)
+
+
+def _of(first: int, said: Sequence[Details], tails: Sequence[bytes]) -> Iterator[Group]:
+    """The secrets of leaves from `first` on: one group, where all are of one tenant with but a salt each."""
+    names = [SALTS.get(tail[:-SALT_BYTES], "") for tail in tails]
+    tenants = {one.tenant for one in said}
+    if len(tenants) == 1 and "" not in names:
+        salts = [tail[-SALT_BYTES:] for tail in tails]
+        rows = zip(count(first), [one.id for one in said], [one.time for one in said], names, salts)
+        yield tenants.pop(), list(rows)
+        return
+    for leaf, one, tail in zip(count(first), said, tails):
+        if tail:
+            secrets = secrets_of(tail)
+            yield one.tenant, [(leaf, one.id, one.time, name, value) for name, value in secrets]

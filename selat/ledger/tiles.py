@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Sequence
+from operator import add
 
 from selat.core.errors import LedgerBroken
 from selat.core.tree import HASH_BYTES, Hash, fold
@@ -32,6 +34,11 @@ def tile_width(level: int, number: int, size: int) -> int:
 def pack_entry(leaf: bytes) -> bytes:
     """An entry as a bundle holds it: a 16-bit big-endian length, then the leaf."""
     return _SHORT.pack(len(leaf)) + leaf
+
+
+def pack_entries(leaves: Sequence[bytes]) -> Iterator[bytes]:
+    """`pack_entry` of each."""
+    return map(add, map(_SHORT.pack, map(len, leaves)), leaves)
 
 
 def unpack_bundle(data: bytes) -> list[bytes]:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from selat import durable
 from selat.core.errors import LedgerBroken
-from selat.ledger.page import NONCE_BYTES, Page, Secret, pages, seal, unseal
+from selat.ledger.page import NONCE_BYTES, Group, Page, Secret, grouped, pages, rows_of, seal, unseal
 from selat.ledger.sqlite import Kept, opened
 
 NAME, KEY = "vault.db", "vault.key"
@@ -70,7 +70,7 @@ class Vault:
         self._make_tables()
         self._settle_form()
 
-    def put(self, first: int, held: Iterable[Secret]) -> None:
+    def put(self, first: int, held: Iterable[Group]) -> None:
         """Keep the secrets of a step that begins at leaf `first`, durably; repeating it changes nothing."""
         with self._writing() as database:
             for row in database.execute("SELECT tenant FROM tenant_key").fetchall():
@@ -154,7 +154,7 @@ class Vault:
                     if len(kept) < page.held:
                         database.execute(_DROP, (page.tenant, page.first))
                         if cipher := self._cipher(database, page.tenant, make=False) if kept else None:
-                            database.execute(_KEEP, seal(cipher, kept))
+                            database.execute(_KEEP, seal(cipher, page.tenant, rows_of(kept)))
                         count += page.held - len(kept)
         finally:
             self.close()
@@ -162,11 +162,13 @@ class Vault:
             self._settle_erasure(database)
         return count
 
-    def _keep(self, database: Any, held: Iterable[Secret]) -> None:
-        for page in pages(held):
-            cipher = self._cipher(database, page[0].tenant, make=True)
+    def _keep(self, database: Any, held: Iterable[Group]) -> None:
+        ciphers: dict[str, AESGCM] = {}  # none is erased while we write
+        for tenant, rows in pages(held):
+            cipher = ciphers.get(tenant) or self._cipher(database, tenant, make=True)
             assert cipher is not None
-            database.execute(_KEEP, seal(cipher, page))
+            ciphers[tenant] = cipher
+            database.execute(_KEEP, seal(cipher, tenant, rows))
 
     def _unsealed(self, database: Any, page: Page) -> list[Secret]:
         """The secrets of a page; none where its tenant's key has been erased. Raises: LedgerBroken."""
@@ -221,7 +223,7 @@ class Vault:
     def _take_rows(self, database: Any) -> None:
         low, high = database.execute("SELECT min(leaf), max(leaf) FROM secret").fetchone()
         for start in range(low or 0, (high or 0) + 1, _LEAVES):
-            self._keep(database, self._rows(database, start, start + _LEAVES))
+            self._keep(database, grouped(self._rows(database, start, start + _LEAVES)))
 
     def _rows(self, database: Any, start: int, end: int) -> Iterator[Secret]:
         sql = "SELECT leaf, receipt, tenant, time, name, value FROM secret WHERE leaf >= ? AND leaf < ?"

@@ -100,15 +100,15 @@ def test_a_disk_that_fills_during_a_step_only_delays_it(house: House, monkeypatc
     house.write([leaf(number) for number in range(300)])
     sequencer = Sequencer(house.folder, house.signer)
     sequencer.start()
-    real, calls = files.replace, []
+    real, calls = files.put, []
 
-    def sometimes(path: Path, data: bytes, name: str) -> None:
+    def sometimes(path: str, data: bytes, name: str, *, durable: bool) -> int:
         calls.append(name)
         if len(calls) % 2:
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(path, data, name)
+        return real(path, data, name, durable=durable)
 
-    monkeypatch.setattr(files, "replace", sometimes)
+    monkeypatch.setattr(files, "put", sometimes)
     refusals = 0
     for _ in range(40):
         try:
@@ -117,7 +117,7 @@ def test_a_disk_that_fills_during_a_step_only_delays_it(house: House, monkeypatc
             refusals += 1
         if Book(house.folder).size:
             break
-        monkeypatch.setattr(files, "replace", sometimes if refusals < 4 else real)
+        monkeypatch.setattr(files, "put", sometimes if refusals < 4 else real)
     sequencer.close()
     assert refusals == 4
     assert ids(house) == [f"r{number}" for number in range(300)]

@@ -38,7 +38,7 @@ from selat.ledger import (
     repair,
     rotate,
 )
-from selat.ledger.page import Secret
+from selat.ledger.page import Secret, grouped
 from selat.ledger.store import FileStore, Store
 from selat.ledger.tiles import Tiles
 
@@ -346,7 +346,7 @@ def test_secrets_of_the_earlier_form_move_into_pages_in_the_database_too(house: 
     place = Place(house.folder, database)
     vault = place.vault()
     vault.make()
-    vault.put(0, [Secret(0, "R0", "t1", "2026-11-22T03:00:00Z", "prompt", b"\x10" * 32)])
+    vault.put(0, grouped([Secret(0, "R0", "t1", "2026-11-22T03:00:00Z", "prompt", b"\x10" * 32)]))
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
             "CREATE TABLE secret (leaf bigint NOT NULL, name text NOT NULL, receipt text NOT NULL,"

@@ -16,7 +16,7 @@ from ledger_house import House, leaf
 
 from selat.core.errors import LedgerBroken
 from selat.ledger import Book
-from selat.ledger.page import Secret
+from selat.ledger.page import Secret, grouped
 from selat.ledger.sqlite import Kept
 from selat.ledger.vault import Vault
 
@@ -76,8 +76,8 @@ def test_what_is_kept_comes_back_but_for_what_is_erased(
     vault, held, first = vault_in(tmp_path_factory.mktemp("home")), list[Secret](), 0
     for tenants in steps:
         step = [secret(number, tenant) for number, tenant in enumerate(tenants, first)]
-        vault.put(first, step)
-        vault.put(first, iter(step))
+        vault.put(first, grouped(step))
+        vault.put(first, grouped(iter(step)))
         held += step
         first += len(step)
     for tenant in ("t1", "t2", ""):
@@ -91,7 +91,7 @@ def test_what_is_kept_comes_back_but_for_what_is_erased(
 
 def test_one_secret_is_erased_from_the_file_and_its_neighbours_stay(tmp_path: Path) -> None:
     vault = vault_in(tmp_path)
-    vault.put(0, [secret(number) for number in range(600)])
+    vault.put(0, grouped(secret(number) for number in range(600)))
     with contextlib.closing(sqlite3.connect(tmp_path / "ledger" / "vault.db")) as database:
         before = [row[0] for row in database.execute("SELECT sealed FROM secret_page ORDER BY first")]
     assert vault.forget("t1", [300]) == 1
@@ -113,7 +113,7 @@ def test_a_leafs_secrets_stay_together_and_only_content_expires(tmp_path: Path) 
     vault, held = vault_in(tmp_path), list[Secret]()
     for number in range(4):
         held += [secret(number), secret(number, name="prompt.text", size=50_000)]
-    vault.put(0, held)
+    vault.put(0, grouped(held))
     assert vault.holds_content()
     assert [one.leaf for one in vault.contents("t1")] == [0, 1, 2, 3]
     assert vault.expire_content("2026-11-22T00:00:02Z", "t1") == 2

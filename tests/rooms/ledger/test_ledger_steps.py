@@ -1,0 +1,92 @@
+"""What a step takes from the journals, however they are read: in which pieces, of how many writers and tenants."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import defaultdict
+
+import pytest
+from ledger_house import House, leaf
+
+from selat.ledger import Book, Journal, Sequencer, check, intake
+from selat.ledger.vault import Vault
+
+TENANTS = ("t1", "t1", "t2", "")
+SECRETS: tuple[dict[str, bytes], ...] = (
+    {"prompt": b"p" * 32},
+    {"answer": b"a" * 32},
+    {},
+    {"prompt": b"q" * 32, "prompt.text": b"words" * 900},
+    {"prompt": b"short"},
+    {"answer.text": b"t" * 32},
+    {"": b"e" * 32},
+)
+
+
+def written(house: House, count: int) -> dict[str, dict[str, dict[str, bytes]]]:
+    """Records of all kinds in one journal; what of them is secret, by tenant and receipt."""
+    secret: dict[str, dict[str, dict[str, bytes]]] = defaultdict(dict)
+    journal = Journal(house.folder, "w")
+    journal.start()
+    for number in range(count):
+        tenant, secrets = (
+            TENANTS[number // 300 % len(TENANTS) if number < 600 else number % 4],
+            SECRETS[number % 7],
+        )
+        if number < 300:
+            secrets = SECRETS[number % 2]
+        journal.append(leaf(number, tenant=tenant), secrets)
+        if secrets:
+            secret[tenant][f"r{number}"] = secrets
+    journal.close()
+    return secret
+
+
+@pytest.mark.parametrize("piece", [9, 1000, 128 * 1024])
+def test_records_are_the_same_in_whatever_pieces_they_are_read(
+    house: House, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    count = 40 if piece == 9 else 1100
+    monkeypatch.setattr(intake, "_PIECE", piece)
+    secret = written(house, count)
+    assert house.sequence() == count
+    book, vault = Book(house.folder), Vault(house.folder)
+    numbers = [int(json.loads(entry)["id"][1:]) for entry in book.entries()]
+    assert numbers == list(range(count))
+    for tenant in {*TENANTS}:
+        found = vault.of(tenant, range(count))
+        assert {f"r{at}": secrets for at, secrets in found.items()} == secret[tenant]
+    vault.close()
+    assert check(house.folder).ok
+
+
+def test_a_backlog_is_taken_at_once_and_not_a_part_each_second(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "READ_BYTES", 4096)
+    for worker in ("a", "b", "c"):
+        house.write([leaf(number) for number in range(ord(worker) * 1000, ord(worker) * 1000 + 60)], worker)
+    stop, sequencer = threading.Event(), Sequencer(house.folder, house.signer)
+    stop.set()
+    sequencer.run(stop)
+    assert Book(house.folder).size == 180
+    assert check(house.folder).ok
+
+
+def test_a_step_that_is_refused_leaves_the_backlog_to_the_next(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "READ_BYTES", 4096)
+    house.write([leaf(number) for number in range(100)])
+    sequencer, tries = Sequencer(house.folder, house.signer), list[int]()
+
+    def refuse() -> int:
+        tries.append(1)
+        raise OSError(28, "No space left on device")
+
+    stop = threading.Event()
+    stop.set()
+    monkeypatch.setattr(sequencer, "step", refuse)
+    sequencer.run(stop)
+    assert tries == [1]
