@@ -17,6 +17,7 @@ log = logging.getLogger("selat.history")
 Answer = Callable[[Ask], Awaitable[Whole | Streamed]]
 _EARLIER = ("assistant", "tool", "function")
 _EVENTS = "text/event-stream"
+_ANSWERS = (Whole, Streamed)
 
 
 def remembering(answer: Answer, recall: Recall) -> Answer:
@@ -39,7 +40,7 @@ def starting(start: Start, recall: Recall) -> Start:
         ask = recalled(recall, ask)
 
         def tell(reply: Reply) -> None:
-            if isinstance(reply, Whole | Streamed):
+            if isinstance(reply, _ANSWERS):
                 told(reply if usual(ask, reply) else _keep(recall, ask, reply))
             else:
                 told(reply if isinstance(reply, BaseException) else _kept(recall, ask, reply))
@@ -60,8 +61,11 @@ def recalled(recall: Recall, ask: Ask) -> Ask:
 
 def usual(ask: Ask, reply: Whole | Streamed) -> bool:
     """Whether an answer's label says no more than its prompt would say without one: then it need not be kept."""
+    label, opening, prompt_label = reply.label, reply.opening, ask.caller.prompt_label
+    if label is opening.label and ask.label is prompt_label:
+        return True
     # What the scan found in the words comes back with them, in the same conversation, and is found again.
-    return not stricter(reply.label, ask.caller.prompt_label.with_personal(reply.opening.scan.personal))
+    return not stricter(label, prompt_label.with_personal(opening.scan.personal))
 
 
 async def _kept(recall: Recall, ask: Ask, answer: Awaitable[Whole | Streamed]) -> Whole | Streamed:

@@ -59,32 +59,32 @@ class Gateway:
     """Routes requests to handlers. Every error ends in one table; what is not ours is logged and is a 500."""
 
     def __init__(self, door: Door, pages: Pages | None = None) -> None:
-        self._door = door
+        self.door = door
         self._access: Access | None = door.access if door.access.share else None
         self._pages = pages
 
     def begin(self, request: Request) -> Leave | None:
         """Take a request on the short way, if it asks a model. None: call the gateway itself."""
-        if request.path not in ASKING or request.method != "POST" or self._door.spans is not None:
+        if request.path not in ASKING or request.method != "POST" or self.door.spans is not None:
             return None
-        return Taken(self._door, request, self._see_through, self._ended).begin()
+        return Taken(self, request).begin()
 
     async def __call__(self, request: Request) -> None:
-        await self._see_through(request, self._answer(request))
+        await self.see_through(request, self._answer(request))
 
     async def _answer(self, request: Request) -> None:
         if self._pages is not None and request.path not in ROUTES and for_people(request, self._pages):
             await self._pages.answer(request)
         else:
-            await self._handler(request)(self._door, request)
+            await self._handler(request)(self.door, request)
 
-    async def _see_through(self, request: Request, work: Awaitable[None]) -> None:
+    async def see_through(self, request: Request, work: Awaitable[None]) -> None:
         """Await what is left to do for a request, and answer with its error if it has one."""
         try:
             await work
         except SelatError as error:
             if error.status >= 500:
-                self._door.access.failed(error)
+                self.door.access.failed(error)
             await self._fail(request, error)
         except Exception as error:  # noqa: BLE001 - the last line of defence for the process
             # Where it broke, without the message: a foreign exception's text may repeat the prompt.
@@ -92,9 +92,10 @@ class Gateway:
             log.error("request failed: %s at %s:%d", type(error).__name__, place.name, place.lineno or 0)
             await self._fail(request, SelatError("internal error"))
         finally:
-            self._ended(request)
+            self.ended(request)
 
-    def _ended(self, request: Request) -> None:
+    def ended(self, request: Request) -> None:
+        """Write the line in the log about a request that is over."""
         if self._access is not None:
             route = request.path if request.path in ROUTES else collection(request.path)
             self._access.ended(request, route if route in ROUTES else "none")
@@ -109,7 +110,7 @@ class Gateway:
         return handler
 
     async def _fail(self, request: Request, error: SelatError) -> None:
-        self._door.metrics.add(f'selat_refused_total{{code="{error.code}"}}')
+        self.door.metrics.add(f'selat_refused_total{{code="{error.code}"}}')
         request.receipt = getattr(error, "receipt", None) or request.receipt
         if request.started and request.sized:
             return request.abort()

@@ -21,14 +21,69 @@ BACKGROUND = "background"
 PRIORITIES = ("normal", BACKGROUND)
 
 
+class Wish(NamedTuple):
+    """What a head says of an ask: by which key, for what, and what it says of the prompt, if anything."""
+
+    secret: str
+    purpose: str
+    label: Label | None
+    background: bool
+
+
+Who = tuple[Caller, Label, Wish]
+"""Who asks, what the prompt is said to be before it is scanned, and the rest of its head."""
+
+
+def who_asks(door: Door, request: Request) -> Who:
+    """What there is to know before the body is looked at. Raises: Unauthenticated, BadRequest.
+
+    Of a head that came before, what it says is known; whether its key still counts is asked each time.
+    """
+    kept = request.head_kept
+    wish = None if kept is None else kept.noted
+    if isinstance(wish, Wish):
+        caller = door.identify(wish.secret)
+    else:
+        secret = secret_of(request)
+        caller = door.identify(secret)
+        wish = wish_of(request, secret)
+        if kept is not None:
+            kept.noted = wish
+    return caller, prompt_label(caller, wish), wish
+
+
+def prompt_label(caller: Caller, wish: Wish) -> Label:
+    """What the prompt is said to be: the `selat-label` header, joined to the tenant's label for prompts.
+
+    A header can raise the label, never lower it.
+    """
+    return caller.prompt_label if wish.label is None else caller.prompt_label.join(wish.label)
+
+
 def caller_of(door: Door, request: Request) -> Caller:
     """Who asks. Raises: Unauthenticated, which says nothing else."""
+    return door.identify(secret_of(request))
+
+
+def secret_of(request: Request) -> str:
+    """The key that a request brings. Raises: Unauthenticated."""
     header = request.header(b"authorization")
     if header[: len(BEARER)].lower() == BEARER:
-        return door.identify(header[len(BEARER) :].strip())
+        return header[len(BEARER) :].strip()
     if key := request.header(b"x-api-key"):  # Anthropic's clients
-        return door.identify(key.strip())
+        return key.strip()
     raise Unauthenticated("missing or wrong API key")
+
+
+def wish_of(request: Request, secret: str) -> Wish:
+    """What the head says beside who asks. Raises: BadRequest."""
+    label, priority = request.header(b"selat-label"), request.header(b"selat-priority")
+    return Wish(
+        secret,
+        request.header(b"selat-purpose") or DEFAULT_PURPOSE,
+        parse_label(label) if label else None,
+        is_background(priority) if priority else False,
+    )
 
 
 async def ask(door: Door, request: Request) -> None:
@@ -53,29 +108,15 @@ def take(door: Door, request: Request) -> Ask:
     return read(request, who, request.arrived_body(door.limits.body_bytes))
 
 
-class Who(NamedTuple):
-    """What a head says of an ask."""
-
-    caller: Caller
-    purpose: str
-    label: Label
-
-
-def who_asks(door: Door, request: Request) -> Who:
-    """Who asks, and for what, before the body is looked at. Raises: Unauthenticated, BadRequest."""
-    caller = caller_of(door, request)
-    purpose = (b"selat-purpose" in request.headers and request.header(b"selat-purpose")) or DEFAULT_PURPOSE
-    return Who(caller, purpose, prompt_label(caller, request))
-
-
 def read(request: Request, who: Who, body: bytes) -> Ask:
     """What is asked. Raises: BadRequest."""
-    caller, purpose, label = who
-    asked = read_ask(APIS[request.path], caller, body, purpose, label)
-    if b"selat-priority" in request.headers and (priority := request.header(b"selat-priority")):
-        asked = asked._replace(background=is_background(priority))
+    caller, label, wish = who
+    asked = read_ask(APIS[request.path], caller, body, wish.purpose, label)
+    if wish.background:
+        asked = asked._replace(background=True)
     request.asked = asked
-    asked.timing.arrived, asked.timing.read = request.arrived, time.monotonic()
+    timing = asked.timing
+    timing.arrived, timing.read = request.arrived, time.monotonic()
     return asked
 
 
@@ -107,15 +148,6 @@ def is_background(priority: str) -> bool:
     if priority not in PRIORITIES:
         raise BadRequest(f"selat-priority: write {' or '.join(PRIORITIES)}", param="selat-priority")
     return priority == BACKGROUND
-
-
-def prompt_label(caller: Caller, request: Request) -> Label:
-    """What the prompt is said to be: the `selat-label` header, joined to the tenant's label for prompts.
-
-    A header can raise the label, never lower it.
-    """
-    header = b"selat-label" in request.headers and request.header(b"selat-label")
-    return caller.prompt_label.join(parse_label(header)) if header else caller.prompt_label
 
 
 async def _stream(door: Door, request: Request, reply: Streamed, shaper: Shaper | None) -> None:

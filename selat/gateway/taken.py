@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from selat.flows.chat import Leave, Reply, Whole
 from selat.gateway import completions
-from selat.gateway.door import Door
 from selat.gateway.http import Request
 
-SeeThrough = Callable[[Request, Awaitable[None]], Awaitable[None]]
-"""Awaits what is left of a request, and turns its errors into responses."""
+if TYPE_CHECKING:
+    from selat.gateway.app import Gateway
 
 
 class Taken:
     """One request, from `begin` until it is finished: once, whatever becomes of it."""
 
-    __slots__ = ("_door", "_ended", "_leave", "_request", "_see_through", "_task")
+    _leave: Leave | None = None
+    _task: asyncio.Task[None] | None = None
 
-    def __init__(
-        self, door: Door, request: Request, see_through: SeeThrough, ended: Callable[[Request], None]
-    ) -> None:
-        """`ended` is told of a request that was answered, or given up, by plain calls."""
-        self._door, self._request = door, request
-        self._see_through, self._ended = see_through, ended
-        self._leave: Leave | None = None
-        self._task: asyncio.Task[None] | None = None
+    def __init__(self, gateway: Gateway, request: Request) -> None:
+        self._gateway = gateway
+        self._request = request
 
     def begin(self) -> Leave:
-        door = self._door
+        door = self._gateway.door
         try:
             asked = completions.take(door, self._request)
             self._leave = door.start(asked, self._told)
@@ -63,14 +58,14 @@ class Taken:
         self._task = asyncio.get_running_loop().create_task(self._rest(reply))
 
     async def _rest(self, reply: Reply) -> None:
-        request = self._request
+        gateway, request = self._gateway, self._request
         try:
-            await self._see_through(request, completions.rest(self._door, request, reply))
+            await gateway.see_through(request, completions.rest(gateway.door, request, reply))
         finally:
             request.finish()
 
     def _finish(self) -> None:
         try:
-            self._ended(self._request)
+            self._gateway.ended(self._request)
         finally:
             self._request.finish()

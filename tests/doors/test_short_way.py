@@ -319,7 +319,7 @@ def test_what_is_refused_is_answered_and_counted_once(
     house: House, asked: dict[str, Any], status: int, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if asked.pop("label", ""):
-        monkeypatch.setattr(completions, "prompt_label", lambda caller, request: parse_label("sulit"))
+        monkeypatch.setattr(completions, "prompt_label", lambda caller, wish: parse_label("sulit"))
 
     async def tell() -> None:
         await house.warm()

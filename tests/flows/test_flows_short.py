@@ -519,6 +519,7 @@ def test_a_guard_that_fails_at_masking_an_answer_is_told(scene: Make, monkeypatc
             def whole(self, text: str) -> str:
                 raise GuardFailed("the detector broke")
 
+        one.office.desk = replace(one.office.desk, mask_answers=frozenset({"MYKAD"}))
         monkeypatch.setattr(short.Short, "answers", lambda self: Answers())
         one.start()
         await one.durable()

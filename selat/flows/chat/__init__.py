@@ -43,7 +43,7 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     Raises: NotFound before anything is read; Forbidden, LedgerUnavailable and EngineError once it is booked.
     """
     engines = enter(desk, ask)
-    if threaded(desk, ask):
+    if len(ask.body) > THREADED_BYTES or desk.guard.detectors:
         scans = await asyncio.to_thread(scan_ask, desk.guard, ask.document)
     else:
         scans = scan_ask(desk.guard, ask.document)
@@ -58,19 +58,13 @@ def start(desk: Desk, ask: Ask, told: Told) -> Leave | None:
 
     None: nothing is done; take `chat`. Raises: NotFound, and LedgerUnavailable when nothing could be booked.
     """
-    if threaded(desk, ask):
+    if len(ask.body) > THREADED_BYTES or desk.guard.detectors:
         return None
-    engines = enter(desk, ask)
-    sent = opened(Short, desk, ask, engines, scan_ask(desk.guard, ask.document))
-    if isinstance(sent, Refusal):
-        told(_refused(desk, ask, sent))
-        return nothing
-    return sent.start(told)
-
-
-def threaded(desk: Desk, ask: Ask) -> bool:
-    """Whether the scan of an ask is for a thread."""
-    return len(ask.body) > THREADED_BYTES or bool(desk.guard.detectors)
+    sent = opened(Short, desk, ask, enter(desk, ask), scan_ask(desk.guard, ask.document))
+    if isinstance(sent, Short):
+        return sent.start(told)
+    told(_refused(desk, ask, sent))
+    return nothing
 
 
 async def _refused(desk: Desk, ask: Ask, refusal: Refusal) -> Whole | Streamed:

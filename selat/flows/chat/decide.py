@@ -60,22 +60,25 @@ def scan_ask(guard: Guard, document: dict[str, object]) -> dict[str, Scan]:
 
 def scan_texts(guard: Guard, found: list[str]) -> dict[str, Scan]:
     """The scan of each distinct text; a scanner that fails gives `ok=False`, which policy denies."""
-    scans: dict[str, Scan] = {}
-    for text in found:
-        if text not in scans:
-            try:
-                scans[text] = guard.scan(text)
-            except GuardFailed as error:
-                log.error("scan failed: %s", error)
-                scans[text] = Scan(ok=False)
-    return scans
+    try:
+        return dict(zip(found, map(guard.scan, found), strict=True))
+    except GuardFailed:
+        return {text: _scan_or_fail(guard, text) for text in found}
+
+
+def _scan_or_fail(guard: Guard, text: str) -> Scan:
+    try:
+        return guard.scan(text)
+    except GuardFailed as error:
+        log.error("scan failed: %s", error)
+        return Scan(ok=False)
 
 
 def merge(scans: Iterable[Scan]) -> Scan:
     """All findings and flags of several texts; positions are each within its own text."""
     told: list[Scan] = []
     for scan in scans:
-        if scan is not CLEAN and (scan.findings or scan.flags or not scan.ok):
+        if scan is not CLEAN:
             told.append(scan)  # noqa: PERF401 - a comprehension is a call of its own
     if not told:
         return CLEAN

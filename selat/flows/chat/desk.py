@@ -57,4 +57,4 @@ class Desk:
     hedge_after_s: float = 0.0
     packs: Mapping[str, str] = field(default_factory=dict)
     mask_answers: frozenset[str] = frozenset()
-    lanes: dict[tuple[str, str, str, str], Lane] = field(default_factory=dict)
+    lanes: dict[tuple[str, str, str, str, str], Lane] = field(default_factory=dict)

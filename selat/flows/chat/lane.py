@@ -4,79 +4,91 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from selat.core.decision import Redact
 from selat.core.entry import About, Form, form_of
-from selat.core.finding import CLEAN, Scan
+from selat.core.finding import Scan
 from selat.engines import Engine
 from selat.flows.chat.decide import Option, Options, decide_all
 from selat.flows.chat.desk import Desk
 from selat.policy import UNREGISTERED, PolicySet
 from selat.wire import Ask
 
-MOST = 4096
-"""Lanes that are kept: a caller's key, a model, a purpose and an endpoint make one."""
+MOST = 2048
+"""Lanes that are kept: a caller's key, a model, a purpose, an endpoint and what a scan tells make one."""
 
 
-class Told(NamedTuple):
-    """What an opening tells beside its own id, time, prompt and language; and the leaf that says so."""
+class Course(NamedTuple):
+    """What an ask of a lane meets at one engine.
 
+    `about`, `packs` and `form`: what an opening tells beside its own id, time, prompt and language, and the leaf
+    that says so. `path` is that of the call, `model` the engine's own name for the model; `masks`: it gets
+    placeholders.
+    """
+
+    engine: Engine
+    name: str
     about: About
     packs: str
     form: Form
+    path: str
+    model: str
+    masks: bool
 
 
 class Lane:
-    """The decisions on an ask, for each engine that runs its model, with the openings that follow from them.
+    """The decisions on an ask, for each engine that runs its model, with what follows from them.
 
     The rest is what it was decided on: as long as these are the same objects, so are the decisions. Keys, tenants,
-    engines and policies that change are made anew, and with them the lane.
+    engines and policies that change are made anew, and with them the lane. Of a scan policies see, and entries
+    tell, what its `leaf_text` says; `scan` stands for every one that says the same.
 
-    `only`: the whole way, where one engine may have it as it is and nothing else is to choose from.
+    `only`: the whole way, where one engine may have it and nothing else is to choose from.
     """
 
-    __slots__ = ("_told", "caller", "engines", "label", "only", "options", "policies")
+    __slots__ = ("_courses", "caller", "engines", "label", "only", "options", "policies", "scan")
 
     def __init__(
-        self, ask: Ask, policies: PolicySet, engines: tuple[Engine, ...], options: Options[Engine]
+        self, ask: Ask, scan: Scan, policies: PolicySet, engines: tuple[Engine, ...], options: Options[Engine]
     ) -> None:
-        self.caller, self.label = ask.caller, ask.label
+        self.caller, self.label, self.scan = ask.caller, ask.label, scan
         self.policies, self.engines, self.options = policies, engines, options
-        permitted, masked, _ = options
-        self.only = permitted if len(permitted) == 1 and not masked else None
-        self._told: dict[str, Told] = {}
+        allowed = [*options.permitted, *options.masked]
+        self.only = allowed if len(allowed) == 1 else None
+        self._courses: dict[str, Course] = {}
 
-    def told(self, desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Told:
-        """What the opening tells for one of the engines."""
-        told = self._told.get(option.engine.name)
-        if told is None:
-            told = self._told[option.engine.name] = told_of(desk, ask, scan, option)
-        return told
+    def course(self, desk: Desk, ask: Ask, option: Option[Engine]) -> Course:
+        """What the ask meets at one of the engines."""
+        name = option.engine.name
+        course = self._courses.get(name)
+        if course is None:
+            course = self._courses[name] = course_of(desk, ask, self.scan, option)
+        return course
 
 
 def lane_of(desk: Desk, ask: Ask, scan: Scan, engines: tuple[Engine, ...]) -> Lane:
-    """The lane of an ask: a known one where nothing was found in it and nothing has changed, else a new one."""
+    """The lane of an ask: a known one where nothing has changed, else a new one."""
     caller, policies = ask.caller, desk.decider.policies
-    key = caller.key, ask.model, ask.purpose, ask.api.name
+    key = caller.key, ask.model, ask.purpose, ask.api.name, scan.leaf_text
     lane = desk.lanes.get(key)
     if (
         lane is not None
-        and scan is CLEAN
         and lane.caller is caller
-        and lane.label is ask.label
         and lane.engines is engines
         and lane.policies is policies
+        and (lane.label is ask.label or lane.label == ask.label)
     ):
         return lane
-    lane = Lane(ask, policies, engines, decide_all(desk.decider, ask, scan, engines, desk.passported))
+    lane = Lane(ask, scan, policies, engines, decide_all(desk.decider, ask, scan, engines, desk.passported))
     # Not where a passport counts, which comes and goes; nor by a caller's own word for a purpose.
-    if scan is CLEAN and ask.purpose in caller.purposes and ask.purpose not in caller.passport_purposes:
+    if scan.ok and ask.purpose in caller.purposes and ask.purpose not in caller.passport_purposes:
         if len(desk.lanes) >= MOST:
             desk.lanes.clear()
         desk.lanes[key] = lane
     return lane
 
 
-def told_of(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Told:
-    """What the opening of an ask at an engine tells."""
+def course_of(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Course:
+    """What an ask meets at an engine."""
     caller, engine = ask.caller, option.engine
     about = (
         caller.tenant,
@@ -91,4 +103,13 @@ def told_of(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Told:
         option.decision,
     )
     packs = desk.packs.get(caller.profile, "")
-    return Told(about, packs, form_of(about, packs))
+    return Course(
+        engine,
+        engine.name,
+        about,
+        packs,
+        form_of(about, packs),
+        "/v1" + ask.api.path,
+        engine.upstream_model(ask.model),
+        isinstance(option.decision, Redact),
+    )

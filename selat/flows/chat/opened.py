@@ -13,7 +13,7 @@ from selat.core.finding import Scan
 from selat.engines import Engine, Router, affinity_key
 from selat.flows.chat.decide import Option, Options, merge
 from selat.flows.chat.desk import Desk
-from selat.flows.chat.lane import Told, lane_of, told_of
+from selat.flows.chat.lane import Course, course_of, lane_of
 from selat.flows.chat.sent import Sent
 from selat.ledger import Ticket
 from selat.wire import Ask, language_of
@@ -47,8 +47,7 @@ def opened(
     A Refusal is not booked yet: that is waited for. Raises: LedgerUnavailable; nothing is then set aside.
     """
     scan = merge(scans.values())
-    timing = ask.timing
-    timing.scanned = time.monotonic()
+    ask.timing.scanned = time.monotonic()
     lane = lane_of(desk, ask, scan, engines)
     way = lane.only
     if way is None:
@@ -59,18 +58,18 @@ def opened(
             return Refusal(Forbidden(decision.reason, rules=decision.rules), denied, scan)
     else:
         desk.router.takes(way[0].engine)  # whatever it says, there is no other
-    option = way[0]
+    course = lane.course(desk, ask, way[0])
     try:
-        settle = desk.reserve(ask, option.engine.name)
+        settle = desk.reserve(ask, course.name)
     except TooMany as full:
         # The full limit's id stands where a policy's would: the book shows why nothing was sent.
-        deny = Deny((full.limit,), str(full), option.decision.basis)
-        return Refusal(full, Option(option.engine, deny), scan)
+        deny = Deny((full.limit,), str(full), way[0].decision.basis)
+        return Refusal(full, Option(course.engine, deny), scan)
     try:
-        told = lane.told(desk, ask, scan, option)
-        sent = kind(desk, ask, _opening(desk, ask, told), settle)
-        sent.scans, sent.way = scans, way
-        sent.ticket = _book(desk, ask, sent.opening, told)
+        opening = _opening(desk, ask, course)
+        sent = kind(desk, ask, opening, settle)
+        sent.lane, sent.way, sent.scans, sent.course = lane, way, scans, course
+        sent.ticket = _book(desk, ask, opening, course)
     except BaseException:
         settle(None)
         raise
@@ -80,11 +79,11 @@ def opened(
 async def refuse(desk: Desk, ask: Ask, refusal: Refusal) -> Forbidden | TooMany:
     """Book a refusal durably: its error, to be raised. Raises: LedgerUnavailable."""
     error, option, scan = refusal
-    told = told_of(desk, ask, scan, option)
-    opening = _opening(desk, ask, told)
+    course = course_of(desk, ask, scan, option)
+    opening = _opening(desk, ask, course)
     timing = ask.timing
     timing.decided = time.monotonic()
-    await _book(desk, ask, opening, told)
+    await _book(desk, ask, opening, course)
     timing.booked = timing.ended = time.monotonic()
     desk.timed(timing, opening, None)
     error.receipt = opening.id
@@ -111,18 +110,18 @@ def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[st
     return way or [*permitted, *masked][:1]
 
 
-def _book(desk: Desk, ask: Ask, opening: Opening, told: Told) -> Ticket:
+def _book(desk: Desk, ask: Ask, opening: Opening, course: Course) -> Ticket:
     """Append an opening or a refusal to the journal and count it; the ticket tells when it is durable."""
     # Beside the entry, never in it: the salt, and the words where the tenant has them kept.
     secrets = {"prompt": opening.prompt.salt}
     if ask.caller.keeps_content:
         secrets["prompt.text"] = ask.body
-    ticket = desk.journal.append(told.form.leaf(opening), secrets)
+    ticket = desk.journal.append(course.form.leaf(opening), secrets)
     desk.count(opening)
     return ticket
 
 
-def _opening(desk: Desk, ask: Ask, told: Told) -> Opening:
+def _opening(desk: Desk, ask: Ask, course: Course) -> Opening:
     salt, body = desk.entropy(SALT_BYTES), ask.body
     prompt = Commitment(commitment(salt, body), len(body), salt)
-    return Opening(desk.fresh_id(), desk.now(), *told.about, prompt, told.packs, language_of(ask.document))
+    return Opening(desk.fresh_id(), desk.now(), *course.about, prompt, course.packs, language_of(ask.document))

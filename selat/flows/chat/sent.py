@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from selat.core.decision import Redact
 from selat.core.entry import (
     SALT_BYTES,
     Closing,
@@ -28,6 +27,7 @@ from selat.engines import Answer, Call, Engine, at_hand
 from selat.flows.chat.decide import Option, merge, scan_texts
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.hedge import Hedge, race
+from selat.flows.chat.lane import Course, Lane
 from selat.flows.chat.outcome import outcome_of, overloaded
 from selat.flows.chat.streamed import Streamed
 from selat.flows.meter import Settle
@@ -83,8 +83,9 @@ class Kept(Committer):
 class Sent:
     """One request on its way: what was booked of it, what masks it, and the one place that books its end.
 
-    `scans`, `way` (the engines to try, in order) and `ticket` (of the opening) are set by who books it. Of the
-    steps, those that wait are coroutines; the short way takes the others alone.
+    `lane`, `way` (the engines to try, in order), `course` (of the one that is next or at hand), `scans` and
+    `ticket` (of the opening) are set by who books it. Of the steps, those that wait are coroutines; the short way
+    takes the others alone.
     """
 
     # On the class, since it is so until an answer has come.
@@ -99,6 +100,8 @@ class Sent:
     _body: bytes = b""
     _first: float = 0.0
 
+    lane: Lane
+    course: Course
     scans: dict[str, Scan]
     way: list[Option[Engine]]
     ticket: Ticket
@@ -133,11 +136,12 @@ class Sent:
             if not self.desk.durable_first:
                 await self.ticket
             came = self.at_once()
-            if came is None:
-                came = self._heard(await self._read())
             if isinstance(came, Streamed):
                 return came
-            return self.finish(came if shape is None or self._status >= 400 else await shape(came))
+            status = 0 if self.answer is None else self.answer.status
+            if came is None:
+                came = self._heard(status, await self._read())
+            return self.finish(came if shape is None or status >= 400 else await shape(came))
         except BaseException as error:
             # Also a hang-up, which arrives as a cancellation: the plain call still books the end.
             self.fail(error)
@@ -157,17 +161,12 @@ class Sent:
                 if self.hedges:
                     came: Answer | EngineError = await self._hedged(call)
                 else:
-                    came = await self.option.engine.send(call)
+                    came = await self.course.engine.send(call)
             except EngineError as error:
                 came = error
             if not self.heed(came):
                 return
             call = None
-
-    @property
-    def option(self) -> Option[Engine]:
-        """The one at hand."""
-        return self.way[self.tried - 1]
 
     @property
     def hedges(self) -> bool:
@@ -176,59 +175,63 @@ class Sent:
 
     def aim(self) -> Call:
         """Begin a try at the next engine: what goes there. `heed`, or in the end `close`, ends it."""
-        option = self.way[self.tried]
-        if not self.tried:
+        if self.tried:
+            self.course = self.lane.course(self.desk, self.ask, self.way[self.tried])
+        else:
             self.ask.timing.booked = time.monotonic()
         self.tried += 1
-        call, self.mask = self._call(option)
-        self.engine = engine = option.engine.name
-        self.desk.router.begin(engine)
+        call, self.mask = self._call(self.course)
+        self.engine = name = self.course.name
+        self.desk.router.begin(name)
         return call
 
-    def _call(self, option: Option[Engine]) -> tuple[Call, Mask | None]:
+    def _call(self, course: Course) -> tuple[Call, Mask | None]:
         """What goes to an engine, and what masked it.
 
         It is what was scanned, under the engine's name for the model, and written anew, never the caller's bytes:
         with a name twice in one object they could say to an engine what they did not say to the guard.
         """
-        ask, engine = self.ask, option.engine
-        model, timing, mask = ask.model, ask.timing, None
+        ask, mask, trace = self.ask, None, ""
         document: Any = ask.document
-        if isinstance(option.decision, Redact):
+        timing = ask.timing
+        if course.masks:
             masking = mask = Mask()
             document = rewrite(document, lambda text: masking.redact(text, self.scans[text].findings))
-        name = engine.upstream_model(model)
-        if name != model:
-            document = {**document, "model": name}
-        trace = "" if timing.trace is None else timing.trace.sending(engine.name, model)
+        if course.model != ask.model:
+            document = {**document, "model": course.model}
+        if timing.trace is not None:
+            trace = timing.trace.sending(course.name, ask.model)
         body = msgspec.json.encode(document)
-        path = "/v1" + ask.api.path
-        return Call(path, body, ask.stream, ask.caller.tenant, ask.background, trace, timing), mask
+        return Call(course.path, body, ask.stream, ask.caller.tenant, ask.background, trace, timing), mask
 
     def heed(self, came: Answer | EngineError) -> bool:
         """Take what a try came to; whether another engine is to be asked. Raises: EngineError, where none may."""
-        trace, router = self.ask.timing.trace, self.desk.router
         if isinstance(came, EngineError):
-            if trace is not None:
-                trace.failed(self.engine, came.code)
-            if len(self.way) == self.tried or not router.may_retry():
-                raise came
-        else:
-            self.answer = came
-            if not overloaded(came.status) or len(self.way) == self.tried or not router.may_retry():
-                return False
-            if trace is not None:
-                trace.failed(self.engine, str(came.status))
-            _background(came.close())
-            self.answer = None
-        router.end(self.engine, False)
-        self.ask.timing.left += (self.engine,)
-        self.engine = ""
+            if self._may_pass_on(came.code, True):
+                return True
+            raise came
+        self.answer = came
+        if not overloaded(came.status) or not self._may_pass_on(str(came.status), False):
+            return False
+        _background(came.close())
+        self.answer = None
         return True
+
+    def _may_pass_on(self, reason: str, ended: bool) -> bool:
+        """End a try as a failure if another may follow. `ended`: it did, whether or not."""
+        timing, router = self.ask.timing, self.desk.router
+        may = len(self.way) > self.tried and router.may_retry()
+        if timing.trace is not None and (may or ended):
+            timing.trace.failed(self.engine, reason)
+        if may:
+            router.end(self.engine, False)
+            timing.left += (self.engine,)
+            self.engine = ""
+        return may
 
     async def _hedged(self, call: Call) -> Answer:
         """The answer of the engine that begins first; the spare one is asked late, and booked before it is."""
-        router, first, spare = self.desk.router, self.option, self.way[self.tried]
+        router, first, spare = self.desk.router, self.course.engine, self.way[self.tried]
         name = spare.engine.name
         asked: list[Mask | None] = []
         failed = False
@@ -236,7 +239,7 @@ class Sent:
         async def begin() -> Answer:
             nonlocal failed
             try:
-                return await first.engine.send(call)
+                return await first.send(call)
             except EngineError:
                 failed = True
                 raise
@@ -244,7 +247,7 @@ class Sent:
         async def second() -> Answer:
             self.tried += 1
             await self._rebook(spare)
-            late, mask = self._call(spare)
+            late, mask = self._call(self.lane.course(self.desk, self.ask, spare))
             asked.append(mask)
             router.begin(name)
             try:
@@ -280,32 +283,31 @@ class Sent:
         )
         await self.desk.journal.append(entry.leaf())
 
-    @property
-    def _status(self) -> int:
-        return 0 if self.answer is None else self.answer.status
-
     def at_once(self) -> Streamed | bytes | None:
         """What came: a stream; the whole answer as the caller may have it; or None while that must be waited for.
 
-        The engine's own 4xx is the caller's to mend and passes; its other failures are ours to name.
         Raises: EngineError, GuardFailed.
         """
-        answer = self.answer
+        answer, ask = self.answer, self.ask
         assert answer is not None
-        status = answer.status
-        if status in (401, 403):
-            raise EngineError(f"engine '{self.engine}' refused our key ({status}); check its key_env")
-        if status >= 500:
-            raise EngineError(f"engine '{self.engine}' failed with status {status}; try again or another model")
-        if self.ask.stream and status < 400 and answer.content_type.startswith(_EVENTS):
-            self.written = (Kept if self.ask.caller.keeps_content else Committer)(self.desk.entropy(SALT_BYTES))
+        if answer.status >= 400:
+            self._ours(answer.status)
+        elif ask.stream and answer.content_type.startswith(_EVENTS):
+            self.written = (Kept if ask.caller.keeps_content else Committer)(self.desk.entropy(SALT_BYTES))
             self._streams = True
             return Streamed(self)
         body = at_hand(answer)
         if body is None:
             return None
         self.arrived(time.monotonic())
-        return self._heard(body)
+        return self._heard(answer.status, body)
+
+    def _ours(self, status: int) -> None:
+        """The engine's own 4xx is the caller's to mend and passes; its other failures are ours to name."""
+        if status in (401, 403):
+            raise EngineError(f"engine '{self.engine}' refused our key ({status}); check its key_env")
+        if status >= 500:
+            raise EngineError(f"engine '{self.engine}' failed with status {status}; try again or another model")
 
     async def _read(self) -> bytes:
         """The engine's whole answer. Raises: EngineGarbage, when it is longer than MAX_ANSWER_BYTES."""
@@ -320,19 +322,18 @@ class Sent:
                 raise EngineGarbage(f"engine '{self.engine}' answered more than {MAX_ANSWER_BYTES} bytes")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _heard(self, body: bytes) -> bytes:
+    def _heard(self, status: int, body: bytes) -> bytes:
         """A whole answer, scanned, as the caller may have it. Raises: EngineGarbage, GuardFailed."""
-        if self._status >= 400:
-            if self.mask is not None:
-                body = msgspec.json.encode(rewrite(msgspec.json.decode(body), self.mask.restore))
-            return body
+        mask, desk = self.mask, self.desk
+        if status >= 400:
+            return body if mask is None else msgspec.json.encode(rewrite(msgspec.json.decode(body), mask.restore))
         answer = read_answer(body, self.engine)
         self.usage = answer.usage
-        self.scan = merge(scan_texts(self.desk.guard, answer.texts).values())
-        answers = self.answers()
-        if answers is not None:
-            return answer.restored(answers.whole)
-        return body if self.mask is None else answer.restored(self.mask.restore)
+        self.scan = merge(scan_texts(desk.guard, answer.texts).values())
+        if desk.mask_answers:
+            answers = self.answers()
+            return body if answers is None else answer.restored(answers.whole)
+        return body if mask is None else answer.restored(mask.restore)
 
     def answers(self) -> Answers | None:
         """What masks in the answer what the caller did not send, where the house asks for that."""
@@ -353,7 +354,8 @@ class Sent:
 
     def label(self) -> Label:
         """The answer's label: the join of all that went in and what was found in it."""
-        return self.opening.label.with_personal(self.scan.personal)
+        label, scan = self.opening.label, self.scan
+        return label if scan is CLEAN else label.with_personal(scan.personal)
 
     def finish(self, body: bytes) -> Whole:
         """Book that the answer is whole, and give it. What an engine refused keeps its status; all else is 200."""
@@ -375,12 +377,15 @@ class Sent:
         if self.closed:
             return
         self.closed = True
-        desk, ask, opening, scan = self.desk, self.ask, self.opening, self.scan
-        started, first, answer, engine = self._started, self._first, self.answer, self.engine
-        timing = ask.timing
+        desk, ask, opening, answer, engine = self.desk, self.ask, self.opening, self.answer, self.engine
+        timing, started, first = ask.timing, self._started, self._first
         timing.ended = ended = time.monotonic()
         timing.engine, timing.outcome = engine, outcome
-        answered = self._answered()
+        if self._streams:
+            answered = self.written.commitment()
+        else:
+            body, salt = self._body, desk.entropy(SALT_BYTES)
+            answered = Commitment(commitment(salt, body), len(body), salt)
         closing = Closing(
             opening.id,
             desk.now(),
@@ -388,7 +393,7 @@ class Sent:
             outcome,
             status,
             self.label(),
-            scan,
+            self.scan,
             self.usage,
             answered,
             int((ended - started) * 1000),
@@ -405,18 +410,11 @@ class Sent:
         self.settle(None if answer is None else self.usage)
         desk.count(closing)
         desk.timed(timing, opening, closing)
+        complete = outcome == "complete"
         if engine:
-            ok = None if outcome == "cancelled" else outcome == "complete" and not overloaded(status)
-            desk.router.end(engine, ok)
-        if answer is not None and outcome != "complete":
+            desk.router.end(engine, complete and not overloaded(status) if outcome != "cancelled" else None)
+        if not complete and answer is not None:
             _background(answer.close())
-
-    def _answered(self) -> Commitment:
-        """The commitment to what the caller was given."""
-        if self._streams:
-            return self.written.commitment()
-        salt, body = self.desk.entropy(SALT_BYTES), self._body
-        return Commitment(commitment(salt, body), len(body), salt)
 
     def _kept(self) -> dict[str, bytes]:
         """The words of an answer, for a tenant that has them kept: up to MAX_KEPT_BYTES, else none."""

@@ -6,7 +6,7 @@ What is unusual at any point is handed over: the rest of the way is then a corou
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import partial
 
 from selat.core.errors import EngineError
@@ -30,14 +30,14 @@ class Short(Sent):
     """A Sent that goes by plain calls, each in the context in which it was started, so that the log is right."""
 
     _told: Told
-    _context: Context
+    _run: Callable[..., None]
     _call_out: Call
     _hang_up: Leave | None = None
 
     def start(self, told: Told) -> Leave:
         """Wait for the opening to be durable, where that comes first; then send."""
-        self._told, self._context = told, copy_context()
-        if not self.desk.durable_first or not self.ticket.then(self._later(self._booked)):
+        self._told, self._run = told, copy_context().run
+        if not self.desk.durable_first or not self.ticket.then(partial(self._run, self._step, self._booked)):
             self._step(self._booked)
         return self.leave
 
@@ -49,9 +49,6 @@ class Short(Sent):
                 hang_up()
         finally:
             self.close("cancelled", 499)
-
-    def _later(self, step: Callable[..., Reply | None]) -> Callable[..., None]:
-        return partial(self._context.run, self._step, step)
 
     def _step(self, step: Callable[..., Reply | None], *came: Answer | EngineError | None) -> None:
         """Take a step, and tell what it came to, if anything. An error is booked as an end first, and told."""
@@ -73,8 +70,8 @@ class Short(Sent):
         if self.desk.durable_first:
             self.ticket.redeem()
         self._call_out = call = self.aim()
-        if not self.hedges:
-            self._hang_up = begin(self.option.engine, call, self._later(self._came))
+        if len(self.way) == 1 or not self.hedges:
+            self._hang_up = begin(self.course.engine, call, partial(self._run, self._step, self._came))
         return self.on(call) if self._hang_up is None else None
 
     def _came(self, came: Answer | EngineError | None) -> Reply | None:
@@ -84,7 +81,7 @@ class Short(Sent):
             return self.on(self._call_out)
         if self.heed(came):
             return self.on(None)
-        if not self.desk.durable_first and self.ticket.then(self._later(self._replied)):
+        if not self.desk.durable_first and self.ticket.then(partial(self._run, self._step, self._replied)):
             return None
         return self._replied()
 
@@ -92,6 +89,6 @@ class Short(Sent):
         """The answer is there, and whether the opening is durable is known."""
         self.ticket.redeem()
         came = self.at_once()
-        if isinstance(came, Streamed):
-            return came
-        return self.on(None) if came is None else self.finish(came)
+        if came is None:
+            return self.on(None)
+        return came if isinstance(came, Streamed) else self.finish(came)
