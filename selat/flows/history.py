@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from operator import itemgetter
+from typing import Any
 
 from selat.core.errors import HomeBroken, Unavailable
 from selat.core.label import Label
@@ -15,7 +17,8 @@ from selat.wire import Ask, Events, read_answer
 log = logging.getLogger("selat.history")
 
 Answer = Callable[[Ask], Awaitable[Whole | Streamed]]
-_EARLIER = ("assistant", "tool", "function")
+_EARLIER = frozenset({"assistant", "tool", "function"})
+_role: Callable[[Any], object] = itemgetter("role")
 _EVENTS = "text/event-stream"
 _ANSWERS = (Whole, Streamed)
 
@@ -90,9 +93,17 @@ def stricter(label: Label, usual: Label) -> bool:
 
 def earlier_texts(document: dict[str, object]) -> list[str]:
     """What a conversation says was answered before, by the model or by its tools."""
-    found: list[str] = []
     messages = document.get("messages")
-    for message in messages if isinstance(messages, list) else ():
+    if not isinstance(messages, list):
+        return []
+    try:
+        # One call for all: most conversations have only begun.
+        if _EARLIER.isdisjoint(map(_role, messages)):
+            return []
+    except (KeyError, TypeError):
+        pass  # not messages as any protocol has them: looked at one by one
+    found: list[str] = []
+    for message in messages:
         if not isinstance(message, dict) or message.get("role") not in _EARLIER:
             continue
         content = message.get("content")

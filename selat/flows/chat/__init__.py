@@ -44,9 +44,9 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     """
     engines = enter(desk, ask)
     if len(ask.body) > THREADED_BYTES or desk.guard.detectors:
-        scans = await asyncio.to_thread(scan_ask, desk.guard, ask.document)
+        scans = await asyncio.to_thread(scan_ask, desk.guard, ask)
     else:
-        scans = scan_ask(desk.guard, ask.document)
+        scans = scan_ask(desk.guard, ask)
     sent = opened(Sent, desk, ask, engines, scans)
     if isinstance(sent, Refusal):
         raise await refuse(desk, ask, sent)
@@ -60,7 +60,7 @@ def start(desk: Desk, ask: Ask, told: Told) -> Leave | None:
     """
     if len(ask.body) > THREADED_BYTES or desk.guard.detectors:
         return None
-    sent = opened(Short, desk, ask, enter(desk, ask), scan_ask(desk.guard, ask.document))
+    sent = opened(Short, desk, ask, enter(desk, ask), scan_ask(desk.guard, ask))
     if isinstance(sent, Short):
         return sent.start(told)
     told(_refused(desk, ask, sent))

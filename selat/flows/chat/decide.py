@@ -12,7 +12,7 @@ from selat.core.errors import GuardFailed
 from selat.core.finding import CLEAN, MEDIA_FLAG, Scan
 from selat.guard import Guard
 from selat.policy import AuthorizationRequest, Decider
-from selat.wire import Ask, plain_texts, texts
+from selat.wire import Ask, texts
 
 log = logging.getLogger("selat.chat")
 
@@ -46,16 +46,20 @@ class Options(NamedTuple, Generic[E]):
     denied: list[Option[E]]
 
 
-def scan_ask(guard: Guard, document: dict[str, object]) -> dict[str, Scan]:
+def scan_ask(guard: Guard, ask: Ask) -> dict[str, Scan]:
     """The scan of each distinct text of an ask. Media go unscanned, which the scan of the text "" then says."""
-    said = plain_texts(document)
-    if said is not None:
-        return scan_texts(guard, said)
+    if ask.said is not None:
+        return scan_texts(guard, ask.said)
     media: list[str] = []
-    scans = scan_texts(guard, texts(document, media))
+    scans = scan_texts(guard, texts(ask.document, media))
     if media:
         scans[""] = MEDIA
     return scans
+
+
+def scan_all(guard: Guard, found: list[str]) -> Scan:
+    """What is in all of some texts, where nobody asks in which."""
+    return _scan(guard, found[0]) if len(found) == 1 else merge(scan_texts(guard, found).values())
 
 
 def scan_texts(guard: Guard, found: list[str]) -> dict[str, Scan]:
@@ -63,10 +67,10 @@ def scan_texts(guard: Guard, found: list[str]) -> dict[str, Scan]:
     try:
         return dict(zip(found, map(guard.scan, found), strict=True))
     except GuardFailed:
-        return {text: _scan_or_fail(guard, text) for text in found}
+        return {text: _scan(guard, text) for text in found}
 
 
-def _scan_or_fail(guard: Guard, text: str) -> Scan:
+def _scan(guard: Guard, text: str) -> Scan:
     try:
         return guard.scan(text)
     except GuardFailed as error:

@@ -124,4 +124,6 @@ def _book(desk: Desk, ask: Ask, opening: Opening, course: Course) -> Ticket:
 def _opening(desk: Desk, ask: Ask, course: Course) -> Opening:
     salt, body = desk.entropy(SALT_BYTES), ask.body
     prompt = Commitment(commitment(salt, body), len(body), salt)
-    return Opening(desk.fresh_id(), desk.now(), *course.about, prompt, course.packs, language_of(ask.document))
+    return Opening(
+        desk.fresh_id(), desk.now(), *course.about, prompt, course.packs, language_of(ask.document, ask.last)
+    )

@@ -24,7 +24,7 @@ from selat.core.errors import EngineError, EngineGarbage, LedgerUnavailable
 from selat.core.finding import CLEAN, Scan
 from selat.core.label import Label
 from selat.engines import Answer, Call, Engine, at_hand
-from selat.flows.chat.decide import Option, merge, scan_texts
+from selat.flows.chat.decide import Option, scan_all
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.hedge import Hedge, race
 from selat.flows.chat.lane import Course, Lane
@@ -329,7 +329,7 @@ class Sent:
             return body if mask is None else msgspec.json.encode(rewrite(msgspec.json.decode(body), mask.restore))
         answer = read_answer(body, self.engine)
         self.usage = answer.usage
-        self.scan = merge(scan_texts(desk.guard, answer.texts).values())
+        self.scan = scan_all(desk.guard, answer.texts)
         if desk.mask_answers:
             answers = self.answers()
             return body if answers is None else answer.restored(answers.whole)
