@@ -41,8 +41,6 @@ SEGMENT = 65_536
 """Characters scanned at a time: the cost of any input is then at most linear in its length."""
 MARGIN = 512
 """Characters of context a segment sees on either side, and more than any finding's usual length."""
-SHORT = 1024
-"""Characters up to which a text without hits is scanned anew sooner than its digest is made."""
 _CACHE_SIZE = 4096
 _NONCE = bytes(12)
 """Texts are told apart by AES-GCM's tag over them, under a key of the guard's own: as sure as a hash where no tag is
@@ -108,7 +106,6 @@ class Guard:
         self.detectors = tuple(detectors)
         self._known: dict[bytes, Scan] = {}
         self._tag = AESGCM(os.urandom(32)).encrypt
-        self._short = -1 if detectors else SHORT  # other makers' detectors read every text
 
     @classmethod
     def load(cls, *caches: Path, detectors: Sequence[Detector] = ()) -> Guard:
@@ -128,18 +125,11 @@ class Guard:
 
         Raises: GuardFailed, if the text could not be scanned at all.
         """
-        hits: list[Hit] | None = None
-        if len(text) <= self._short and text.isascii():
-            data = text.encode()
-            hits = self._engine.hits(data)
-            if not hits:  # most of what people write: sooner scanned than looked up
-                return CLEAN
-        else:
-            data = text.encode("utf-8", "surrogatepass")
-        key = self._tag(_NONCE, b"", data)
+        # Most of what is asked came before: the rules of a system, and all but the last of a conversation.
+        key = self._tag(_NONCE, b"", text.encode("utf-8", "surrogatepass"))
         known = self._known.get(key)
         if known is None:
-            known = self._read(text, hits) if hits else self._scan(text)
+            known = self._scan(text)
             if known.ok:
                 self._remember(key, known)
         return known
