@@ -52,23 +52,27 @@ def body(leaf: bytes, secrets: Mapping[str, bytes]) -> bytes:
         raise TooLarge(f"ledger: a leaf has 1 to {MAX_LEAF_BYTES} bytes, this one {len(leaf)}")
     whole = _SHORT.pack(len(leaf)) + leaf
     for name, value in secrets.items():
-        whole += _named(name) + _LONG.pack(len(value)) + value
+        whole += _named(name, len(value)) + value
     if len(whole) > MAX_BODY_BYTES:
         raise TooLarge(f"ledger: a record with its secrets has at most {MAX_BODY_BYTES} bytes")
     return whole
 
 
-@lru_cache(maxsize=64)
-def _named(name: str) -> bytes:
+@lru_cache(maxsize=256)
+def _named(name: str, length: int) -> bytes:
     key = name.encode()
-    return _SHORT.pack(len(key)) + key
+    return _SHORT.pack(len(key)) + key + _LONG.pack(length)
 
 
-def frame(whole: bytes, chain: int) -> tuple[bytes, int]:
-    """Length, chained CRC-32 and body; and the chain after it."""
-    length = _FRAME.pack(len(whole), 0)[:4]
-    chain = zlib.crc32(whole, zlib.crc32(length, chain))
-    return length + chain.to_bytes(4, "big") + whole, chain
+def frames(bodies: list[bytes], chain: int) -> tuple[bytes, int]:
+    """Length, chained CRC-32 and body of each; and the chain after the last."""
+    parts = []
+    for whole in bodies:
+        length = len(whole)
+        chain = zlib.crc32(whole, zlib.crc32(_LONG.pack(length), chain))
+        parts.append(_FRAME.pack(length, chain))
+        parts.append(whole)
+    return b"".join(parts), chain
 
 
 def scan(data: bytes, at: Cursor, most: int = MAX_BODY_BYTES) -> Scanned:

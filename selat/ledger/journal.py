@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import queue
 import re
 import secrets as chance
 import threading
@@ -21,12 +19,21 @@ from selat.core.errors import LedgerUnavailable
 from selat.durable import make_folder
 from selat.ledger import frame
 from selat.ledger.segment import SUFFIX, Altered, Segment
-from selat.ledger.ticket import Ticket, settle
+from selat.ledger.ticket import Ticket
 
 MAX_BATCH = 4096
 SEGMENT_BYTES = 16 * 2**20
 SEGMENT_AGE_S = 60.0
 RETRY_S = 0.25
+SPACING_S = 0.004
+"""While several wait at once, a sync begins no sooner than this after the last one began.
+
+A sync costs the same for one entry as for fifty: some 250 µs of CPU beside a busy event loop, most of it switches
+and the disk's driver. So of a request's CPU the writer took, at 0, 2, 4 and 5 ms: 29, 21, 15 and 12 µs with 64
+callers of small requests, 54, 43, 23 and 24 µs with 16 callers of 32 KB. They were answered no later for it (12.7,
+12.8, 12.5 and 11.6 ms in the median; 5.8, 6.3 and 5.3 ms), since the loop is interrupted less. Where there is CPU
+to spare, those who ask at once wait up to 4 ms more for an engine to be asked; one caller alone waits for nothing.
+"""
 LINGER_S = 0.01
 """The longest an entry that nobody waits for waits for company: it then goes with a sync of its own."""
 _NOTHING: Mapping[str, bytes] = {}
@@ -45,11 +52,11 @@ class Writable(Protocol):
 
 
 class Journal:
-    """Appends records durably, in batches: whoever waits while one fsync runs shares the next.
+    """Appends records durably, in batches: what is appended while the writer is at work goes with its next sync.
 
-    The writer is rung once a turn of an event loop, when all that is ready has been appended: ringing it for each
-    entry costs two switches of threads an entry, and an fsync for every two or three. An entry that nobody waits
-    for, such as a closing, rings it only after LINGER_S, unless another has by then.
+    The writer looks by itself for whoever waits when it has done a batch. Only while it rests must it be rung:
+    once a turn of an event loop, when all that is ready has been appended. An entry that nobody waits for, such as
+    a closing, has it rung only after LINGER_S. One lock guards what is gathered and what says who must ring.
 
     A segment is left for a new one when it is 16 MiB long, or 60 s old with something in it, so that the
     secrets in it leave the disk soon after the sequencer has moved them to the vault. After a disk error
@@ -64,9 +71,13 @@ class Journal:
         self._made = 0
         self._segment: Writable | None = None
         self._opened_at = 0.0
-        self._queue: deque[Ticket] = deque()
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._rung = self._ringing = self._lingering = self._closing = False
+        self._lock = threading.Lock()
+        self._bell = threading.Condition(self._lock)
+        self._gathering = Ticket(self._lock, self._hurry)
+        self._full: deque[Ticket] = deque()
+        self._resting = self._closing = False
+        self._watched = True  # what is gathered: by the writer, which will look, or by a timer that rings
+        self._began, self._shared = 0.0, False
         self._down: str | None = "ledger: the journal is not started"
         self._writer = threading.Thread(target=self._run, name=f"journal-{worker}", daemon=True)
 
@@ -85,11 +96,16 @@ class Journal:
 
         Raises: LedgerUnavailable, at once while the disk refuses; TooLarge, for a leaf over 65,535 bytes.
         """
-        if self._down is not None:
-            raise LedgerUnavailable(self._down)
-        ticket = Ticket(frame.body(leaf, secrets), self._hurry)
-        self._queue.append(ticket)
-        if not self._lingering:
+        whole = frame.body(leaf, secrets)
+        with self._lock:
+            if self._down is not None:
+                raise LedgerUnavailable(self._down)
+            ticket = self._gathering
+            ticket.bodies.append(whole)
+            if len(ticket.bodies) == MAX_BATCH:
+                self._full.append(ticket)
+                self._gathering = Ticket(self._lock, self._hurry)
+        if not self._watched:
             self._linger()
         return ticket
 
@@ -101,16 +117,17 @@ class Journal:
     @property
     def waiting(self) -> int:
         """Entries that wait for the writer."""
-        return len(self._queue)
+        with self._lock:
+            return len(self._gathering.bodies) + MAX_BATCH * len(self._full)
 
     def close(self) -> None:
         """Make what was appended durable and stop; later appends raise LedgerUnavailable."""
         if not self._writer.is_alive():
             return
-        self._closing = True
-        self._ring()
+        with self._bell:
+            self._closing = True
+            self._bell.notify()
         self._writer.join()
-        settle(self._queued(), self._down)
 
     def _linger(self) -> None:
         """See to it that the writer is rung in LINGER_S; at once where no event loop could do that."""
@@ -119,62 +136,76 @@ class Journal:
         except RuntimeError:
             self._ring()
             return
-        self._lingering = True
+        self._watched = True
         loop.call_later(LINGER_S, self._ring)
 
     def _hurry(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Somebody waits: ring at the end of the loop's turn, or at once in a thread."""
+        """Somebody waits: ring at the end of the loop's turn, or at once in a thread.
+
+        Not while the writer is at work, which looks before it rests again.
+        """
         if loop is None:
             self._ring()
-        elif not self._ringing:
-            self._ringing = True
+        elif self._resting:
             loop.call_soon(self._ring)
 
     def _ring(self) -> None:
-        self._ringing = self._lingering = False
-        if not self._rung:
-            self._rung = True
-            self._bell.put(None)
+        with self._bell:
+            self._watched = not self._resting or bool(self._gathering.bodies or self._full)
+            if self._resting and self._watched:
+                self._bell.notify()
 
     def _run(self) -> None:
         open_ = True
         while open_:
             self._wait()
-            open_ = not self._closing  # read before the queue is: what is appended before the end is written
-            batch = self._queued()
-            if self._segment is None and (batch or self._down is not None):
+            closing = self._closing  # read before the batch is: what is appended before the end is written
+            batch = self._gathered()
+            if self._segment is None and (batch is not None or self._down is not None):
                 self._recover()
-            if batch:
+            if batch is not None:
                 self._commit(batch)
             self._rotate()
-        self._down = "ledger: the journal is closed"
-        settle(self._queued(), self._down)
+            open_ = batch is not None or not closing
+        with self._lock:
+            self._down = "ledger: the journal is closed"
+        while (batch := self._gathered()) is not None:
+            batch.settle(self._down)
         if self._segment is not None:
             self._segment.close()
 
     def _wait(self) -> None:
-        """Until rung, or until there is something to do about the segment."""
-        left_s = self._opened_at + SEGMENT_AGE_S - time.monotonic()
-        with contextlib.suppress(queue.Empty):
-            self._bell.get(timeout=RETRY_S if self._segment is None else max(left_s, 1.0))
-        self._rung = False
+        """Until the next sync may begin; then until somebody waits for one, or the segment needs something."""
+        with self._bell:
+            pause_s = self._began + SPACING_S - time.monotonic()
+            if self._shared and pause_s > 0 and not (self._full or self._closing):
+                self._bell.wait(pause_s)
+            if self._full or self._closing or self._gathering.hurried:
+                return
+            lingers = bool(self._gathering.bodies)
+            left_s = LINGER_S if lingers else max(self._opened_at + SEGMENT_AGE_S - time.monotonic(), 1.0)
+            self._resting, self._watched = True, lingers
+            self._bell.wait(RETRY_S if self._segment is None else left_s)
+            self._resting, self._watched = False, True
 
-    def _queued(self) -> list[Ticket]:
-        """What waits to be written, at most MAX_BATCH; rings again for what is left."""
-        batch: list[Ticket] = []
-        with contextlib.suppress(IndexError):
-            while len(batch) < MAX_BATCH:
-                batch.append(self._queue.popleft())
-            self._ring()
-        return batch
+    def _gathered(self) -> Ticket | None:
+        """The batch to write now, if any; what is appended from here on goes with the next."""
+        with self._lock:
+            if self._full:
+                return self._full.popleft()
+            if not self._gathering.bodies:
+                return None
+            batch, self._gathering = self._gathering, Ticket(self._lock, self._hurry)
+            return batch
 
-    def _commit(self, batch: list[Ticket]) -> None:
+    def _commit(self, batch: Ticket) -> None:
         segment = self._segment
         if segment is None:
-            settle(batch, self._down or "ledger: no journal segment")
+            batch.settle(self._down or "ledger: no journal segment")
             return
+        self._began = time.monotonic()
         try:
-            segment.commit([ticket.body for ticket in batch])
+            segment.commit(batch.bodies)
         except Altered as error:
             self._set_aside(segment, error)
             self._commit(batch)
@@ -183,9 +214,10 @@ class Journal:
             self._fail(error)
             segment.abandon()
             self._segment = None
-            settle(batch, self._down)
+            batch.settle(self._down)
             return
-        settle(batch, None)
+        self._shared = batch.waiters > 1
+        batch.settle(None)
 
     def _set_aside(self, segment: Writable, error: Altered) -> None:
         """Go on in a new segment whose first entry names what another hand did to this one."""
@@ -197,7 +229,9 @@ class Journal:
             time_ = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             facts: dict[str, object] = {"journal": error.name, "bytes": error.found, "written": error.written}
             change = Change("ledger.journal-altered", f"{error.name}@{error.written}", time_, "", "ledger", facts)
-            self._commit([Ticket(frame.body(change.leaf(), _NOTHING), self._hurry)])
+            told = Ticket(self._lock, self._hurry)
+            told.bodies.append(frame.body(change.leaf(), _NOTHING))
+            self._commit(told)
 
     def _fail(self, error: OSError) -> None:
         reason = error.strerror or str(error)

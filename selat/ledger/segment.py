@@ -77,19 +77,15 @@ class Segment:
         state = os.fstat(self._fd)
         if state.st_size != self._size or state.st_nlink == 0:
             raise Altered(self.path.name, 0 if state.st_nlink == 0 else state.st_size, offset)
-        frames = []
-        for whole in bodies:
-            framed, chain = frame.frame(whole, chain)
-            frames.append(framed)
-        data = b"".join(frames)
+        data, chain = frame.frames(bodies, chain)
         end = offset + len(data)
-        if end > self._size:
-            data += _ROOM
         if self._place != offset:
             os.lseek(self._fd, offset, os.SEEK_SET)
         durable.write_all(self._fd, data)
-        self._place = offset + len(data)
-        self._size = max(self._size, self._place)
+        self._place = end
+        if end > self._size:
+            durable.write_all(self._fd, _ROOM)
+            self._place = self._size = end + ROOM_BYTES
         points.reached("journal.written")
         durable.data_sync(self._fd)
         points.reached("journal.synced")

@@ -10,40 +10,47 @@ from functools import partial
 from selat.core.errors import LedgerUnavailable
 
 Call = Callable[[], None]
-_enlisting = threading.Lock()
 
 
 class Ticket:
-    """Await it on the event loop, take a call from it by `then`, or `wait` in a thread.
+    """One for all the entries that share a sync: they are settled together, and who waits is told at once.
 
-    Each `redeem`s it at the end, which raises LedgerUnavailable when the entry is lost.
+    Await it on the event loop, take a call from it by `then`, or `wait` in a thread. Each `redeem`s it at the
+    end, which raises LedgerUnavailable when the entries are lost.
     """
 
-    # On the class, since most tickets are redeemed without any of these.
-    _settled: bool = False
-    _error: str | None = None
-    _event: threading.Event | None = None
-    _waiters: tuple[tuple[asyncio.AbstractEventLoop, Call], ...] = ()
-
-    def __init__(self, body: bytes, hurry: Callable[[asyncio.AbstractEventLoop | None], None]) -> None:
-        """`hurry` is called by who waits, with the event loop where it waits on one."""
-        self.body = body
+    def __init__(self, lock: threading.Lock, hurry: Callable[[asyncio.AbstractEventLoop | None], None]) -> None:
+        """`lock` guards what changes in it; `hurry` is called by who waits, with its loop if on one."""
+        self.bodies: list[bytes] = []
+        self.hurried = False
+        self._lock = lock
         self._hurry = hurry
+        self._settled = False
+        self._error: str | None = None
+        self._event: threading.Event | None = None
+        self._calls: list[tuple[asyncio.AbstractEventLoop, Call]] = []
 
     @property
     def durable(self) -> bool:
         return self._settled and self._error is None
+
+    @property
+    def waiters(self) -> int:
+        """How many wait on event loops; in threads, which are few, one stands for all."""
+        return len(self._calls) + (self._event is not None)
 
     def then(self, call: Call) -> bool:
         """Have `call` run once, on the running loop, when it is settled; False, and nothing, if it is already."""
         if self._settled:
             return False
         loop = asyncio.get_running_loop()
-        with _enlisting:  # or the writer, between the look and the enlisting, would see no waiter
+        with self._lock:  # or the writer, between the look and the enlisting, would see no waiter
             if self._settled:
                 return False
-            self._waiters += ((loop, call),)
-        self._hurry(loop)
+            self._calls.append((loop, call))
+            hurried, self.hurried = self.hurried, True
+        if not hurried:
+            self._hurry(loop)
         return True
 
     def __await__(self) -> Generator[object, None, None]:
@@ -55,41 +62,40 @@ class Ticket:
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Block until durable. Raises: LedgerUnavailable, also when `timeout_s` passes first."""
-        if not self._settled:
-            self._event = event = threading.Event()
+        with self._lock:
+            settled, event = self._settled, self._event
+            if not settled:
+                self.hurried = True
+                self._event = event = event or threading.Event()
+        if not settled:
+            assert event is not None
             self._hurry(None)
-            if not self._settled and not event.wait(timeout_s):
+            if not event.wait(timeout_s):
                 raise LedgerUnavailable(f"ledger: the entry was not durable within {timeout_s} s")
         self.redeem()
 
     def redeem(self) -> None:
-        """Of a settled ticket. Raises: LedgerUnavailable, when the entry is lost."""
+        """Of a settled ticket. Raises: LedgerUnavailable, when the entries are lost."""
         if self._error is not None:
             raise LedgerUnavailable(self._error)
 
-    def settle(self, error: str | None) -> tuple[tuple[asyncio.AbstractEventLoop, Call], ...]:
-        """For the writer thread: the outcome; gives back what is to be called, and on which loops."""
-        with _enlisting:
-            self._error = error
-            self._settled = True
-        self.body = b""
+    def settle(self, error: str | None) -> None:
+        """For the writer's thread: the outcome, told to all who wait, with one call to each event loop."""
+        with self._lock:
+            self._error, self._settled = error, True
+        self.bodies = []
         if self._event is not None:
             self._event.set()
-        return self._waiters
-
-
-def settle(tickets: list[Ticket], error: str | None) -> None:
-    """Settle a batch, waking each event loop once."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Call]] = {}
-    for ticket in tickets:
-        for loop, call in ticket.settle(error):
+        by_loop: dict[asyncio.AbstractEventLoop, list[Call]] = {}
+        for loop, call in self._calls:
             by_loop.setdefault(loop, []).append(call)
-    for loop, calls in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_run, loop, calls)
-        except RuntimeError:
-            # The loop has closed: nobody is left to be told.
-            continue
+        self._calls = []
+        for loop, calls in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_run, loop, calls)
+            except RuntimeError:
+                # The loop has closed: nobody is left to be told.
+                continue
 
 
 def _run(loop: asyncio.AbstractEventLoop, calls: list[Call]) -> None:

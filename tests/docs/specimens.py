@@ -77,7 +77,7 @@ def specimens() -> dict[str, str]:
     head = frame.header(bytes(range(16)))
     at = frame.start(head)
     assert at is not None
-    framed, _ = frame.frame(frame.body(b'{"v":1,"kind":"closed","id":"R1"}', {"answer": ANSWER_SALT}), at.chain)
+    framed, _ = frame.frames([frame.body(b'{"v":1,"kind":"closed","id":"R1"}', {"answer": ANSWER_SALT})], at.chain)
     return {
         "entry-opened": leaves[0].decode() + "\n",
         "entry-closed": leaves[1].decode() + "\n",

@@ -136,10 +136,8 @@ def test_torn_and_rotten_bytes_never_become_entries(cut: int, flips: list[tuple[
     head = frame.header(b"0123456789abcdef")
     at = frame.start(head)
     assert at is not None
-    data, chain = bytearray(), at.chain
-    for number in range(15):
-        framed, chain = frame.frame(frame.body(leaf(number), {"prompt": b"s" * 32}), chain)
-        data += framed
+    bodies = [frame.body(leaf(number), {"prompt": b"s" * 32}) for number in range(15)]
+    data = bytearray(frame.frames(bodies, at.chain)[0])
     for position, mask in flips:
         data[position % len(data)] ^= mask
     del data[len(data) - cut % len(data) :]

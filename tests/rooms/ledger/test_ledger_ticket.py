@@ -6,27 +6,17 @@ import asyncio
 import errno
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from functools import wraps
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ledger_house import leaf
+from ledger_story import commits, story
 from waiting import until
 
 from selat import durable
 from selat.core.errors import LedgerUnavailable
 from selat.ledger import Journal
-
-
-def story(told: Callable[..., Coroutine[object, object, None]]) -> Callable[..., None]:
-    """A test that runs on an event loop."""
-
-    @wraps(told)
-    def run(*given: object, **named: object) -> None:
-        asyncio.run(told(*given, **named))
-
-    return run
 
 
 @pytest.fixture
@@ -160,11 +150,7 @@ async def test_one_who_is_cancelled_leaves_the_others_their_call(journal: Journa
 async def test_the_writer_is_rung_once_a_turn_of_the_loop(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commits: list[int] = []
-    segment = journal._segment
-    assert segment is not None
-    real = segment.commit
-    monkeypatch.setattr(segment, "commit", lambda bodies: (commits.append(len(bodies)), real(bodies)))
+    made = commits(journal, monkeypatch)
     tickets = [journal.append(leaf(number)) for number in range(50)]
     left = set(range(50))
     for number, ticket in enumerate(tickets):
@@ -172,7 +158,7 @@ async def test_the_writer_is_rung_once_a_turn_of_the_loop(
         assert ticket.then(lambda: None)
     await asyncio.gather(*map(_redeem, tickets))
     assert left == set()
-    assert commits == [50]
+    assert made == [50]
 
 
 async def _redeem(ticket: object) -> None:
