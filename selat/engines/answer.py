@@ -113,9 +113,10 @@ class HttpAnswer:
     def bring(self, pieces: list[bytes]) -> None:
         """Hand what one read has brought to who waits for it, or keep it. Leaves `pieces` empty."""
         self.parts += pieces
-        self.size += sum([len(piece) for piece in pieces])
+        self.size += sum(map(len, pieces))
         pieces.clear()
-        self.wake()
+        if self._over is not None or self._waiter is not None:
+            self.wake()
 
     def wake(self) -> None:
         if self._over is not None:

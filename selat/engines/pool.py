@@ -284,6 +284,24 @@ class Pool:
             self._watch()
 
 
+class WatchedPool(Pool):
+    """A pool that calls `ended` whenever a call on it has ended."""
+
+    def __init__(
+        self, engine: str, address: Address, timeouts: Timeouts, capacity: Capacity, ended: Callable[[], None]
+    ) -> None:
+        super().__init__(engine, address, timeouts, capacity)
+        self._ended = ended
+
+    def freed(self, connection: Connection) -> None:
+        super().freed(connection)
+        self._ended()
+
+    def lost(self, connection: Connection) -> None:
+        super().lost(connection)
+        self._ended()
+
+
 def _settle(replied: asyncio.Future[HttpAnswer | None], outcome: HttpAnswer | EngineError | None) -> None:
     """Wake the coroutine that waits for an exchange."""
     if replied.done():

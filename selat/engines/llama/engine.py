@@ -10,34 +10,19 @@ import msgspec
 from selat.core.caller import Site
 from selat.core.errors import EngineUnreachable, Misused
 from selat.engines.engine import Answer, Call, Health
-from selat.engines.http1 import Connection
 from selat.engines.limits import Capacity
 from selat.engines.llama.lease import Lease, Leases
 from selat.engines.llama.messages import Grant
 from selat.engines.llama.need import Need, need_of
 from selat.engines.llama.process import EXTRA
 from selat.engines.llama.spec import LlamaSpec
-from selat.engines.pool import Address, Pool
+from selat.engines.pool import Address, Pool, WatchedPool
 from selat.engines.spec import EngineSpec
 
 _GONE_WITHIN_S, _LOOK_EVERY_S = 0.5, 0.02
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
-
-
-class _WatchedPool(Pool):
-    """A pool that tells whenever a call on it has ended."""
-
-    lease_check = staticmethod(lambda: None)
-
-    def freed(self, connection: Connection) -> None:
-        super().freed(connection)
-        self.lease_check()
-
-    def lost(self, connection: Connection) -> None:
-        super().lost(connection)
-        self.lease_check()
 
 
 class LlamaEngine:
@@ -57,7 +42,7 @@ class LlamaEngine:
         usual = spec.capacity
         # More connections than conversations at once would queue inside llama.cpp, where no turns are kept.
         self._capacity = Capacity(min(usual.max_connections, self.llama.parallel), usual.max_waiting, usual.idle_s)
-        self._pool: _WatchedPool | None = None
+        self._pool: WatchedPool | None = None
         self._leases = leases
         self._lease = Lease(spec.name, self.llama, lambda: self.in_flight == 0, self._leave)
         self._handle = leases.add(self._lease)
@@ -105,10 +90,13 @@ class LlamaEngine:
 
     def _pool_of(self, grant: Grant) -> Pool:
         if self._pool is None:
-            self._pool = _WatchedPool(
-                self.name, Address("127.0.0.1", grant.port, None), self.spec.timeouts, self._capacity
+            self._pool = WatchedPool(
+                self.name,
+                Address("127.0.0.1", grant.port, None),
+                self.spec.timeouts,
+                self._capacity,
+                lambda: self._leases.check(self._handle),
             )
-            self._pool.lease_check = lambda: self._leases.check(self._handle)
         return self._pool
 
     def _leave(self) -> None:
