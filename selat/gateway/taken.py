@@ -40,13 +40,15 @@ class Taken:
             # In the next turn: a task that is cancelled before its first step takes none, and would close nothing.
             asyncio.get_running_loop().call_soon(self._task.cancel)
             return
+        leave, self._leave = self._leave, None
         try:
-            if self._leave is not None:
-                self._leave()
+            if leave is not None:
+                leave()
         finally:
             self._finish()
 
     def _told(self, reply: Reply) -> None:
+        self._leave = None  # which knows us: what goes in a circle stays until it is searched for
         if isinstance(reply, Whole):
             try:
                 completions.tell_whole(self._request, reply)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -418,3 +420,30 @@ async def test_requests_that_came_together_are_answered_in_turn(house: House) ->
         house.engine.protocol.data_received(WHOLE)
         assert house.caller.out.count(b"HTTP/1.1 200") == number + 1
     assert len(house.finished) == 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_a_request_made_is_gone_when_it_is_over(house: House, stream: bool) -> None:
+    """A circle of objects would wait for the collector, which takes more time than all the checks."""
+
+    async def tell() -> None:
+        await house.warm()
+        gc.collect()
+        gc.disable()
+        house.ask(stream=stream)
+        current = house.connection._current
+        assert current is not None
+        assert current.asked is not None
+        kept = weakref.ref(current), weakref.ref(current.asked.timing)
+        del current
+        await until(lambda: bool(house.engine.out))
+        house.engine.protocol.data_received(BEGUN + b"0\r\n\r\n" if stream else WHOLE)
+        await until(lambda: len(house.finished) == 1)
+        await asyncio.sleep(0.05)  # until the journal's thread is done with it
+        house.metrics.fold()
+        assert [one() for one in kept] == [None, None]
+
+    try:
+        asyncio.run(tell())
+    finally:
+        gc.enable()

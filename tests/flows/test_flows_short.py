@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import replace
@@ -31,7 +32,7 @@ from selat.engines import Call, Engine
 from selat.flows import chat as flow
 from selat.flows.chat import Reply, Streamed, Whole, chat, sent, short, start
 from selat.guard import Guard
-from selat.ledger.ticket import Ticket, settle
+from selat.ledger import Ticket
 from selat.testing import EchoEngine
 from selat.wire import Ask
 
@@ -69,12 +70,13 @@ class Journal:
         if self.down:
             raise LedgerUnavailable("the disk is full")
         self.leaves.append(json.loads(leaf))
-        self.tickets.append(Ticket(leaf, lambda loop: None))
+        self.tickets.append(Ticket(threading.Lock(), lambda loop: None))
         return self.tickets[-1]
 
     def settle(self, error: str | None = None) -> None:
         tickets, self.tickets = self.tickets, []
-        settle(tickets, error)
+        for ticket in tickets:
+            ticket.settle(error)
 
 
 class Scene:
@@ -491,7 +493,7 @@ def test_a_mistake_of_ours_is_told_and_booked_like_any_other_end(
             one.start()
             one.office.desk = replace(one.office.desk, **{where: breaks})  # type: ignore[arg-type]
             (waits,) = one.journal.tickets
-            ((_, call),) = waits._waiters
+            ((_, call),) = waits._calls
             step = call.args[0]  # type: ignore[attr-defined]
             step.__self__.desk = one.office.desk
         else:

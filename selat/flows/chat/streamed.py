@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from functools import partial
 from operator import sub
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from selat.core.finding import Scan
 from selat.engines import Sink, pour
 from selat.flows.chat.decide import merge
 from selat.flows.chat.outcome import outcome_of
-from selat.guard import StreamScanner
+from selat.guard import Guard, StreamScanner
 from selat.wire import Events
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Streamed:
         assert sent.answer is not None
         self._sent = sent
         self._scanners: dict[str, StreamScanner] = {}
-        self._events = Events(sent.engine, self._watch, sent.restoring())
+        # Not by a method of ours, which would make a circle that outlives the request.
+        self._events = Events(sent.engine, partial(_watch, sent.desk.guard, self._scanners), sent.restoring())
         self._shaper = sent.ask.shaper
         self._pieces: list[bytes] = []
         self._arrivals: list[float] = []
@@ -115,12 +117,6 @@ class Streamed:
         pieces.clear()
         self._events.tell()
 
-    def _watch(self, channel: str, text: str) -> None:
-        scanner = self._scanners.get(channel)
-        if scanner is None:
-            scanner = self._scanners[channel] = StreamScanner(self._sent.desk.guard)
-        scanner.feed(text)
-
     def _scans(self) -> Iterator[Scan]:
         """What all of the answer holds; a scan that failed says so in its place."""
         try:
@@ -132,6 +128,13 @@ class Streamed:
                 yield scanner.close()
             except GuardFailed as error:
                 yield _failed(error)
+
+
+def _watch(guard: Guard, scanners: dict[str, StreamScanner], channel: str, text: str) -> None:
+    scanner = scanners.get(channel)
+    if scanner is None:
+        scanner = scanners[channel] = StreamScanner(guard)
+    scanner.feed(text)
 
 
 def _failed(error: GuardFailed) -> Scan:
