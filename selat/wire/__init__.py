@@ -1,6 +1,6 @@
 """The protocols: asks read from bodies, texts found and rewritten, answers and streams watched and shaped."""
 
-from selat.wire.ask import APIS, CHAT, decode, read_ask
+from selat.wire.ask import APIS, CHAT, decode, read_ask, written
 from selat.wire.asked import Ask
 from selat.wire.body import AnswerBody, read_answer
 from selat.wire.events import Events
@@ -26,4 +26,5 @@ __all__ = [
     "read_ask",
     "rewrite",
     "texts",
+    "written",
 ]

@@ -36,8 +36,8 @@ class Ask(msgspec.Struct, frozen=True):
     ledger commits to; `document` is their decoded JSON object, which is scanned and goes to the engine. Of
     another protocol `document` is the chat completion made of it, and `shaper` makes the caller's answer of
     the engine's. `background` lets people's asks go first at a busy engine. `timing` is told when each step was
-    done. `said` are all the texts of `document` where it is a plain chat, so that nobody need look for them, else
-    None; `last` is the last of them where a user said it.
+    done. `said` are all the texts of `document` where it is a plain chat that `body` holds, so that nobody need
+    look for them, else None; `last` is the last of them where a user said it.
     """
 
     caller: Caller
@@ -56,6 +56,6 @@ class Ask(msgspec.Struct, frozen=True):
 
     def _replace(self, **changes: Any) -> Ask:
         """The same with some fields changed, as of a named tuple. Of another document nothing is known yet."""
-        if "document" in changes:
+        if "document" in changes or "body" in changes:
             changes = {"said": None, "last": None, **changes}
         return msgspec.structs.replace(self, **changes)

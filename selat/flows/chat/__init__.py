@@ -44,10 +44,10 @@ async def chat(desk: Desk, ask: Ask, shape: Shape | None = None) -> Whole | Stre
     """
     engines = enter(desk, ask)
     if len(ask.body) > THREADED_BYTES or desk.guard.detectors:
-        scans = await asyncio.to_thread(scan_ask, desk.guard, ask)
+        scanned = await asyncio.to_thread(scan_ask, desk.guard, ask)
     else:
-        scans = scan_ask(desk.guard, ask)
-    sent = opened(Sent, desk, ask, engines, scans)
+        scanned = scan_ask(desk.guard, ask)
+    sent = opened(Sent, desk, ask, engines, scanned)
     if isinstance(sent, Refusal):
         raise await refuse(desk, ask, sent)
     return await sent.go(shape)

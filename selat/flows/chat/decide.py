@@ -46,28 +46,38 @@ class Options(NamedTuple, Generic[E]):
     denied: list[Option[E]]
 
 
-def scan_ask(guard: Guard, ask: Ask) -> dict[str, Scan]:
-    """The scan of each distinct text of an ask. Media go unscanned, which the scan of the text "" then says."""
+class Scanned(NamedTuple):
+    """Texts, each once, and the scan of each. Not by text: to hash a long one costs more than to know it again."""
+
+    texts: list[str]
+    scans: list[Scan]
+
+    def by_text(self) -> dict[str, Scan]:
+        return dict(zip(self.texts, self.scans, strict=True))
+
+
+def scan_ask(guard: Guard, ask: Ask) -> Scanned:
+    """The scan of each text of an ask. Media go unscanned, which the scan of the text "" then says."""
     if ask.said is not None:
         return scan_texts(guard, ask.said)
     media: list[str] = []
-    scans = scan_texts(guard, texts(ask.document, media))
-    if media:
-        scans[""] = MEDIA
-    return scans
+    scanned = scan_texts(guard, texts(ask.document, media))
+    return Scanned([*scanned.texts, ""], [*scanned.scans, MEDIA]) if media else scanned
 
 
 def scan_all(guard: Guard, found: list[str]) -> Scan:
     """What is in all of some texts, where nobody asks in which."""
-    return _scan(guard, found[0]) if len(found) == 1 else merge(scan_texts(guard, found).values())
+    return _scan(guard, found[0]) if len(found) == 1 else merge(scan_texts(guard, found).scans)
 
 
-def scan_texts(guard: Guard, found: list[str]) -> dict[str, Scan]:
+def scan_texts(guard: Guard, found: list[str]) -> Scanned:
     """The scan of each distinct text; a scanner that fails gives `ok=False`, which policy denies."""
+    if len({*map(len, found)}) < len(found):
+        found = [*dict.fromkeys(found)]  # only where two are as long, since that hashes them
     try:
-        return dict(zip(found, map(guard.scan, found), strict=True))
+        return Scanned(found, [*map(guard.scan, found)])
     except GuardFailed:
-        return {text: _scan(guard, text) for text in found}
+        return Scanned(found, [_scan(guard, text) for text in found])
 
 
 def _scan(guard: Guard, text: str) -> Scan:

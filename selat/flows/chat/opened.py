@@ -11,7 +11,7 @@ from selat.core.entry import SALT_BYTES, Commitment, Opening, commitment
 from selat.core.errors import Forbidden, NotFound, TooMany
 from selat.core.finding import Scan
 from selat.engines import Engine, Router, affinity_key
-from selat.flows.chat.decide import Option, Options, merge
+from selat.flows.chat.decide import Option, Options, Scanned, merge
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.lane import Course, course_of, lane_of
 from selat.flows.chat.sent import Sent
@@ -39,19 +39,17 @@ def enter(desk: Desk, ask: Ask) -> tuple[Engine, ...]:
     return engines
 
 
-def opened(
-    kind: type[S], desk: Desk, ask: Ask, engines: tuple[Engine, ...], scans: dict[str, Scan]
-) -> S | Refusal:
+def opened(kind: type[S], desk: Desk, ask: Ask, engines: tuple[Engine, ...], scanned: Scanned) -> S | Refusal:
     """Decide, route, set aside and book an ask that was scanned: what is then to be sent, as soon as it may.
 
     A Refusal is not booked yet: that is waited for. Raises: LedgerUnavailable; nothing is then set aside.
     """
-    scan = merge(scans.values())
+    scan = merge(scanned.scans)
     ask.timing.scanned = time.monotonic()
     lane = lane_of(desk, ask, scan, engines)
     way = lane.only
     if way is None:
-        way = route(desk.router, ask, lane.options, scans)
+        way = route(desk.router, ask, lane.options, scanned.texts)
         if not way:
             denied = lane.options.denied[0]
             decision = denied.decision
@@ -68,7 +66,7 @@ def opened(
     try:
         opening = _opening(desk, ask, course)
         sent = kind(desk, ask, opening, settle)
-        sent.lane, sent.way, sent.scans, sent.course = lane, way, scans, course
+        sent.lane, sent.way, sent.scanned, sent.course = lane, way, scanned, course
         sent.ticket = _book(desk, ask, opening, course)
     except BaseException:
         settle(None)
@@ -90,7 +88,7 @@ async def refuse(desk: Desk, ask: Ask, refusal: Refusal) -> Forbidden | TooMany:
     return error
 
 
-def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[str]) -> list[Option[Engine]]:
+def route(router: Router, ask: Ask, options: Options[Engine], texts: Iterable[str]) -> list[Option[Engine]]:
     """The engines to try, in order: those that may have the ask as it is, then those that may have it masked.
 
     Empty only when policy denies every one: while all that it allows are resting after failures, the first
@@ -104,7 +102,7 @@ def route(router: Router, ask: Ask, options: Options[Engine], scans: Iterable[st
         if len(group) == 1:
             way += group if router.takes(group[0].engine) else []
             continue
-        _, ordered = router.order([option.engine for option in group], affinity_key(ask.caller.tenant, scans))
+        _, ordered = router.order([option.engine for option in group], affinity_key(ask.caller.tenant, texts))
         by_name = {option.engine.name: option for option in group}
         way += [by_name[engine.name] for engine in ordered]
     return way or [*permitted, *masked][:1]

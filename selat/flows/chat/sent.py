@@ -24,7 +24,7 @@ from selat.core.errors import EngineError, EngineGarbage, LedgerUnavailable
 from selat.core.finding import CLEAN, Scan
 from selat.core.label import Label
 from selat.engines import Answer, Call, Engine, at_hand
-from selat.flows.chat.decide import Option, scan_all
+from selat.flows.chat.decide import Option, Scanned, scan_all
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.hedge import Hedge, race
 from selat.flows.chat.lane import Course, Lane
@@ -33,7 +33,7 @@ from selat.flows.chat.streamed import Streamed
 from selat.flows.meter import Settle
 from selat.guard import Answers, Mask, Restorer
 from selat.ledger import Ticket
-from selat.wire import Ask, read_answer, rewrite
+from selat.wire import Ask, read_answer, rewrite, written
 from selat.wire.events import Restoring
 
 log = logging.getLogger("selat.chat")
@@ -83,7 +83,7 @@ class Kept(Committer):
 class Sent:
     """One request on its way: what was booked of it, what masks it, and the one place that books its end.
 
-    `lane`, `way` (the engines to try, in order), `course` (of the one that is next or at hand), `scans` and
+    `lane`, `way` (the engines to try, in order), `course` (of the one that is next or at hand), `scanned` and
     `ticket` (of the opening) are set by who books it. Of the steps, those that wait are coroutines; the short way
     takes the others alone.
     """
@@ -102,7 +102,7 @@ class Sent:
 
     lane: Lane
     course: Course
-    scans: dict[str, Scan]
+    scanned: Scanned
     way: list[Option[Engine]]
     ticket: Ticket
     written: Committer  # of a stream
@@ -188,21 +188,25 @@ class Sent:
     def _call(self, course: Course) -> tuple[Call, Mask | None]:
         """What goes to an engine, and what masked it.
 
-        It is what was scanned, under the engine's name for the model, and written anew, never the caller's bytes:
-        with a name twice in one object they could say to an engine what they did not say to the guard.
+        It is what was scanned, under the engine's name for the model.
         """
         ask, mask, trace = self.ask, None, ""
-        document: Any = ask.document
         timing = ask.timing
         if course.masks:
-            masking = mask = Mask()
-            document = rewrite(document, lambda text: masking.redact(text, self.scans[text].findings))
-        if course.model != ask.model:
-            document = {**document, "model": course.model}
+            mask = Mask()
+            body = self._masked(course, mask)
+        elif course.model != ask.model:
+            body = msgspec.json.encode({**ask.document, "model": course.model})
+        else:
+            body = written(ask)
         if timing.trace is not None:
             trace = timing.trace.sending(course.name, ask.model)
-        body = msgspec.json.encode(document)
         return Call(course.path, body, ask.stream, ask.caller.tenant, ask.background, trace, timing), mask
+
+    def _masked(self, course: Course, mask: Mask) -> bytes:
+        found = self.scanned.by_text()
+        document: Any = rewrite(self.ask.document, lambda text: mask.redact(text, found[text].findings))
+        return msgspec.json.encode({**document, "model": course.model})
 
     def heed(self, came: Answer | EngineError) -> bool:
         """Take what a try came to; whether another engine is to be asked. Raises: EngineError, where none may."""
@@ -338,7 +342,7 @@ class Sent:
     def answers(self) -> Answers | None:
         """What masks in the answer what the caller did not send, where the house asks for that."""
         kinds = self.desk.mask_answers
-        return Answers(self.desk.guard, kinds, self.scans, self.mask) if kinds else None
+        return Answers(self.desk.guard, kinds, self.scanned.texts, self.mask) if kinds else None
 
     def restoring(self) -> Callable[[bool], Restoring] | None:
         """A maker of restorers for the channels of a stream, or None where the events go on as they came."""
