@@ -49,15 +49,10 @@ def who_asks(door: Door, request: Request) -> Who:
         wish = wish_of(request, secret)
         if kept is not None:
             kept.noted = wish
-    return caller, prompt_label(caller, wish), wish
-
-
-def prompt_label(caller: Caller, wish: Wish) -> Label:
-    """What the prompt is said to be: the `selat-label` header, joined to the tenant's label for prompts.
-
-    A header can raise the label, never lower it.
-    """
-    return caller.prompt_label if wish.label is None else caller.prompt_label.join(wish.label)
+    label = caller.prompt_label
+    if wish.label is not None:
+        label = label.join(wish.label)  # a header can raise the label, never lower it
+    return caller, label, wish
 
 
 def caller_of(door: Door, request: Request) -> Caller:

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from selat.app import Platform, furnish
-from selat.core.label import parse_label
 from selat.engines.http1 import Connection as ToEngine
 from selat.engines.pool import Pool
 from selat.flows.chat import Reply, short
@@ -126,11 +125,11 @@ class House:
         self.connection = self.caller.protocol = Connection(self.gateway, set())
         self.connection.connection_made(self.caller)
 
-    def ask(self, path: str = "/v1/chat/completions", key: str = "", **fields: Any) -> None:
+    def ask(self, path: str = "/v1/chat/completions", key: str = "", extra: str = "", **fields: Any) -> None:
         asked = {"model": "m", "messages": [{"role": "user", "content": "apa khabar"}], **fields}
         body = json.dumps(asked)
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key or self.key}\r\n"
-        self.connection.data_received(f"{head}content-length: {len(body)}\r\n\r\n{body}".encode())
+        self.connection.data_received(f"{head}{extra}content-length: {len(body)}\r\n\r\n{body}".encode())
 
     async def warm(self) -> None:
         """Have a connection to the engine that is idle, as after any first request."""
@@ -320,12 +319,11 @@ def test_what_an_engine_does_is_answered_as_ever(house: House, came: bytes, stat
 def test_what_is_refused_is_answered_and_counted_once(
     house: House, asked: dict[str, Any], status: int, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if asked.pop("label", ""):
-        monkeypatch.setattr(completions, "prompt_label", lambda caller, wish: parse_label("sulit"))
+    label = asked.pop("label", "")
 
     async def tell() -> None:
         await house.warm()
-        house.ask(**asked)
+        house.ask(extra=label and f"selat-label: {label}\r\n", **asked)
         await until(lambda: len(house.finished) == 1)
         assert house.status == status
         assert house.metrics.samples[f'selat_refused_total{{code="{code}"}}'] == 1
@@ -333,7 +331,6 @@ def test_what_is_refused_is_answered_and_counted_once(
         assert house.caller.closing is False
         # The connection goes on.
         house.caller.out = b""
-        monkeypatch.undo()
         house.ask()
         await until(lambda: bool(house.engine.out))
         house.engine.protocol.data_received(WHOLE)
@@ -447,3 +444,39 @@ def test_what_a_request_made_is_gone_when_it_is_over(house: House, stream: bool)
         asyncio.run(tell())
     finally:
         gc.enable()
+
+
+def test_a_head_that_comes_again_is_read_once_but_its_key_is_asked_about_each_time(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    wish_of = completions.wish_of
+
+    def reads(request: Request, secret: str) -> completions.Wish:
+        read.append(request.id)
+        return wish_of(request, secret)
+
+    monkeypatch.setattr(completions, "wish_of", reads)
+
+    async def again(extra: str) -> None:
+        house.caller.out = house.engine.out = b""
+        house.ask(extra=extra)
+        await until(lambda: bool(house.engine.out))
+        house.engine.protocol.data_received(WHOLE)
+        await until(lambda: bool(house.caller.out))  # its label is kept first, by a thread
+        assert b"selat-label: terhad/" in house.caller.out
+
+    async def tell() -> None:
+        await house.warm()
+        read.clear()
+        for _ in range(5):
+            await again("selat-label: terhad\r\n")
+        assert len(read) == 2, "once by the parser's word, once as a head that came again"
+        (key,) = house.platform.keys.list("default")
+        house.platform.keys.revoke("default", key.id)
+        house.caller.out = house.engine.out = b""
+        house.ask(extra="selat-label: terhad\r\n")
+        await until(lambda: bool(house.caller.out))
+        assert (house.status, house.engine.out) == (401, b"")
+
+    asyncio.run(tell())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from operator import is_not
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from selat.core.caller import Site
@@ -16,6 +18,7 @@ from selat.wire import Ask, texts
 
 log = logging.getLogger("selat.chat")
 
+_tells = partial(is_not, CLEAN)
 MEDIA = Scan(flags=frozenset({MEDIA_FLAG}))
 
 
@@ -90,10 +93,7 @@ def _scan(guard: Guard, text: str) -> Scan:
 
 def merge(scans: Iterable[Scan]) -> Scan:
     """All findings and flags of several texts; positions are each within its own text."""
-    told: list[Scan] = []
-    for scan in scans:
-        if scan is not CLEAN:
-            told.append(scan)  # noqa: PERF401 - a comprehension is a call of its own
+    told = [*filter(_tells, scans)]
     if not told:
         return CLEAN
     if len(told) == 1:

@@ -42,10 +42,10 @@ class Lane:
     engines and policies that change are made anew, and with them the lane. Of a scan policies see, and entries
     tell, what its `leaf_text` says; `scan` stands for every one that says the same.
 
-    `only`: the whole way, where one engine may have it and nothing else is to choose from.
+    `only`: the whole way, where one engine may have it and nothing else is to choose from; `course` is then its.
     """
 
-    __slots__ = ("_courses", "caller", "engines", "label", "only", "options", "policies", "scan")
+    __slots__ = ("_courses", "caller", "course", "engines", "label", "only", "options", "policies", "scan")
 
     def __init__(
         self, ask: Ask, scan: Scan, policies: PolicySet, engines: tuple[Engine, ...], options: Options[Engine]
@@ -54,14 +54,17 @@ class Lane:
         self.policies, self.engines, self.options = policies, engines, options
         allowed = [*options.permitted, *options.masked]
         self.only = allowed if len(allowed) == 1 else None
+        self.course: Course | None = None
         self._courses: dict[str, Course] = {}
 
-    def course(self, desk: Desk, ask: Ask, option: Option[Engine]) -> Course:
+    def course_at(self, desk: Desk, ask: Ask, option: Option[Engine]) -> Course:
         """What the ask meets at one of the engines."""
         name = option.engine.name
         course = self._courses.get(name)
         if course is None:
             course = self._courses[name] = course_of(desk, ask, self.scan, option)
+            if self.only is not None:
+                self.course = course
         return course
 
 

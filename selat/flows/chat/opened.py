@@ -56,7 +56,7 @@ def opened(kind: type[S], desk: Desk, ask: Ask, engines: tuple[Engine, ...], sca
             return Refusal(Forbidden(decision.reason, rules=decision.rules), denied, scan)
     else:
         desk.router.takes(way[0].engine)  # whatever it says, there is no other
-    course = lane.course(desk, ask, way[0])
+    course = lane.course or lane.course_at(desk, ask, way[0])
     try:
         settle = desk.reserve(ask, course.name)
     except TooMany as full:

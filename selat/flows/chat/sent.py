@@ -176,7 +176,7 @@ class Sent:
     def aim(self) -> Call:
         """Begin a try at the next engine: what goes there. `heed`, or in the end `close`, ends it."""
         if self.tried:
-            self.course = self.lane.course(self.desk, self.ask, self.way[self.tried])
+            self.course = self.lane.course_at(self.desk, self.ask, self.way[self.tried])
         else:
             self.ask.timing.booked = time.monotonic()
         self.tried += 1
@@ -215,7 +215,7 @@ class Sent:
                 return True
             raise came
         self.answer = came
-        if not overloaded(came.status) or not self._may_pass_on(str(came.status), False):
+        if came.status < 400 or not overloaded(came.status) or not self._may_pass_on(str(came.status), False):
             return False
         _background(came.close())
         self.answer = None
@@ -251,7 +251,7 @@ class Sent:
         async def second() -> Answer:
             self.tried += 1
             await self._rebook(spare)
-            late, mask = self._call(self.lane.course(self.desk, self.ask, spare))
+            late, mask = self._call(self.lane.course_at(self.desk, self.ask, spare))
             asked.append(mask)
             router.begin(name)
             try:
@@ -414,10 +414,12 @@ class Sent:
         self.settle(None if answer is None else self.usage)
         desk.count(closing)
         desk.timed(timing, opening, closing)
-        complete = outcome == "complete"
+        if outcome == "complete":
+            desk.router.end(engine, status < 400 or not overloaded(status))
+            return
         if engine:
-            desk.router.end(engine, complete and not overloaded(status) if outcome != "cancelled" else None)
-        if not complete and answer is not None:
+            desk.router.end(engine, None if outcome == "cancelled" else False)
+        if answer is not None:
             _background(answer.close())
 
     def _kept(self) -> dict[str, bytes]:
