@@ -136,7 +136,9 @@ class Connection(asyncio.Protocol):
                     answer.status = 200
                     answer.content_type = usual.content_type
                     answer.whole = body
-                    self._finish(answer, True)
+                    self._answer = answer.connection = None
+                    self._keeper.freed(self)
+                    self._tell(answer, answer)
                     return
         pieces = self._pieces
         try:
@@ -155,12 +157,13 @@ class Connection(asyncio.Protocol):
         else:
             answer.unframed = 0
             answer.quiet_s = 0.0
-            if answer.sink is not None:
+            sink = answer.sink
+            if sink is None:
+                self._brought(answer)
+            else:
                 piece = b"".join(pieces)  # which copies nothing where there is one
                 pieces.clear()
-                answer.give(answer.sink, piece)
-            else:
-                self._brought(answer)
+                answer.give(sink, piece)
 
     def _brought(self, answer: HttpAnswer) -> None:
         """A piece that is not poured has come."""
