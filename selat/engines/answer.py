@@ -46,6 +46,7 @@ class HttpAnswer:
     early: bool = False
     keep: bool = False
     fault: str = ""
+    ended: bool = False  # complete, or at fault
     unframed: int = 0
     started_at: float = 0.0  # at the first tick
     quiet_s: float = 0.0
@@ -61,6 +62,11 @@ class HttpAnswer:
         self.parts: list[bytes] = []
         self.reply: Reply | None = reply  # None once it was told
         self.connection: Line | None = connection  # None at its end
+
+    def blame(self, fault: str) -> None:
+        """It is not the HTTP we speak; what was found first counts."""
+        self.fault = self.fault or fault
+        self.ended = True
 
     @property
     def unread(self) -> bool:
@@ -128,22 +134,28 @@ class HttpAnswer:
 
     def _flow(self) -> None:
         """Hand on what has arrived, unless the sink asked to wait; at the end tell who poured."""
-        if self.parts and self.sink is not None:
-            self.give(self.sink, self._take())
+        sink = self.sink
+        if self.parts and sink is not None:
+            try:
+                held = sink(self._take())
+            except Exception as error:  # noqa: BLE001 - it is for whoever pours
+                self.spill(error)
+                return
+            if held is not None:
+                self.hold(held)
         if self.connection is None and not self.parts and self._waits is None:
             self._end_flow(self.error)
 
-    def give(self, sink: Sink, piece: bytes) -> None:
-        """Hand on one piece."""
-        try:
-            held = sink(piece)
-        except Exception as error:  # noqa: BLE001 - it is for whoever pours
-            self._end_flow(error)
-            self.drop()
-            return
-        if held is not None and self._over is not None:
-            self.sink, self._waits = None, sink
-            held.add_done_callback(self._go_on)
+    def hold(self, until: asyncio.Future[None]) -> None:
+        """The sink takes no more until that is done."""
+        if self._over is not None:
+            self.sink, self._waits = None, self.sink
+            until.add_done_callback(self._go_on)
+
+    def spill(self, error: Exception) -> None:
+        """The sink failed: nothing more is poured, and the engine should stop."""
+        self._end_flow(error)
+        self.drop()
 
     def _go_on(self, _held: asyncio.Future[None]) -> None:
         if self._waits is not None:

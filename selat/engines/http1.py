@@ -144,26 +144,34 @@ class Connection(asyncio.Protocol):
         try:
             self._feed(data)
         except HttpParserUpgrade:
-            answer.fault = answer.fault or "it switched protocols unasked"
+            answer.blame("it switched protocols unasked")
         except HttpParserError as error:
-            answer.fault = answer.fault or f"{error}"  # a fixed text of the parser's, nothing of the answer
-        if answer.complete or answer.fault:
+            answer.blame(f"{error}")  # a fixed text of the parser's, nothing of the answer
+        if answer.ended:
             self._ended(answer, data)
-        elif not pieces:
-            answer.fresh = False
-            answer.unframed += len(data)
-            if answer.unframed > MAX_HEAD_BYTES:
-                self._garbage(f"head or trailers over {MAX_HEAD_BYTES} bytes")
-        else:
+        elif pieces:
             answer.unframed = 0
             answer.quiet_s = 0.0
             sink = answer.sink
             if sink is None:
                 self._brought(answer)
             else:
-                piece = b"".join(pieces)  # which copies nothing where there is one
-                pieces.clear()
-                answer.give(sink, piece)
+                piece = pieces.pop()
+                if pieces:
+                    piece = b"".join((*pieces, piece))
+                    pieces.clear()
+                try:
+                    held = sink(piece)
+                except Exception as error:  # noqa: BLE001 - it is for whoever pours
+                    answer.spill(error)
+                else:
+                    if held is not None:
+                        answer.hold(held)
+        else:
+            answer.fresh = False
+            answer.unframed += len(data)
+            if answer.unframed > MAX_HEAD_BYTES:
+                self._garbage(f"head or trailers over {MAX_HEAD_BYTES} bytes")
 
     def _brought(self, answer: HttpAnswer) -> None:
         """A piece that is not poured has come."""
@@ -231,7 +239,7 @@ class Connection(asyncio.Protocol):
         answer = self._answer
         if answer is not None:
             if answer.complete:
-                answer.fault = "more than one answer"
+                answer.blame("more than one answer")
             answer.headed = answer.framed = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -255,7 +263,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         answer = self._answer
         if answer is not None and answer.headed and not answer.fault:
-            answer.complete = True
+            answer.complete = answer.ended = True
             answer.parts += self._pieces
             self._pieces.clear()
 
@@ -345,12 +353,12 @@ def _length(answer: HttpAnswer, value: bytes) -> None:
 def _transfer(answer: HttpAnswer, value: bytes) -> None:
     answer.framed = True
     if value.strip().lower() != b"chunked":
-        answer.fault = "a transfer coding other than chunked"
+        answer.blame("a transfer coding other than chunked")
 
 
 def _coding(answer: HttpAnswer, value: bytes) -> None:
     if value.strip().lower() != b"identity":
-        answer.fault = "a compressed answer, which was not asked for and cannot be scanned"
+        answer.blame("a compressed answer, which was not asked for and cannot be scanned")
 
 
 _HEEDED: dict[bytes, Callable[[HttpAnswer, bytes], None]] = {
