@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 
 from selat.core.tree import HASH_BYTES, Hash, fold, leaf_hashes, node_hash, tree_root
 from selat.ledger.tiles import ENTRIES, HEIGHT, WIDTH, Tiles, pack_entries, tile_name, tile_width
@@ -54,9 +54,7 @@ class Edge:
 
     def grow(self, leaves: Iterable[bytes]) -> Growth:
         """The edge after `leaves`, and the files that it takes."""
-        writer = _Writer(self)
-        writer.add(leaves)
-        return writer.finish()
+        return _Writer(self).add(list(leaves))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +62,67 @@ class Growth:
     """The edge after growing, and the new tiles and bundles by their path below the log's folder."""
 
     edge: Edge
-    files: dict[str, bytes] = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+class _Files(Mapping[str, bytes]):
+    """Bundles of entries, each put together when it is asked for, so that leaves lie in memory once; hash tiles.
+
+    `begun` are the entries that the first bundle had.
+    """
+
+    def __init__(self, size: int, begun: Sequence[bytes], leaves: Sequence[bytes]) -> None:
+        self.tiles: dict[str, bytes] = {}
+        self._begun, self._leaves = begun, leaves
+        self._bundles: dict[str, int] = {}
+        first, end = size // WIDTH, size + len(leaves)
+        for number in range(first, -(-end // WIDTH)):
+            name = tile_name(ENTRIES, number, min(WIDTH, end - number * WIDTH))
+            self._bundles[name] = (number - first) * WIDTH - len(begun)
+
+    def __getitem__(self, name: str) -> bytes:
+        at = self._bundles.get(name)
+        return self.tiles[name] if at is None else b"".join(self._entries(at))
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self._bundles, self.tiles)
+
+    def __len__(self) -> int:
+        return len(self._bundles) + len(self.tiles)
+
+    def last(self) -> tuple[bytes, ...]:
+        """The entries of the last bundle, unless it is full."""
+        entries = tuple(self._entries(list(self._bundles.values())[-1])) if self._bundles else ()
+        return entries if len(entries) < WIDTH else ()
+
+    def _entries(self, at: int) -> Iterator[bytes]:
+        """Those of the bundle whose first is leaf `at` of ours; less than 0 where some were there before."""
+        before = self._begun if at < 0 else ()
+        return chain(before, pack_entries(self._leaves[max(at, 0) : at + WIDTH]))
 
 
 class _Writer:
     def __init__(self, edge: Edge) -> None:
-        self.size = edge.size
+        self.size, self.bundle = edge.size, edge.bundle
         self.levels = [list(hashes) for hashes in edge.levels]
-        self.bundle = list(edge.bundle)
-        self.files: dict[str, bytes] = {}
+        self.tiles: dict[str, bytes] = {}
         self.touched: set[int] = set()
 
-    def add(self, leaves: Iterable[bytes]) -> None:
-        """Take leaves as many at once as the lowest tile has room for: it grows with the bundle of entries."""
-        coming = iter(leaves)
-        while some := list(islice(coming, WIDTH - len(self.bundle))):
+    def add(self, leaves: list[bytes]) -> Growth:
+        """Hash leaves as many at once as the lowest tile has room for."""
+        files = _Files(self.size, self.bundle, leaves)
+        self.tiles, at = files.tiles, 0
+        while at < len(leaves):
+            some = leaves[at : at + WIDTH - self.size % WIDTH]
+            at += len(some)
             self.size += len(some)
-            self.bundle += pack_entries(some)
-            if len(self.bundle) == WIDTH:
-                self.files[tile_name(ENTRIES, self.size // WIDTH - 1)] = b"".join(self.bundle)
-                self.bundle = []
             self._push(0, leaf_hashes(some))
+        for level in sorted(self.touched):
+            hashes, number = self.levels[level], self.size >> HEIGHT * (level + 1)
+            if hashes:
+                self.tiles[tile_name(level, number, len(hashes))] = b"".join(hashes)
+        bundle = files.last() if leaves else self.bundle
+        return Growth(Edge(self.size, tuple(map(tuple, self.levels)), bundle), files)
 
     def _push(self, level: int, items: list[Hash]) -> None:
         """Put hashes at the end of a level; they fill its tile at most."""
@@ -95,19 +133,9 @@ class _Writer:
         self.touched.add(level)
         if len(hashes) == WIDTH:
             number = (self.size >> HEIGHT * (level + 1)) - 1
-            self.files[tile_name(level, number)] = b"".join(hashes)
+            self.tiles[tile_name(level, number)] = b"".join(hashes)
             self.levels[level] = []
             self._push(level + 1, [fold(hashes)])
-
-    def finish(self) -> Growth:
-        for level in sorted(self.touched):
-            hashes, number = self.levels[level], self.size >> HEIGHT * (level + 1)
-            if hashes:
-                self.files[tile_name(level, number, len(hashes))] = b"".join(hashes)
-        if self.bundle:
-            self.files[tile_name(ENTRIES, self.size // WIDTH, len(self.bundle))] = b"".join(self.bundle)
-        edge = Edge(self.size, tuple(map(tuple, self.levels)), tuple(self.bundle))
-        return Growth(edge, self.files)
 
 
 def _no_hash(height: int, index: int) -> Hash:

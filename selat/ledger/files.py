@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -47,19 +47,19 @@ def replace_durably(path: Path, data: bytes, name: str) -> None:
     sync([path.parent])
 
 
-def replace_many(files: Mapping[str, bytes], name: str) -> None:
-    """`put` each; all durable when this returns. Raises: OSError.
+def replace_many(files: Iterable[tuple[str, bytes]], name: str) -> None:
+    """`put` each; their contents are durable when this returns. Raises: OSError.
 
     The disk begins with each as soon as it is written, so that the first sync waits for nearly all.
     """
-    waiting = iter(files.items())
-    while some := list(islice(waiting, _AT_ONCE)):
+    waiting = iter(files)
+    more = True
+    while more:
         with ExitStack() as open_:
             written = []
-            for path, data in some:
-                descriptor = put(path, data, name, durable=False)
-                open_.callback(os.close, descriptor)
-                written.append(descriptor)
+            for path, data in islice(waiting, _AT_ONCE):
+                written.append(put(path, data, name, durable=False))
+                open_.callback(os.close, written[-1])
             for descriptor in written:
                 os.fsync(descriptor)
-    sync({Path(path).parent for path in files})
+            more = bool(written)

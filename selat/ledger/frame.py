@@ -79,20 +79,24 @@ def scan(data: bytes, at: Cursor, most: int = MAX_BODY_BYTES) -> Scanned:
     """Find up to `most` whole records in `data`, which starts at `at`; stop at one that is torn or damaged."""
     leaves, tails = list[bytes](), list[bytes]()
     position, chain, size = 0, at.chain, len(data)
-    unpack, crc32 = _HEAD.unpack_from, zlib.crc32
-    while position + _HEAD.size <= size and len(leaves) < most:
+    unpack, crc32, last = _HEAD.unpack_from, zlib.crc32, size - _HEAD.size
+    while position <= last:
         length, stated, leaf_bytes = unpack(data, position)
-        body = position + _FRAME.size
+        body = position + 8
         end = body + length
-        if not 3 <= length <= MAX_BODY_BYTES or end > size:
+        if end > size or not 3 <= length <= MAX_BODY_BYTES:
             break
         actual = crc32(data[body:end], crc32(data[position : position + 4], chain))
         if actual != stated:
             break
-        split = min(body + 2 + leaf_bytes, end)
+        split = body + 2 + leaf_bytes
+        if split > end:
+            split = end
         leaves.append(data[body + 2 : split])
         tails.append(data[split:end])
         position, chain = end, actual
+        if len(leaves) == most:
+            break
     return Scanned(Records(leaves, tails), Cursor(at.offset + position, chain), size - position)
 
 

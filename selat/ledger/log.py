@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -43,11 +42,12 @@ class FolderLog:
 
     def write(self, tiles: Mapping[str, bytes]) -> None:
         """Put tiles in place; all durable when this returns."""
-        paths = {f"{self._folder}/{name}": data for name, data in tiles.items()}
-        for folder in {path.rpartition("/")[0] for path in paths}:
-            if not os.path.isdir(folder):
-                durable.make_folder(Path(folder))
-        files.replace_many(paths, "tile")
+        folders = {self._folder / name.rpartition("/")[0] for name in tiles}
+        for folder in folders:
+            if not folder.is_dir():
+                durable.make_folder(folder)
+        files.replace_many(((f"{self._folder}/{name}", data) for name, data in tiles.items()), "tile")
+        durable.sync(folders)
 
     def publish(self, name: str, data: bytes) -> None:
         """Replace a file that changes, in one step, durably."""
