@@ -64,11 +64,9 @@ def recalled(recall: Recall, ask: Ask) -> Ask:
 
 def usual(ask: Ask, reply: Whole | Streamed) -> bool:
     """Whether an answer's label says no more than its prompt would say without one: then it need not be kept."""
-    label, opening, prompt_label = reply.label, reply.opening, ask.caller.prompt_label
-    if label is opening.label and ask.label is prompt_label:
-        return True
-    # What the scan found in the words comes back with them, in the same conversation, and is found again.
-    return not stricter(label, prompt_label.with_personal(opening.scan.personal))
+    # What the scan found in the words comes back with them, in the same conversation, and is found again. What the
+    # opening says does not tell: an ask of documents is opened with the label of passages, which nobody repeats.
+    return not stricter(reply.label, ask.caller.prompt_label.with_personal(reply.opening.scan.personal))
 
 
 async def _kept(recall: Recall, ask: Ask, answer: Awaitable[Whole | Streamed]) -> Whole | Streamed:

@@ -90,6 +90,20 @@ def test_a_labelled_answer_sent_again_stays_at_home(office: Office, recall: Reca
     assert asyncio.run(talk()) == TERHAD
 
 
+def test_a_label_that_the_way_in_adds_comes_back_too(office: Office, recall: Recall) -> None:
+    async def documents(ask: Ask) -> Whole | Streamed:
+        return await chat(office.desk, ask._replace(label=TERHAD))
+
+    ask = remembering(documents, recall)
+
+    async def talk() -> None:
+        await body_of(await ask(office.ask(SAID)))
+        with pytest.raises(Forbidden):
+            await answering(office, recall)(follow_up(office, f"Echo: {SAID}"))
+
+    asyncio.run(talk())
+
+
 def test_what_nobody_labelled_goes_where_it_may(office: Office, recall: Recall) -> None:
     ask = answering(office, recall)
 
