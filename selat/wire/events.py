@@ -9,8 +9,16 @@ import msgspec
 
 from selat.core.entry import Usage
 from selat.core.errors import EngineGarbage
+from selat.wire.alike import Alike, alike
 from selat.wire.body import read_usage
-from selat.wire.shapes import Choice, Chunk, decode_chunk, decode_plain_chunk
+from selat.wire.shapes import (
+    Choice,
+    Chunk,
+    decode_chunk,
+    decode_plain_chunk,
+    decode_text,
+    decode_texts,
+)
 
 MAX_EVENT_BYTES = 4 * 2**20
 _DONE = b"[DONE]"
@@ -25,6 +33,11 @@ class Restoring(Protocol):
 
 
 _FIRST_CONTENT = "0.content"
+_CHANCES = 4
+"""So often it may be learnt how plain events are written, until it served: it costs as much as to read six."""
+_SERVED = 16
+"""Texts between two times of `tell` from which on it has."""
+_NEVER: tuple[bytes, ...] = ()  # what nothing begins with
 _JSON_FIELDS = ("function_call",)
 _PLAIN_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 
@@ -53,6 +66,13 @@ class Events:
         self._pending = b""
         self._as_is = restoring is None  # and nothing pending: whole events go on as they came
         self._said: list[str] = []  # by plain events, and not told yet
+        self._plain: tuple[bytes, str] | None = None  # data and text of the last one that was read
+        # How plain events are written, once it is known; its `before` while whole events go on as they came.
+        self._alike: Alike | None = None
+        self._before: bytes | tuple[bytes, ...] = _NEVER
+        self._after = self._joint = b""
+        self._start = self._stop = 0
+        self._chances = _CHANCES
         self._characters = 0
         self._counted: dict[str, object] | None = None
         self._last: dict[str, object] = {}
@@ -65,19 +85,54 @@ class Events:
         return Usage(0, (self._characters + 3) // 4, "estimate") if self._characters else Usage()
 
     def feed(self, chunk: bytes) -> bytes:
-        # How engines send: whole events of one line, one alone or several, that need not be put back.
-        if self._as_is and _CR not in chunk and chunk.startswith(b"data: "):
-            line, _, rest = chunk.partition(b"\n")
-            if rest == b"\n":
-                self._see(line[6:])
-                return chunk
-            if rest.endswith(b"\n\n"):
-                events = chunk[6:-2].split(b"\n\ndata: ")
-                if chunk.count(b"\n") == 2 * len(events):
-                    for event in events:
-                        self._see(event)
+        if chunk.startswith(self._before) and chunk.endswith(self._after):
+            text, joint = chunk[self._start : self._stop], self._joint
+            try:
+                if joint not in text:
+                    self._said.append(decode_text(text))
                     return chunk
-        return self._feed(chunk)
+                # A text that is more than one string would make more than there are events: none has a line's end.
+                texts = decode_texts(b"[%b]" % text.replace(joint, b'",\n"'))
+                if len(texts) == text.count(joint) + 1:
+                    self._said += texts
+                    return chunk
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                pass
+        return self._feed_lines(chunk)
+
+    def _feed_lines(self, chunk: bytes) -> bytes:
+        """Whole events of one line, as engines send them, alone or several; what is not goes on to `_feed`."""
+        if not self._as_is or _CR in chunk or not chunk.startswith(b"data: "):
+            return self._feed(chunk)
+        if chunk.startswith(self._before):
+            end = chunk.rfind(self._after) + len(self._after)
+            if len(self._after) <= end < len(chunk):
+                # The last of a stream's events are others than those before them.
+                self.feed(chunk[:end])
+                self.feed(chunk[end:])
+                return chunk
+        events = chunk[6:-2].split(b"\n\ndata: ")
+        if not chunk.endswith(b"\n\n") or chunk.count(b"\n") != 2 * len(events):
+            return self._feed(chunk)
+        end = 0
+        for event in events:
+            self._see(event)
+            end += len(event) + 8
+            if self._plain is not None and self._chances:
+                self._learn(*self._plain)
+                if end < len(chunk):
+                    self.feed(chunk[end:])  # no deeper than there are chances
+                break
+        return chunk
+
+    def _learn(self, data: bytes, text: str) -> None:
+        """How plain events are written, from the data and text of one."""
+        self._plain = None
+        self._chances -= 1
+        known = alike(data, text)
+        if known is not None:
+            self._alike = known
+            self._before, self._after, self._start, self._stop, self._joint = known
 
     def _feed(self, chunk: bytes) -> bytes:
         """Any bytes at all, cut anywhere."""
@@ -89,6 +144,7 @@ class Events:
         end = data.rfind(b"\n\n")
         whole, self._pending = (b"", data) if end < 0 else (data[: end + 2], data[end + 2 :])
         self._as_is = self._restoring is None and not self._pending
+        self._before = self._alike.before if self._as_is and self._alike is not None else _NEVER
         if len(self._pending) > MAX_EVENT_BYTES:
             raise EngineGarbage(f"engine '{self._engine}' sent an event longer than {MAX_EVENT_BYTES} bytes")
         if not whole:
@@ -98,6 +154,11 @@ class Events:
 
     def tell(self) -> None:
         """Give `watch` what plain events said since the last time. Raises: as `watch` does."""
+        if len(self._said) >= _SERVED:
+            self._chances = _CHANCES
+        self._tell()
+
+    def _tell(self) -> None:
         if self._said:
             text = "".join(self._said)
             self._said.clear()
@@ -118,10 +179,14 @@ class Events:
     def _see(self, data: bytes) -> None:
         """The data of an event of one line: the text of a plain one is kept for the guard."""
         try:
-            self._said.append(decode_plain_chunk(data).choices[0].delta.content)
+            text = decode_plain_chunk(data).choices[0].delta.content
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             if data := data.lstrip(b" "):
                 self._read(data)
+            return
+        if text:
+            self._said.append(text)
+            self._plain = data, text
 
     def _event(self, event: bytes) -> bytes:
         data = b"\n".join(line[5:].lstrip(b" ") for line in event.split(b"\n") if line.startswith(b"data:"))
@@ -142,7 +207,7 @@ class Events:
             chunk = decode_chunk(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise EngineGarbage(f"engine '{self._engine}' sent an event that is not the protocol's") from None
-        self.tell()  # what came before, of the same channel perhaps
+        self._tell()  # what came before, of the same channel perhaps
         if chunk.usage is not None:
             self._counted = chunk.usage
         for choice in chunk.choices:

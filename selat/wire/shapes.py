@@ -182,6 +182,8 @@ class PlainChunk(msgspec.Struct, gc=False):
     usage: None = None
 
 
+decode_text = msgspec.json.Decoder(str).decode
+decode_texts = msgspec.json.Decoder(list[str]).decode
 decode_plain_chunk = msgspec.json.Decoder(PlainChunk).decode
 decode_plain = msgspec.json.Decoder(PlainAnswer).decode
 decode_chunk = msgspec.json.Decoder(Chunk).decode

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from selat.core.errors import EngineGarbage
 from selat.wire import Events
+from selat.wire.alike import Alike, alike
+from selat.wire.shapes import decode_plain_chunk
 
 
 def event(delta: dict[str, object], finish: str | None = None, index: int = 0) -> bytes:
@@ -178,6 +180,88 @@ def test_the_short_way_reads_what_the_long_way_does(
     events = ["".join(part).encode() for part in parts]
     pieces = [piece for piece in (events if by_event else cut(b"".join(events), places)) if piece]
     assert told(Events, pieces) == told(General, pieces)
+
+
+FRAMES = (
+    '{"id":"c1","model":"m","choices":[{"index":0,"delta":{"content":%s},"finish_reason":null}]}',
+    '{"choices":[{"delta":{"role":"assistant","content":%s}}],"model":"m"}',
+    '{"model":%s,"choices":[{"delta":{"content":"\\u006d"}}]}',
+    '{"choices":[{"delta":{"content":%s,"content":"dua kali"}}]}',
+    '{"choices":[{"delta":{"content":"dua kali","content":%s}}]}',
+    '{"choices":[{"delta":{"content":"kata"},"logprobs":{"content":[{"token":%s}]}}]}',
+)
+STRINGS = st.one_of(
+    st.text(max_size=6).map(json.dumps), st.text('am\n"\\', max_size=3).map(json.dumps), st.just('"m"')
+)
+NO_STRINGS = [
+    '"a","b"', '"a","content":"b"', '"a', 'a"', '"', "", "null", "7", ' "a"', '"a" ', '"a"\n', '\n"a"', '"a\nb"',
+    '"a\rb"', '"a\\"', '"a\\\\"', '"\\u00zz"', '"a"}},{"delta":{"content":"b"', '"a"\n\ndata: "b"', '"a",\n"b"',
+    '"\t"', '"\x7f"', '"\ud800"', '["a"]', '"a","reasoning":"b"',
+]  # fmt: skip
+
+
+@settings(max_examples=800)
+@given(
+    st.sampled_from(FRAMES),
+    st.lists(st.one_of(STRINGS, STRINGS, STRINGS, st.sampled_from(NO_STRINGS)), min_size=2, max_size=8),
+    st.lists(st.integers(0, 2000), max_size=4),
+    st.sampled_from(
+        ["", "data: [DONE]\n\n", 'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n', ": \n\n", "data: {"]
+    ),
+)
+def test_events_that_differ_in_their_text_are_read_as_any_others(
+    frame: str, texts: list[str], places: list[int], end: str
+) -> None:
+    events = [f"data: {frame % text}\n\n".encode("utf-8", "surrogatepass") for text in texts]
+    whole = b"".join([*events, end.encode()])
+    for pieces in (events, [events[0], whole[len(events[0]) :]], [whole], cut(whole, places)):
+        pieces = [piece for piece in pieces if piece]
+        assert told(Events, pieces) == told(General, pieces)
+
+
+def test_texts_that_make_up_for_one_another_are_no_strings() -> None:
+    """One is two strings, and the next is none before it swallows the third."""
+    burst = b"".join(f"data: {FRAMES[0] % text}\n\n".encode() for text in ('"a","b"', '"x\\"', '"y"'))
+    known = b"data: " + (FRAMES[0] % '"kata"').encode() + b"\n\n"
+    assert told(Events, [known, burst]) == told(General, [known, burst]) == ([known], "garbage")
+
+
+def test_events_that_differ_in_their_text_are_recognised_without_reading_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[bytes] = []
+
+    def counted(data: bytes) -> object:
+        read.append(data)
+        return decode_plain_chunk(data)
+
+    monkeypatch.setattr("selat.wire.events.decode_plain_chunk", counted)
+    frames = [event({"content": f"kata {number} \n\u9673"}) for number in range(40)]
+    _, seen, _ = run([*frames, b"".join(frames), b"".join(frames) + event({}, "stop") + b"data: [DONE]\n\n"], None)
+    assert seen["0.content"] == "".join(f"kata {number} \n\u9673" for number in range(40)) * 3
+    assert len(read) < 6
+
+
+def test_an_engine_whose_events_all_differ_is_not_learnt_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt: list[str] = []
+
+    def counted(data: bytes, text: str) -> Alike | None:
+        learnt.append(text)
+        return alike(data, text)
+
+    monkeypatch.setattr("selat.wire.events.alike", counted)
+    frames = [event({"content": f"kata {number}", "obfuscation": "x" * number}) for number in range(200)]
+    _, seen, _ = run([*frames, b"".join(frames)], None)
+    assert seen["0.content"] == "".join(f"kata {number}" for number in range(200)) * 2
+    assert len(learnt) <= 4
+
+
+def test_a_text_that_is_elsewhere_in_its_event_too_teaches_nothing_wrong() -> None:
+    same = b'{"model":"m","choices":[{"delta":{"content":"\\u006d"}}]}'
+    assert alike(same, "m") is None
+    assert alike(b'{"choices":[{"delta":{"content":"\\u0061"}}],"x":"a"}', "a") is None
+    assert alike(b'{"choices":[{"delta":{"content":"m"}}],"model":"m"}', "m") is None
+    assert alike(b'{"model":"m","choices":[{"delta":{"content":"m"}}]}', "m") is not None
 
 
 def told(kind: type[Events], pieces: list[bytes]) -> object:
