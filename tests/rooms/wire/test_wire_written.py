@@ -43,7 +43,8 @@ def test_a_body_as_clients_write_it_says_everything_once(
     chat: dict[str, Any], plain: bool, indent: int | None, marks: tuple[str, str]
 ) -> None:
     body = json.dumps(chat, ensure_ascii=plain, indent=indent, separators=marks).encode()
-    assert says_once(ask_of(body)) or b"\\u0022" in body
+    texts = [chat["model"], *(message["content"] for message in chat["messages"])]
+    assert says_once(ask_of(body)) == ('"' not in "".join(texts))
 
 
 def spelled(text: str, draw: Any) -> str:
@@ -90,17 +91,13 @@ def test_a_body_with_a_name_twice_never_passes_for_one_without(chat: dict[str, A
         assert not twice(body)
 
 
-def test_marks_spelled_as_numbers_hide_no_second_name() -> None:
-    # Four marks that are none in the bytes make up for those of two strings that were not read.
+def test_marks_of_a_text_hide_no_second_name() -> None:
+    # Spelled as numbers they are none in the bytes, and could make up for those of two strings that were not read.
     hidden, shown = '"content":"IC 900101-14-5678",', '"content":"' + "\\u0022" * 4 + '"'
     body = '{"model":"m","messages":[{"role":"user",' + hidden + shown + "}]}"
-    honest = body.replace(hidden, "").replace("\\u0022", '\\"')
     assert twice(body)
-    assert not twice(honest)
-    assert body.count('"') == honest.count('"')
-    assert ask_of(body.encode()).said == ask_of(honest.encode()).said == ['""""']
+    assert ask_of(body.encode()).said == ['""""']
     assert not says_once(ask_of(body.encode()))
-    assert says_once(ask_of(honest.encode()))
 
 
 @pytest.mark.parametrize("size", [10, LONG_BYTES])
