@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from functools import wraps
 
-import pytest
-
 from selat.ledger import Journal
 
 
@@ -21,15 +19,22 @@ def story(told: Callable[..., Coroutine[object, object, None]]) -> Callable[...,
     return run
 
 
-def commits(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of entries of each commit from now on to the journal's present segment."""
-    segment, made = journal._segment, list[int]()
-    assert segment is not None
-    real = segment.commit
+class Watched:
+    """A journal's segment; `commits` are the numbers of entries of each commit, `before` is called before one."""
 
-    def commit(bodies: list[bytes]) -> None:
-        made.append(len(bodies))
-        real(bodies)
+    def __init__(self, journal: Journal) -> None:
+        segment = journal._segment
+        assert segment is not None
+        self._segment, self.commits = segment, list[int]()
+        self.before: Callable[[], object] = int
+        self.abandon, self.close = segment.abandon, segment.close
+        journal._segment = self
 
-    monkeypatch.setattr(segment, "commit", commit)
-    return made
+    @property
+    def filled(self) -> int:
+        return self._segment.filled
+
+    def commit(self, bodies: list[bytes]) -> None:
+        self.commits.append(len(bodies))
+        self.before()
+        self._segment.commit(bodies)

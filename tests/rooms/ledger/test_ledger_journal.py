@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ledger_house import leaf
-from ledger_story import commits, story
+from ledger_story import Watched, story
 from waiting import CEILING_S, until
 
 from selat.ledger import Journal, Ticket
@@ -42,10 +42,8 @@ async def durable(*tickets: Ticket) -> None:
 
 
 @story
-async def test_one_who_asks_alone_waits_for_no_company(
-    journal: Journal, apart: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = commits(journal, monkeypatch)
+async def test_one_who_asks_alone_waits_for_no_company(journal: Journal, apart: None) -> None:
+    made = Watched(journal).commits
     for number in range(5):
         await durable(journal.append(leaf(number)))
         journal.append(leaf(number, "closed"))
@@ -53,10 +51,8 @@ async def test_one_who_asks_alone_waits_for_no_company(
 
 
 @story
-async def test_after_a_shared_sync_all_that_come_in_time_share_the_next(
-    journal: Journal, apart: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = commits(journal, monkeypatch)
+async def test_after_a_shared_sync_all_that_come_in_time_share_the_next(journal: Journal, apart: None) -> None:
+    made = Watched(journal).commits
     await durable(journal.append(leaf(0)), journal.append(leaf(1)))
     later, called = [], list[int]()
     for number in range(2, 22):
@@ -74,7 +70,7 @@ async def test_after_a_shared_sync_all_that_come_in_time_share_the_next(
 async def test_nobody_waits_longer_than_the_spacing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     spacing_s = 0.05
     monkeypatch.setattr(module, "SPACING_S", spacing_s)
-    made, began, paused = commits(journal, monkeypatch), list[float](), list[float]()
+    made, began, paused = Watched(journal).commits, list[float](), list[float]()
     real = journal._bell.wait
 
     def wait(timeout: float | None = None) -> bool:
@@ -97,7 +93,7 @@ async def test_an_entry_that_nobody_waits_for_is_written_soon(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SPACING_S", NEVER_S)
-    made = commits(journal, monkeypatch)
+    made = Watched(journal).commits
     first = [journal.append(leaf(number, "closed")) for number in range(3)]
     await asyncio.to_thread(until, lambda: first[0].durable)
     assert made == [3]
@@ -109,19 +105,9 @@ async def test_an_entry_that_nobody_waits_for_is_written_soon(
 
 
 @story
-async def test_what_is_appended_during_a_sync_is_written_soon_though_nobody_waits(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    segment, at, go = journal._segment, threading.Event(), threading.Event()
-    assert segment is not None
-    real = segment.commit
-
-    def commit(bodies: list[bytes]) -> None:
-        at.set()
-        assert go.wait(CEILING_S)
-        real(bodies)
-
-    monkeypatch.setattr(segment, "commit", commit)
+async def test_what_is_appended_during_a_sync_is_written_soon_though_nobody_waits(journal: Journal) -> None:
+    at, go = threading.Event(), threading.Event()
+    Watched(journal).before = lambda: (at.set(), go.wait(CEILING_S))
     first = journal.append(leaf(0))
     waits = asyncio.ensure_future(durable(first))
     await asyncio.to_thread(at.wait, CEILING_S)
@@ -148,7 +134,7 @@ def test_batches_end_at_their_bound_and_all_are_written(
     journal: Journal, apart: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_BATCH", 10)
-    made = commits(journal, monkeypatch)
+    made = Watched(journal).commits
 
     async def burst() -> None:
         tickets = [journal.append(leaf(number)) for number in range(35)]

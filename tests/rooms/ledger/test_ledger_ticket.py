@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from ledger_house import leaf
-from ledger_story import commits, story
+from ledger_story import Watched, story
 from waiting import until
 
 from selat import durable
 from selat.core.errors import LedgerUnavailable
-from selat.ledger import Journal
+from selat.ledger import Journal, Ticket
 
 
 @pytest.fixture
@@ -147,10 +147,8 @@ async def test_one_who_is_cancelled_leaves_the_others_their_call(journal: Journa
 
 
 @story
-async def test_the_writer_is_rung_once_a_turn_of_the_loop(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = commits(journal, monkeypatch)
+async def test_the_writer_is_rung_once_a_turn_of_the_loop(journal: Journal) -> None:
+    made = Watched(journal).commits
     tickets = [journal.append(leaf(number)) for number in range(50)]
     left = set(range(50))
     for number, ticket in enumerate(tickets):
@@ -181,3 +179,19 @@ def test_enlisting_while_it_is_settled_is_called_or_told_but_never_neither(journ
 
     asyncio.run(race())
     until(lambda: journal.waiting == 0)
+
+
+@story
+async def test_only_the_first_of_those_who_wait_hurries_the_writer() -> None:
+    hurried: list[object] = []
+    ticket = Ticket(threading.Lock(), hurried.append)
+    called: list[int] = []
+    for number in range(3):
+        assert ticket.then(lambda number=number: called.append(number))  # type: ignore[misc]
+    assert hurried == [asyncio.get_running_loop()]
+    assert ticket.waiters == 3
+    ticket.settle(None)
+    await ticket
+    await asyncio.sleep(0)
+    assert called == [0, 1, 2]
+    assert len(hurried) == 1
