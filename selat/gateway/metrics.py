@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain, filterfalse, groupby
-from operator import attrgetter, sub
+from itertools import chain, filterfalse, groupby, repeat
+from operator import add, attrgetter, sub
 from pathlib import Path
 from typing import cast
 
@@ -50,6 +49,7 @@ BUCKETS_S = (
     *(0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0),
 )
+_BOUNDS = (*(f"{bound:g}" for bound in BUCKETS_S), "+Inf")
 STALE_S = 10.0
 FOLD_AT = 512
 """Small, so that adding up never holds the loop for longer than about a millisecond."""
@@ -77,6 +77,7 @@ class Metrics:
         """Remember an entry; it is added up later, away from the request, with the `timed` of some request."""
         self._timings: list[Timing] = []
         self._gaps: list[float] = []
+        self._phases: dict[str, tuple[list[int], float]] = {}  # how many are within each bound, and their sum
         self._open = 0
         self.last_id = ""
 
@@ -99,7 +100,10 @@ class Metrics:
     def samples(self) -> dict[str, float]:
         """All there is to tell now, gauges included."""
         self.fold()
-        return {**self._samples, "selat_answers_open": float(self._open)}
+        told = self._samples.copy()
+        for sample, value in self._histograms().items():
+            told[sample] = told.get(sample, 0) + value  # what an earlier worker left is among them
+        return {**told, "selat_answers_open": float(self._open)}
 
     @property
     def lasting(self) -> dict[str, float]:
@@ -166,20 +170,21 @@ class Metrics:
         self._observe("between_tokens", gaps)
 
     def _observe(self, phase: str, seconds: list[float]) -> None:
-        seconds.sort()
-        within = [bisect_right(seconds, bound) for bound in BUCKETS_S]
-        self._add_histogram(phase, [*within, len(seconds)], sum(seconds))
-
-    def _add_histogram(self, phase: str, within: list[int], sum_s: float) -> None:
-        """Add values of a phase: how many are within each bound, the last of them all."""
-        if not within[-1]:
+        if not seconds:
             return
-        # Also bounds that hold nothing yet: a histogram whose bounds come and go cannot be summed.
-        for bound, number in zip((*BUCKETS_S, math.inf), within, strict=True):
-            le = "+Inf" if bound == math.inf else f"{bound:g}"
-            self.add(f'{_FAMILY}_bucket{{phase="{phase}",le="{le}"}}', number)
-        self.add(f'{_FAMILY}_sum{{phase="{phase}"}}', sum_s)
-        self.add(f'{_FAMILY}_count{{phase="{phase}"}}', within[-1])
+        seconds.sort()
+        within = [*map(bisect_right, repeat(seconds), BUCKETS_S), len(seconds)]
+        before, sum_s = self._phases.get(phase) or ([0] * len(within), 0.0)
+        self._phases[phase] = [*map(add, before, within)], sum_s + sum(seconds)
+
+    def _histograms(self) -> dict[str, float]:
+        """The samples of all phases, bounds that hold nothing yet too: what comes and goes cannot be summed."""
+        told: dict[str, float] = {}
+        for phase, (within, sum_s) in self._phases.items():
+            names = [f'{_FAMILY}_bucket{{phase="{phase}",le="{le}"}}' for le in _BOUNDS]
+            names += [f'{_FAMILY}_sum{{phase="{phase}"}}', f'{_FAMILY}_count{{phase="{phase}"}}']
+            told.update(zip(names, (*within, sum_s, within[-1]), strict=True))
+        return told
 
 
 def _spans(timings: Iterable[Timing], since: str, until: str) -> list[float]:

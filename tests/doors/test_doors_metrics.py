@@ -136,6 +136,22 @@ def test_what_a_killed_worker_left_is_where_the_next_begins(tmp_path: Path) -> N
     assert load(tmp_path / "w.json") == {}
 
 
+def test_histograms_go_on_where_a_worker_ended(tmp_path: Path) -> None:
+    timing = Timing()
+    timing.begun, timing.scanned, timing.ended = 10.0, 10.5, 11.0
+    first = Metrics()
+    first.timed(timing, *_nothing())
+    save(first.lasting, tmp_path / "w.json")
+    again = Metrics(load(tmp_path / "w.json"))
+    again.timed(timing, *_nothing())
+    for _ in range(2):  # looking changes nothing
+        samples = again.samples
+        assert samples['selat_phase_seconds_count{phase="scan"}'] == 2
+        assert samples['selat_phase_seconds_sum{phase="total"}'] == 2.0
+        assert samples['selat_phase_seconds_bucket{phase="scan",le="0.25"}'] == 0
+        assert samples['selat_phase_seconds_bucket{phase="scan",le="0.5"}'] == 2
+
+
 def test_gauges_are_summed_but_a_lag_is_the_largest() -> None:
     lag, waiting = "selat_ledger_lag_seconds", "selat_ledger_waiting"
     assert total([{lag: 1.0, waiting: 2.0}, {lag: 3.0, waiting: 5.0}]) == {lag: 3.0, waiting: 7.0}
