@@ -79,7 +79,7 @@ from selat.policy import (
     load_proved,
 )
 from selat.settings import Settings, read_settings
-from selat.stamps import fresh_id, now
+from selat.stamps import fresh_id, fresh_stamp, now
 from selat.wire import Ask
 
 if TYPE_CHECKING:
@@ -345,7 +345,7 @@ class Platform:
             journal=self.journal,
             now=now,
             entropy=fresh_bytes,
-            fresh_id=fresh_id,
+            stamp=fresh_stamp,
             count=count,
             router=self.router,
             passported=self.passported,

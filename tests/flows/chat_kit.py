@@ -60,7 +60,7 @@ class Office:
             journal=self.journal,
             now=lambda: "2026-11-22T00:00:00.000Z",
             entropy=secrets.token_bytes,
-            fresh_id=lambda: next(ids),
+            stamp=lambda: (next(ids), "2026-11-22T00:00:00.000Z"),
             count=self.counted.append,
             router=Router(lambda engine: 1, time.monotonic),
         )

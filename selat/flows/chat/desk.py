@@ -28,7 +28,8 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the flow joins. `now` gives RFC 3339 UTC text, `entropy` that many fresh random bytes.
+    """What the flow joins. `now` gives RFC 3339 UTC text, `stamp` a fresh id and that text, `entropy` that many
+    fresh random bytes.
 
     `durable_first`: the opening entry is on disk before the prompt is sent; else before the answer's first byte.
     `router` orders the engines that policy allows, and keeps their breakers. `count` is told of each opening
@@ -46,7 +47,7 @@ class Desk:
     journal: Journal
     now: Callable[[], str]
     entropy: Callable[[int], bytes]
-    fresh_id: Callable[[], str]
+    stamp: Callable[[], tuple[str, str]]
     count: Callable[[Opening | Closing], None]
     router: Router
     timed: Callable[[Timing, Opening, Closing | None], None] = lambda timing, opening, closing: None

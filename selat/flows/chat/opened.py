@@ -122,6 +122,5 @@ def _book(desk: Desk, ask: Ask, opening: Opening, course: Course) -> Ticket:
 def _opening(desk: Desk, ask: Ask, course: Course) -> Opening:
     salt, body = desk.entropy(SALT_BYTES), ask.body
     prompt = Commitment(commitment(salt, body), len(body), salt)
-    return Opening(
-        desk.fresh_id(), desk.now(), *course.about, prompt, course.packs, language_of(ask.document, ask.last)
-    )
+    id_, time_ = desk.stamp()
+    return Opening(id_, time_, *course.about, prompt, course.packs, language_of(ask.document, ask.last))
