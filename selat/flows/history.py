@@ -75,9 +75,10 @@ async def _kept(recall: Recall, ask: Ask, answer: Awaitable[Whole | Streamed]) -
 
 
 async def _keep(recall: Recall, ask: Ask, reply: Whole | Streamed) -> Whole | Streamed:
-    """The reply once its label is kept; a stream, which keeps it with what it says."""
+    """The reply once its label is kept; a stream keeps it with what it says."""
     if isinstance(reply, Streamed):
-        return Remembered(reply, recall, ask.caller.tenant)
+        reply.ear = _Remembering(reply, recall, ask.caller.tenant)
+        return reply
     if reply.status == 200:
         # A thread, since it writes to the database: nobody else's answer waits for that.
         await asyncio.to_thread(recall.keep, ask.caller.tenant, texts_of(reply), reply.label)
@@ -141,42 +142,28 @@ class _Heard:
         return ["".join(pieces) for pieces in self._said.values()]
 
 
-class Remembered(Streamed):
-    """A stream whose text is kept with its label when it ends, also for a caller who hangs up half-way."""
+class _Remembering:
+    """Hears a stream, and keeps its text with its label when it ends, also for a caller who hangs up half-way."""
 
-    def __init__(self, inner: Streamed, recall: Recall, tenant: str) -> None:
-        self._inner = inner
+    def __init__(self, reply: Streamed, recall: Recall, tenant: str) -> None:
+        self._opening, self._label = reply.opening, reply.label
         self._recall, self._tenant = recall, tenant
-        self._heard = _Heard(inner.opening.engine)
+        self._heard = _Heard(reply.opening.engine)
         self._kept = False
-        self.answer, self.opening, self.label = inner.answer, inner.opening, inner.label
 
-    def feed(self, chunk: bytes) -> bytes:
-        out = self._inner.feed(chunk)
+    def hear(self, out: bytes) -> None:
         self._heard.feed(out)
         if self._heard.done:
-            self._keep()  # before the event that tells the caller it was the last
-        return out
+            self.end()  # before the event that tells the caller it was the last
 
-    def finish(self) -> bytes:
-        out = self._inner.finish()
-        self._heard.feed(out)
-        self._keep()
-        return out
-
-    def end(self, outcome: str, status: int) -> None:
-        self._inner.end(outcome, status)
+    def end(self) -> None:
+        """Remember what was said so far. Raises: Unavailable, HomeBroken."""
+        if not self._kept:
+            self._kept = True
+            self._recall.keep(self._tenant, self._heard.texts(), self._label)
 
     def close(self) -> None:
         try:
-            self._keep()
+            self.end()
         except (Unavailable, HomeBroken) as error:
-            log.error("the label of %s is not remembered: %s", self.opening.id, error)
-        finally:
-            self._inner.close()
-
-    def _keep(self) -> None:
-        """Remember what was said so far. Raises: Unavailable."""
-        if not self._kept:
-            self._kept = True
-            self._recall.keep(self._tenant, self._heard.texts(), self.label)
+            log.error("the label of %s is not remembered: %s", self._opening.id, error)

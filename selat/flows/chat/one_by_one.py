@@ -11,12 +11,16 @@ from selat.flows.chat.streamed import Streamed
 
 async def one_by_one(stream: Streamed) -> AsyncIterator[bytes]:
     """What `Streamed.pour` gives its sink. Raises: EngineError, when the engine breaks off."""
+    given: list[bytes] = []
+    stream.open(given.append)
     try:
         async for chunk in stream.answer.chunks():
-            if out := stream.feed(chunk):
-                yield out
-        if out := stream.finish():
-            yield out
+            stream.pass_on(chunk)
+            if given:
+                yield given.pop()
+        stream.finish()
+        if given:
+            yield given.pop()
     except (EngineError, GuardFailed) as error:
         stream.end(outcome_of(error), error.status)
         raise

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from operator import sub
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from selat.core.errors import EngineError, GuardFailed
 from selat.core.finding import Scan
@@ -29,6 +29,19 @@ _PIECE_BYTES = 128
 """What a piece takes beside its bytes."""
 
 
+class Ear(Protocol):
+    """Hears what a caller is about to get of a stream."""
+
+    def hear(self, out: bytes) -> None:
+        """Raises: Unavailable, HomeBroken."""
+
+    def end(self) -> None:
+        """That was all, and the last of it has not gone yet. Raises: Unavailable, HomeBroken."""
+
+    def close(self) -> None:
+        """Nothing more will come, whatever happened. Raises nothing."""
+
+
 class Streamed:
     """An answer that streams. `pour` it once, and in the end, whatever happened, `close`: a plain call.
 
@@ -38,6 +51,8 @@ class Streamed:
 
     status = 200
     content_type = "text/event-stream"
+    ear: Ear | None = None
+    """Who else hears it; set before `pour`."""
 
     def __init__(self, sent: Sent) -> None:
         assert sent.answer is not None
@@ -58,44 +73,61 @@ class Streamed:
 
         Raises: EngineError, when the engine breaks off.
         """
-        feed = self.feed
-
-        def pass_on(chunk: bytes) -> asyncio.Future[None] | None:
-            out = feed(chunk)
-            return sink(out) if out else None
-
+        self.open(sink)
         try:
-            await pour(self.answer, pass_on)
-            if out := self.finish():
-                sink(out)
+            await pour(self.answer, self.pass_on)
+            self.finish()
         except (EngineError, GuardFailed) as error:
             self.end(outcome_of(error), error.status)
             raise
         self.end("complete", 200)
 
-    def feed(self, chunk: bytes) -> bytes:
-        """What the caller gets for a piece from the engine. Raises: EngineGarbage, GuardFailed."""
+    def open(self, sink: Sink) -> None:
+        """Say who takes what `pass_on` and `finish` give."""
+        self._sink = sink
+        self._altered = self._shaper is not None or self.ear is not None
+
+    def pass_on(self, chunk: bytes) -> asyncio.Future[None] | None:
+        """Give what the caller gets for a piece from the engine; a future where nothing more should come until it
+        is done. Raises: EngineGarbage, GuardFailed, and as the ear does."""
         if self._room < 0:
             self._settle()
         self._arrivals.append(monotonic())
         out = self._events.feed(chunk)
-        if self._shaper is not None:
-            out = self._shaper.feed(out)
+        if self._altered:
+            out = self._shaped(out)
         self._pieces.append(out)
         self._room -= len(chunk) + _PIECE_BYTES
+        return self._sink(out) if out else None
+
+    def _shaped(self, out: bytes) -> bytes:
+        if self._shaper is not None:
+            out = self._shaper.feed(out)
+        if self.ear is not None:
+            self.ear.hear(out)
         return out
 
-    def finish(self) -> bytes:
-        """What the caller gets once the engine has ended. Raises: EngineGarbage, GuardFailed."""
-        out = self._events.close()
+    def finish(self) -> None:
+        """Give what is left once the engine has ended. Raises: EngineGarbage, GuardFailed, and as the ear does."""
+        out = self._shaped(self._events.close())
         if self._shaper is not None:
-            out = self._shaper.feed(out) + self._shaper.close()
+            last = self._shaper.close()
+            if self.ear is not None:
+                self.ear.hear(last)
+            out += last
+        if self.ear is not None:
+            self.ear.end()
         self._pieces.append(out)
-        return out
+        if out:
+            self._sink(out)
 
     def close(self) -> None:
         """Book a hang-up, unless the end is booked already."""
-        self.end("cancelled", 499)
+        try:
+            if self.ear is not None:
+                self.ear.close()
+        finally:
+            self.end("cancelled", 499)
 
     def end(self, outcome: str, status: int) -> None:
         """Book the end, once."""
