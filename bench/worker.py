@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -175,6 +176,8 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         load, platform = build(chosen.cell, chosen.connections, Path(name))
         await load.run(500)
+        gc.freeze()  # as a worker does before it serves
+        gc.set_threshold(20_000, 20, 50)
         if chosen.count:
             await counted(load, 256)
         else:
