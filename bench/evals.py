@@ -21,10 +21,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from selat.app import furnish
 from selat.evals import Pack, estimate, find_pack
 from selat.evals.stats import mean_difference
 from selat.home import create_home
+from selat.house import furnish
 from selat.testing import Upstream
 from selat.testing.exam import register
 

@@ -34,29 +34,19 @@ from typing import Any
 
 import numpy as np
 
-from selat.app import furnish
 from selat.core.caller import Caller
 from selat.core.label import LOWEST, Label, parse_label
 from selat.core.passage import Passage, Source
 from selat.core.sources import answer_text, read_sources
 from selat.flows.answer import Grounded, Inquiry, answer
 from selat.flows.ingest import Intake, ingest
-from selat.knowledge import (
-    Document,
-    Embedder,
-    Judged,
-    Library,
-    Models,
-    Query,
-    Scores,
-    documents_of,
-    onnx_embedder,
-    quote,
-    score,
-)
+from selat.house import furnish
+from selat.knowledge import Document, Embedder, Judged, Library, Models, Query, Scores, documents_of, onnx_embedder
 from selat.knowledge.malay import roots
 from selat.knowledge.near import recall
+from selat.knowledge.quote import quote
 from selat.knowledge.scope import Scope
+from selat.knowledge.score import score
 
 QUESTIONS = Path(__file__).parent / "knowledge" / "questions.jsonl"
 SHARED = Path(os.environ.get("SELAT_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))

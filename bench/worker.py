@@ -25,7 +25,7 @@ import uvloop
 from gateway import asked
 from mock import HEAD, LAST, PIECES, WHOLE  # noqa: UP026 - ours, beside this file
 
-from selat.app import Platform, furnish
+from selat.app import Platform
 from selat.engines.http1 import Connection as ToEngine
 from selat.engines.pool import Pool
 from selat.gateway.app import Gateway
@@ -33,6 +33,7 @@ from selat.gateway.connection import Connection
 from selat.gateway.metrics import Metrics
 from selat.gateway.worker import build_door
 from selat.home import open_home
+from selat.house import furnish
 
 EVENTS = [HEAD, *(PIECES[number % len(PIECES)] for number in range(63)), LAST]
 END = b"0\r\n\r\n"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import shutil
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -23,52 +22,17 @@ from selat.core.caller import EVERY_GROUP, ROLES, Caller, Site
 from selat.core.entry import Change, Closing, Opening
 from selat.core.errors import HomeBroken
 from selat.core.label import HIGHEST
-from selat.engines import (
-    Detected,
-    DrillFile,
-    Drilling,
-    Engine,
-    EngineFile,
-    ExtractiveEngine,
-    Hosting,
-    Leases,
-    LlamaSpec,
-    Need,
-    Router,
-    Shelf,
-    State,
-    detect,
-    hold,
-    load_engines,
-    makers,
-    need_of,
-    watch,
-    whole_memory,
-)
+from selat.engines import Drilling, Engine, ExtractiveEngine, Router, Shelf, load_engines, makers, watch
 from selat.entropy import fresh_bytes
-from selat.flows.changes import Changes
 from selat.flows.chat import Desk
-from selat.flows.drill import Drills, maker_of
-from selat.flows.duties import Duties
-from selat.flows.entail import Checker
-from selat.flows.helpers import Helpers, engine_of, judging, ranking, searching
 from selat.flows.meter import metering, read_prices
-from selat.flows.mirror import Mirror, upstream_of
-from selat.flows.shelf import models_of, signatures_of
-from selat.flows.shelve import Shelving
 from selat.guard import Guard, read_kinds
 from selat.home import Home, find_home, open_home, secret
-from selat.identity import Identify, Keys, KeyWish, NewKey, Tenant
-from selat.knowledge import Library, postgres_place, quote
-from selat.knowledge import Place as KnowledgePlace
-from selat.ledger import Book, Journal, Place, prepare, read_bucket
-from selat.models import ModelStore
+from selat.identity import Identify, Keys, KeyWish, NewKey
+from selat.ledger import Book, Journal, Place, read_bucket
 from selat.plugins import load_detectors
 from selat.policy import (
-    DEFAULT,
     Decider,
-    Incidents,
-    Instruments,
     PolicySet,
     Quota,
     Recall,
@@ -82,15 +46,26 @@ from selat.settings import Settings, read_settings
 from selat.stamps import fresh_id, fresh_stamp, now
 from selat.wire import Ask
 
+# What plain chat never asks for is imported where it is asked for: a worker stays in memory.
 if TYPE_CHECKING:
-    from selat.evals import Reply, Sample
-    from selat.evals.run import Subject
+    from selat.core.drill import Maker
+    from selat.core.passage import Citation, Passage
+    from selat.engines import EngineFile, Leases, Need, State
+    from selat.flows.changes import Changes
     from selat.flows.checks import Checking
+    from selat.flows.drill import Drills
+    from selat.flows.duties import Duties
+    from selat.flows.helpers import Helpers
+    from selat.flows.mirror import Mirror
     from selat.flows.promote import Gate
     from selat.flows.pulls import Pulling
+    from selat.flows.shelve import Shelving
     from selat.identity.oidc import Tokens
     from selat.identity.people import People
     from selat.identity.sessions import Sessions
+    from selat.knowledge import Inbox, Library
+    from selat.knowledge import Place as KnowledgePlace
+    from selat.models import ModelStore
 
 DEFAULT_TENANT = "default"
 LOCAL_KEY = "local"
@@ -180,6 +155,9 @@ class Platform:
     @cached_property
     def duties(self) -> Duties:
         """What the law asks of each tenant, by its profile."""
+        from selat.flows.duties import Duties
+        from selat.policy import Incidents, Instruments
+
         packs = self.rule_packs
 
         def profile_of(tenant: str) -> str:
@@ -216,35 +194,53 @@ class Platform:
         return Book(self.place)
 
     @cached_property
-    def library(self) -> Library:
-        models = searching(self.settings, self)
-        return Library(self.home.knowledge, models, self._knowledge_place())
+    def knowledge_place(self) -> KnowledgePlace:
+        """Where documents lie: in files of the home, or in PostgreSQL."""
+        from selat.knowledge import FilePlace, postgres_place
 
-    def _knowledge_place(self) -> KnowledgePlace | None:
-        """Where documents lie: None for files in the home."""
-        return postgres_place(self.settings.knowledge_database, self.home.knowledge)
+        shared = postgres_place(self.settings.knowledge_database, self.home.knowledge)
+        return shared or FilePlace(self.home.knowledge)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """The documents that were sent in; of all that documents need, what a worker asks for each second."""
+        from selat.knowledge import Inbox, Store
+
+        return Inbox(Store(self.knowledge_place))
+
+    @cached_property
+    def library(self) -> Library:
+        from selat.flows.helpers import searching
+        from selat.knowledge import Library
+
+        return Library(self.home.knowledge, searching(self.settings, self), self.knowledge_place)
 
     @cached_property
     def helpers(self) -> Helpers:
         """The models that help a search before it is made."""
-        said = self.settings
-        judge = judging(said.check_model, self)
-        checker = Checker(judge, said.check_unsupported == "drop", said.check_timeout_s)
-        return Helpers(engine_of(said.embed_model), said.rewrite_model, said.suppose_model, checker, ranking(said))
+        from selat.flows.helpers import helping
+
+        return helping(self.settings, self)
 
     @cached_property
     def leases(self) -> Leases:
         """Leave to call the models that Selat runs itself: of the home's host, else of one of our own."""
+        from selat.engines import Hosting, Leases
+
         command = () if self.supervised else host_command(self.home.path, "--private")
         return Leases(Hosting(self.home.models_host, command))
 
     @property
     def models_budget(self) -> int:
         """The bytes that the models Selat runs itself may take together."""
+        from selat.engines import whole_memory
+
         return self.settings.models_memory_mb * 1024 * 1024 or whole_memory() * 9 // 10
 
     def check_gguf(self, given: Mapping[str, object], adapters: Mapping[str, str]) -> Need:
         """What a model would need. Raises: Misused, where the file or this machine cannot run it."""
+        from selat.engines import LlamaSpec, need_of
+
         spec = msgspec.convert({**given, "adapters": list(adapters.items())}, LlamaSpec)
         need = need_of(spec)
         need.check(spec.gguf, spec, self.models_budget)
@@ -252,6 +248,8 @@ class Platform:
 
     def host_models(self, private: bool = False) -> None:
         """Hold models for whoever wants them, until told to stop; `private`: for the process that started us."""
+        from selat.engines import hold
+
         hold(self.models_budget, None if private else self.home.models_host)
 
     def loaded_models(self) -> State | None:
@@ -262,27 +260,37 @@ class Platform:
     def shelf(self) -> Shelf:
         settings = self.settings
         site = Site(settings.site_jurisdiction, settings.site_operator, hardware=settings.site_hardware)
-        own, drilling = ExtractiveEngine(quote, site), Drilling(self.home.drill, maker_of)
-        return load_engines(self.home.engines, makers(quote, self.leases), (own,), drilling)
+        own, drilling = ExtractiveEngine(_quote, site), Drilling(self.home.drill, _maker_of)
+        return load_engines(self.home.engines, makers(_quote, lambda: self.leases), (own,), drilling)
 
     @property
     def drills(self) -> Drills:
+        from selat.engines import DrillFile
+        from selat.flows.drill import Drills
+
         return Drills(DrillFile(self.home.drill), self.record, partial(datetime.now, UTC))
 
     @cached_property
     def models(self) -> ModelStore:
         """The models that this home holds."""
+        from selat.flows.shelf import models_of
+
         return models_of(self.home, self.settings)
 
     @cached_property
     def mirror(self) -> Mirror:
         """What gives models to callers, and fetches allowed ones that are not here."""
+        from selat.flows.mirror import Mirror, upstream_of
+
         said = self.settings
         there = said.model_upstream, said.model_upstream_allow, os.environ.get("HF_TOKEN", "")
         return Mirror(self.models, self.record, upstream_of(self.shelving("upstream"), *there))
 
     def shelving(self, by: str = LOCAL_KEY) -> Shelving:
         """How models come and go, booked in the name of a key."""
+        from selat.flows.shelf import signatures_of
+        from selat.flows.shelve import Shelving
+
         signatures = signatures_of(self.home, self.settings)
         return Shelving(self.models, partial(self.record, by=by), now, self.home.engines, signatures)
 
@@ -385,10 +393,14 @@ class Platform:
 
     @property
     def engine_table(self) -> EngineFile:
+        from selat.engines import EngineFile
+
         return EngineFile(self.home.engines)
 
     def changes(self, by: str = LOCAL_KEY) -> Changes:
         """The changes that can be made to this house, booked in the name of a key."""
+        from selat.flows.changes import Changes
+
         return Changes(self, by)
 
     def duties_by(self, by: str) -> Duties:
@@ -418,7 +430,8 @@ class Platform:
         """Make durable and let go of whatever was built."""
         if "mirror" in self.__dict__ and (upstream := self.__dict__.pop("mirror").upstream):
             upstream.close()
-        for name in ("journal", "keys", "library"):
+        self.__dict__.pop("inbox", None)
+        for name in ("journal", "keys", "library", "knowledge_place"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         if "leases" in self.__dict__:
@@ -435,43 +448,13 @@ def open_platform(home: Path | None, worker: str = "cli") -> Iterator[Platform]:
         platform.close()
 
 
-@asynccontextmanager
-async def examiner(home: Path, subject: Subject) -> AsyncIterator[Callable[[Sample], Awaitable[Reply]]]:
-    """How samples are put to a subject from a process that has no platform yet: a pool's worker opens this."""
-    from selat.flows.evaluate import patient, putting
+def _quote(question: str, passages: Sequence[Passage]) -> Sequence[Citation]:
+    from selat.knowledge.quote import quote
 
-    with open_platform(home, "eval") as platform:
-        try:
-            yield patient(putting(platform.desk(), platform.local_caller(), subject))
-        finally:
-            for engine in platform.shelf.engines:
-                await engine.close()
+    return quote(question, passages)
 
 
-def detect_engines(ports: Sequence[int] = ()) -> list[Detected]:
-    """Servers on this machine that could be engines."""
-    return asyncio.run(detect(ports))
+def _maker_of(model: str) -> Maker | None:
+    from selat.flows.drill import maker_of
 
-
-def furnish(home: Home) -> str | None:
-    """Put into a home what it lacks: ledger key, policy, engines, tenant, first API key.
-
-    The secret of the first key, when it was made now; None on a home that has one. What is there stays as it is.
-    """
-    prepare(home.ledger, home.keys / "ledger.key", read_settings(home.path).ledger_origin)
-    if not home.policy.exists():
-        fresh = home.policy.with_suffix(".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(DEFAULT, fresh)
-        fresh.rename(home.policy)
-    platform = Platform(home, "up")
-    try:
-        platform.keys.ensure_tenant(Tenant(DEFAULT_TENANT))
-        Quota(platform.keys.database)  # makes policy's tables here: no worker then loads what makes them
-        platform.book_packs()
-        if platform.keys.list(DEFAULT_TENANT):
-            return None
-        highest = platform.keys.tenant(DEFAULT_TENANT).highest_label
-        return platform.create_key(KeyWish("first", frozenset({"operator", "builder"}), highest)).secret
-    finally:
-        platform.close()
+    return maker_of(model)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selat.core.errors import HomeBroken, SelatError
 from selat.guard import Detector
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 DETECTORS = "selat.detectors"
 """The entry-point group: callables that return a `selat.guard.Detector`, given what stands after `=`
@@ -25,6 +28,8 @@ def load_detectors(setting: str) -> tuple[Detector, ...]:
     wanted = [part.strip().partition("=") for part in setting.split(",") if part.strip()]
     if not wanted:
         return ()
+    from importlib.metadata import entry_points  # brings email: only where a package is looked for
+
     installed = {point.name: point for point in entry_points(group=DETECTORS)}
     return tuple(_load(name.strip(), option.strip(), installed) for name, _, option in wanted)
 
@@ -55,6 +60,8 @@ def eval_packs() -> dict[str, Path]:
 
     Raises: HomeBroken, naming the package that does not load, brings no file, or takes a name that is taken.
     """
+    from importlib.metadata import entry_points
+
     from selat.evals.load import shipped  # brings numpy: a gateway has no use for it
 
     found: dict[str, Path] = {}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -24,25 +22,6 @@ def test_a_room_is_described_as_its_tables_are(room: Room, tables: Tables) -> No
     assert room.load() is tables
     assert (room.name, room.schema, room.state) == (tables.room, tables.version, tables.state.name)
     assert room.tables == set(tables.metadata.tables)
-
-
-def test_a_worker_on_a_furnished_home_loads_neither_sqlalchemy_nor_numpy(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    place = Database(home / "selat.db")
-    for room in (IDENTITY, POLICY):
-        place.prepare(room)
-    place.close()
-    code = (
-        "import sys, uvloop, selat.console, selat.gateway.worker; from selat.database import Database;"
-        "from selat.identity import Keys; from selat.policy import Quota, Recall; keys = Keys.open(sys.argv[1]);"
-        "Quota(keys.database).limits('default'); Recall(keys.database, b'k' * 32).label_of('default', ['x' * 30]);"
-        "keys.tenants(); keys.close(); print([name for name in ('sqlalchemy', 'numpy') if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, home / "selat.db"], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
 
 
 def test_a_lost_table_is_made_again(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ class Asker:
             "answer": message["content"],
             "citations": citations,
             **document["selat"],
+            "decision": reply.opening.decision.effect,
             "receipt": reply.opening.id,
         }
 

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from selat.app import DEFAULT_TENANT, Platform, detect_engines, open_platform
+from selat.app import DEFAULT_TENANT, Platform, open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import Misused
 from selat.gateway.logs import begin
+from selat.house import detect_engines
 
 app = typer.Typer(help="Engines: add, list, detect, remove.", no_args_is_help=True)
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from selat.app import Platform, examiner, open_platform
+from selat.app import Platform, open_platform
 from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
 from selat.core.errors import Misused
 from selat.evals import (
@@ -47,6 +47,7 @@ from selat.flows.evaluate import (
     resumed,
     subject_of,
 )
+from selat.house import examiner
 from selat.jobs import Here, Open, choose_pool
 from selat.plugins import eval_packs
 from selat.stamps import fresh_id, now

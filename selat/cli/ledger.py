@@ -15,19 +15,11 @@ from selat.cli.place import ledger_at
 from selat.core.errors import LedgerBroken, Misused, NotFound
 from selat.flows.receipt import of_tenant
 from selat.home import find_home, open_home
-from selat.ledger import (
-    DIMENSIONS,
-    FORMATS,
-    Book,
-    Question,
-    check,
-    load_signer,
-    query,
-    reindex,
-    repair,
-    rotate,
-    usage,
-)
+from selat.ledger import DIMENSIONS, FORMATS, Book, Question, load_signer, reindex, usage
+from selat.ledger.check import check
+from selat.ledger.query import query
+from selat.ledger.repair import repair
+from selat.ledger.rotate import rotate
 from selat.process import KEY, ledger_of, sequence
 from selat.verifier import explain, verify_path
 from selat.verifier.words import LANGUAGES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,14 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from selat.app import DEFAULT_TENANT, Platform, furnish, open_platform
+from selat.app import DEFAULT_TENANT, Platform, open_platform
+from selat.cli.ask import Asker
 from selat.cli.frame import show_json
 from selat.cli.ingest import take_in
-from selat.cli.welcome import first_question, peer, wait_until_ready, what_next, where_to_look
+from selat.cli.welcome import QUESTION, first_question, peer, wait_until_ready, what_next, where_to_look
 from selat.core.errors import Unavailable
 from selat.core.proof import verify
 from selat.flows.ingest import Intake
 from selat.home import Home
+from selat.house import furnish
 from selat.identity import KeyWish
 from selat.kits import guides
 from selat.ledger import Book
@@ -47,9 +50,10 @@ def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[in
     _ingest_samples(opening.at)
     wait_until_ready(gateway, lambda: None, stopping)
     reached()
+    asked = _ask(home)
     with _brief_key(opening.at) as key:
         trust = Book(opening.at.ledger).trust()
-        answer = first_question(gateway, key, home / "receipts", lambda proof: _checked(proof, trust))
+        answer = first_question(gateway, key, asked, home / "receipts", lambda proof: _checked(proof, trust))
     link = _first_link(home)
     console = f"{opening.console.rstrip('/') or opening.address}/{f'welcome?link={link}' if link else ''}"
     if as_json:
@@ -58,6 +62,15 @@ def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[in
         answer.print()
         what_next(opening.address, secret, home)
         where_to_look(console, first=link is not None)
+
+
+def _ask(home: Path) -> dict[str, object]:
+    """The first question and its answer, decided and booked like any.
+
+    Asked here, not of the gateway: its workers stay in memory, and few of them are ever asked of documents.
+    """
+    with open_platform(home, "up") as platform:
+        return asyncio.run(Asker(platform, DEFAULT_TENANT, "", "").ask(QUESTION, ""))
 
 
 def _first_link(home: Path) -> str | None:

@@ -17,12 +17,12 @@ from selat.policy import (
     DEFAULT,
     AuthorizationRequest,
     PolicySet,
-    explain,
     lay_out,
     read_invariants,
     read_request,
     run_cases,
 )
+from selat.policy.explain import explain
 
 app = typer.Typer(help="Check what policy decides, and why.", no_args_is_help=True)
 

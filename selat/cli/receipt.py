@@ -11,7 +11,8 @@ from selat.cli.frame import HomeOption, JsonOption, say, show_json, write_new
 from selat.cli.place import ledger_at
 from selat.core.errors import NotFound
 from selat.flows.receipt import of_tenant
-from selat.ledger import Book, export
+from selat.ledger import Book
+from selat.ledger.export import export
 from selat.policy import digest, load_packs
 
 app = typer.Typer(help="Carry the evidence about a request away, to be verified anywhere.", no_args_is_help=True)

@@ -12,7 +12,8 @@ import typer
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, write_new
 from selat.cli.place import ledger_at
 from selat.core.errors import Misused, NotFound
-from selat.ledger import Book, Subject, erase, expire, export, find
+from selat.ledger import Book, Subject, erase, expire, find
+from selat.ledger.export import export
 
 app = typer.Typer(help="Answer a data subject: find, export, erase.", no_args_is_help=True)
 

@@ -1,4 +1,4 @@
-"""The first question: asked through the public API like any caller's, its receipt verified offline."""
+"""The first answer: its receipt is fetched through the public API like any caller's, and verified offline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import ssl
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -137,27 +137,24 @@ class FirstAnswer:
         show(f"Disahkan  {self.verified}")
 
 
-def first_question(gateway: Peer, key: str, proofs: Path, verify: Callable[[str], str]) -> FirstAnswer:
-    """Ask, fetch the receipt's proof, keep it in `proofs` and verify it with no network.
+def first_question(
+    gateway: Peer, key: str, answer: Mapping[str, object], proofs: Path, verify: Callable[[str], str]
+) -> FirstAnswer:
+    """What was answered, with its receipt's proof: fetched from the gateway, kept in `proofs`, verified offline.
 
-    Raises: Unavailable or LedgerBroken, when the answer is an error or the proof does not come or does not verify.
+    Raises: Unavailable or LedgerBroken, when the proof does not come or does not verify.
     """
-    asked = {"model": "docs", "messages": [{"role": "user", "content": QUESTION}]}
-    reply = call(gateway, "/v1/chat/completions", key, asked)
-    if reply.status != 200:
-        raise Unavailable(f"the first question failed with status {reply.status}: {_reason(reply)}")
-    message = json.loads(reply.body)["choices"][0]["message"]
-    receipt = reply.headers.get("selat-receipt", "")
+    receipt, citations = str(answer["receipt"]), answer["citations"]
     proof = _proof(gateway, key, receipt)
     proofs.mkdir(exist_ok=True, mode=0o700)
     path = proofs / f"{receipt}.tlog-proof"
     path.write_text(proof)
     return FirstAnswer(
         question=QUESTION,
-        answer=message["content"],
-        citations=[note["selat_citation"] for note in message.get("annotations", []) if "selat_citation" in note],
-        decision=reply.headers.get("selat-decision", ""),
-        label=reply.headers.get("selat-label", ""),
+        answer=str(answer["answer"]),
+        citations=citations if isinstance(citations, list) else [],
+        decision=str(answer["decision"]),
+        label=str(answer["label"]),
         receipt=receipt,
         proof=path,
         verified=verify(proof),
@@ -175,14 +172,6 @@ def _proof(gateway: Peer, key: str, receipt: str) -> str:
     raise LedgerBroken(
         f"receipt {receipt} was not sealed within {RECEIPT_WITHIN_S:.0f} s; is the sequencer running?"
     )
-
-
-def _reason(reply: Response) -> object:
-    try:
-        error = reply.json().get("error")
-    except ValueError:
-        return "no reason given"
-    return error.get("message") if isinstance(error, dict) else error
 
 
 def what_next(address: str, secret: str | None, home: Path) -> None:

@@ -1,7 +1,10 @@
 """Talk to models: any OpenAI-compatible server by URL, or the built-in engine that quotes its sources."""
 
-from selat.engines.config import EngineFile
-from selat.engines.detect import Detected, detect
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from selat.core.later import later
 from selat.engines.drill import DrillFile, Drilling
 from selat.engines.engine import (
     CHAT,
@@ -19,11 +22,6 @@ from selat.engines.engine import (
 )
 from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngine
 from selat.engines.limits import Capacity, Timeouts
-from selat.engines.llama.host import Host
-from selat.engines.llama.lease import Hosting, Leases
-from selat.engines.llama.messages import Loaded, State
-from selat.engines.llama.need import Need, need_of, shown
-from selat.engines.llama.serve import Place, hold, whole_memory, write_place
 from selat.engines.llama.spec import LlamaSpec
 from selat.engines.openai import OpenAIEngine
 from selat.engines.pouring import at_hand, pour
@@ -32,6 +30,26 @@ from selat.engines.shelf import LLAMA, MAKERS, Maker, Shelf, load_engines, maker
 from selat.engines.spec import EngineSpec
 from selat.engines.starting import begin
 from selat.engines.survey import Surveyed, watch
+
+if TYPE_CHECKING:
+    from selat.engines.file import EngineFile
+    from selat.engines.llama.host import Host
+    from selat.engines.llama.lease import Hosting, Leases
+    from selat.engines.llama.messages import Loaded, State
+    from selat.engines.llama.need import Need, need_of, shown
+    from selat.engines.llama.serve import Place, hold, whole_memory, write_place
+else:
+    __getattr__ = later(
+        __name__,
+        {
+            "file": "EngineFile",
+            "llama.host": "Host",
+            "llama.lease": "Hosting Leases",
+            "llama.messages": "Loaded State",
+            "llama.need": "Need need_of shown",
+            "llama.serve": "Place hold whole_memory write_place",
+        },
+    )
 
 __all__ = [
     "CHAT",
@@ -46,7 +64,6 @@ __all__ = [
     "BreakerView",
     "Call",
     "Capacity",
-    "Detected",
     "DrillFile",
     "Drilling",
     "Engine",
@@ -76,7 +93,6 @@ __all__ = [
     "affinity_key",
     "at_hand",
     "begin",
-    "detect",
     "hold",
     "load_engines",
     "makers",

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from selat.core.errors import HomeBroken, Misused, Unavailable
 from selat.engines.config import read_specs
@@ -15,11 +15,12 @@ from selat.engines.drill import Drilling
 from selat.engines.drill import fingerprint as _fingerprint
 from selat.engines.engine import Engine
 from selat.engines.extractive import EXTRACTIVE, ExtractiveEngine, Quote
-from selat.engines.llama.engine import LlamaEngine
-from selat.engines.llama.lease import Leases
 from selat.engines.openai import OpenAIEngine
 from selat.engines.spec import EngineSpec
 from selat.engines.survey import Surveyed, probe
+
+if TYPE_CHECKING:
+    from selat.engines.llama.lease import Leases
 
 _log = logging.getLogger("selat.engines")
 _LOOK_EVERY_S = 1.0
@@ -29,16 +30,22 @@ Maker = Callable[[EngineSpec], Engine]
 MAKERS: Mapping[str, Maker] = {"openai": OpenAIEngine}
 
 
-def makers(quote: Quote, leases: Leases | None = None) -> Mapping[str, Maker]:
-    """A maker for each kind of `engines.toml`: `quote` is what extractive engines answer with, `leases` are
-    by what models that Selat runs itself are called.
+def makers(quote: Quote, leases: Callable[[], Leases] | None = None) -> Mapping[str, Maker]:
+    """A maker for each kind of `engines.toml`: `quote` is what extractive engines answer with, `leases` gives
+    by what models that Selat runs itself are called; nothing of those is loaded before one is configured.
     """
 
     def extractive(spec: EngineSpec) -> Engine:
         return ExtractiveEngine(quote, spec.site, spec.name, spec.models)
 
+    def llama(spec: EngineSpec) -> Engine:
+        from selat.engines.llama.engine import LlamaEngine
+
+        assert leases is not None
+        return LlamaEngine(spec, leases())
+
     known = {**MAKERS, EXTRACTIVE: extractive}
-    return known if leases is None else {**known, LLAMA: partial(LlamaEngine, leases=leases)}
+    return known if leases is None else {**known, LLAMA: llama}
 
 
 class Shelf:

@@ -11,7 +11,8 @@ from selat.core.passage import Citation, Passage
 from selat.core.sources import Sources, abstention, is_abstention, write_sources
 from selat.flows.entail import LEXICAL, UNJUDGED, Verdicts
 from selat.flows.helpers import NOT_HELPED, Helped
-from selat.knowledge import MARK, Library, Query, check, contradicts, detect, gives_orders
+from selat.knowledge import MARK, Library, Query, contradicts, detect, gives_orders
+from selat.knowledge.check import check
 
 SOURCES = 6
 _RULES = {

@@ -1,9 +1,9 @@
-"""answer, as a model: an ask of `docs` or `docs:COLLECTION` is grounded in documents and goes the chat road."""
+"""answer, as a model: an ask of the documents is grounded in them and goes the chat road."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
@@ -14,53 +14,24 @@ from selat.core.errors import NotFound
 from selat.core.label import HIGHEST, LOWEST, Label, parse_label
 from selat.core.passage import Citation
 from selat.flows.answer import Answered, Inquiry, conclude, ground, reading
-from selat.flows.chat import Desk, Leave, Start, Streamed, Told, Whole, chat, start
+from selat.flows.chat import Desk, Streamed, Whole, chat
 from selat.flows.helpers import Helpers, help_search
+from selat.flows.leading import Grounding
 from selat.knowledge import Library, Parcel, Record, admits, label_of
-from selat.wire import CHAT, Ask, read_answer
+from selat.wire import Ask, read_answer
 
-MODEL = "docs"
-EXTRACTIVE = "extractive"
-_OURS = (MODEL, EXTRACTIVE)
 NO_HELPERS = Helpers()
 _EVENTS = "text/event-stream; charset=utf-8"
 _PASSED_ON = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "user")
 
 
-def answering(
-    library: Library, model: str, desk: Desk, helpers: Helpers = NO_HELPERS
-) -> Callable[[Ask], Awaitable[Whole | Streamed]]:
-    """Every ask's way in: one of a documents model is grounded and put to `model`, any other goes on as it is."""
+def grounding(library: Library, model: str, desk: Desk, helpers: Helpers = NO_HELPERS) -> Grounding:
+    """What answers an ask of the documents, with `model`."""
 
-    def lead(ask: Ask) -> Awaitable[Whole | Streamed]:
-        collection = collection_of(ask) if ask.model.startswith(_OURS) else None
-        if collection is None:
-            return chat(desk, ask)
+    def ground(ask: Ask, collection: str) -> Awaitable[Whole | Streamed]:
         return answer_documents(desk, library, ask._replace(model=model), collection, helpers)
 
-    return lead
-
-
-def leading(desk: Desk) -> Start:
-    """The same way in by plain calls, for every ask but one of a documents model."""
-
-    def lead(ask: Ask, told: Told) -> Leave | None:
-        if ask.model.startswith(_OURS) and collection_of(ask) is not None:
-            return None
-        return start(desk, ask, told)
-
-    return lead
-
-
-def collection_of(ask: Ask) -> str | None:
-    """The collection an ask wants answers from: "" for all, None when it wants a model as such.
-
-    The extractive engine has nothing to say by itself, so a plain ask of it is one of the documents.
-    """
-    name, _, collection = ask.model.partition(":")
-    if ask.api.path == CHAT and (name == MODEL or ask.model == EXTRACTIVE):
-        return collection
-    return None
+    return ground
 
 
 async def answer_documents(

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from selat.core.drill import Drill, Loss, Maker, hung_on
 from selat.core.errors import HomeBroken, Misused, NotFound
-from selat.flows.sovereignty import Served, Standing
-from selat.models.catalogue import entry_of
+
+if TYPE_CHECKING:
+    from selat.flows.sovereignty import Served, Standing
 
 LONGEST_MINUTES = 24 * 60
 REASON_CHARS = 200
@@ -159,6 +160,8 @@ class Drills:
 
 def maker_of(model: str) -> Maker | None:
     """Who made a model, by the catalogue."""
+    from selat.models.catalogue import entry_of  # the catalogue: only where a drill or its plan asks
+
     known = entry_of(model)
     return None if known is None else Maker(known.vendor, known.country)
 

@@ -92,6 +92,21 @@ class Searching(Protocol):
     def embed_weight(self) -> float: ...
 
 
+class Helping(Searching, Protocol):
+    """Which models help, and how answers are checked, as the settings say."""
+
+    @property
+    def rewrite_model(self) -> str: ...
+    @property
+    def suppose_model(self) -> str: ...
+    @property
+    def check_model(self) -> str: ...
+    @property
+    def check_unsupported(self) -> str: ...
+    @property
+    def check_timeout_s(self) -> float: ...
+
+
 def searching(said: Searching, house: House) -> Models:
     """The models that a library searches with; each is read when first needed."""
 
@@ -106,6 +121,13 @@ def searching(said: Searching, house: House) -> Models:
         return onnx_reranker(folder_of(said.rerank_model, house)) if said.rerank_model else None
 
     return Models(embedder, reranker, said.embed_weight)
+
+
+def helping(said: Helping, house: House) -> Helpers:
+    """The models that help, as the settings name them."""
+    judge = judging(said.check_model, house)
+    checker = Checker(judge, said.check_unsupported == "drop", said.check_timeout_s)
+    return Helpers(engine_of(said.embed_model), said.rewrite_model, said.suppose_model, checker, ranking(said))
 
 
 def ranking(said: Searching) -> Ranker:

@@ -14,17 +14,8 @@ from selat.core.errors import BadRequest, DocumentUnreadable, Misused
 from selat.core.label import Label, parse_label
 from selat.core.passage import Source
 from selat.jobs import Here, Pool
-from selat.knowledge import (
-    PARSE_VERSION,
-    SUFFIXES,
-    Child,
-    Document,
-    Library,
-    ParsedText,
-    Shelf,
-    read_rows,
-    split,
-)
+from selat.knowledge import PARSE_VERSION, SUFFIXES, Child, Document, Library, ParsedText, Shelf, read_rows
+from selat.knowledge.split import split
 
 PAUSED_S = 0.5
 TOGETHER = 32  # documents that go in under one lock

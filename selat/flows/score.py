@@ -10,7 +10,8 @@ from pathlib import Path
 from selat.core.caller import EVERY_GROUP
 from selat.core.errors import Misused
 from selat.core.label import HIGHEST
-from selat.knowledge import RERANK_FALLBACK, Judged, Library, Query, Scores, documents_found, score
+from selat.knowledge import RERANK_FALLBACK, Judged, Library, Query, Scores, documents_found
+from selat.knowledge.score import score
 
 DEPTH = 10
 EVERY = frozenset({EVERY_GROUP})

@@ -9,7 +9,8 @@ from typing import Any
 from selat.core.caller import Caller, Site
 from selat.core.finding import Finding, Scan
 from selat.core.label import label_from
-from selat.policy import UNREGISTERED, AuthorizationRequest, Explanation, PolicySet, counted, explain
+from selat.policy import UNREGISTERED, AuthorizationRequest, Explanation, PolicySet, counted
+from selat.policy.explain import explain
 
 PASSPORT_RULE = "passport-where-needed"
 EMBEDDING = ("embeddings", "rerank")

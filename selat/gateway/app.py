@@ -8,23 +8,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from selat.core.errors import NotFound, SelatError, TooMany
-from selat.gateway import admin, completions, count, documents, hub, read, scan
+from selat.gateway import completions, count, read, scan
 from selat.gateway.connection import Leave
 from selat.gateway.door import Door
 from selat.gateway.errors import MethodNotAllowed, error_body, error_event
 from selat.gateway.http import Request
+from selat.gateway.loaded import Handler, loaded
 from selat.gateway.logs import Access
 from selat.gateway.taken import Taken
 from selat.wire import APIS
 
 log = logging.getLogger("selat.gateway")
 
-
-Handler = Callable[[Door, Request], Awaitable[None]]
-
-
 ANY = "*"
 """Every method: the handler has a table of its own."""
+HUB = "/hf/"
+"""Below this all that follows is one id: names of models hold slashes."""
 
 ROUTES: dict[str, dict[str, Handler]] = {
     **{path: {"POST": completions.ask} for path in APIS},
@@ -33,10 +32,14 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "/v1/models": {"GET": read.models},
     "/v1/models/{id}": {"GET": read.model},
     "/v1/receipts/{id}": {"GET": read.receipt},
-    "/v1/documents": {"GET": documents.show_all, "POST": documents.receive},
-    "/v1/documents/{id}": {"GET": documents.show, "POST": documents.change, "DELETE": documents.remove},
-    "/admin/v1/{id}": {ANY: admin.enter},
-    "/hf/{id}": {ANY: hub.enter},
+    "/v1/documents": {"GET": loaded("documents", "show_all"), "POST": loaded("documents", "receive")},
+    "/v1/documents/{id}": {
+        "GET": loaded("documents", "show"),
+        "POST": loaded("documents", "change"),
+        "DELETE": loaded("documents", "remove"),
+    },
+    "/admin/v1/{id}": {ANY: loaded("admin", "enter")},
+    HUB + "{id}": {ANY: loaded("hub", "enter")},
     "/healthz": {"GET": read.healthz},
     "/readyz": {"GET": read.readyz},
     "/metrics": {"GET": read.metrics},
@@ -137,6 +140,6 @@ def for_people(request: Request, pages: Pages) -> bool:
 
 def collection(path: str) -> str:
     """The route of one thing of a collection. Its id may hold slashes (`org/model`), so all that follows is it."""
-    if path.startswith(hub.PREFIX):
-        return hub.PREFIX + "{id}"
+    if path.startswith(HUB):
+        return HUB + "{id}"
     return "/".join(path.split("/", 3)[:3]) + "/{id}"

@@ -10,7 +10,6 @@ from selat.app import Platform
 from selat.core.caller import Caller
 from selat.core.finding import Scan
 from selat.flows.chat import Start, Streamed, Whole
-from selat.flows.mirror import Mirror
 from selat.gateway.logs import Access
 from selat.gateway.metrics import Metrics
 from selat.wire import Ask
@@ -49,7 +48,6 @@ class Door:
     `passage(caller, document, n)` opens one passage, NotFound for one that the caller may not see.
     `spans` makes OpenTelemetry spans, where they are wanted.
     `uploaded()` is told that a document waits to be read.
-    `mirror` gives models away, under /hf.
     `house` is what the admin API shows and changes; no other handler touches it.
     """
 
@@ -68,5 +66,4 @@ class Door:
     spans: Spans | None
     render_metrics: Callable[[], bytes]
     limits: Limits
-    mirror: Mirror
     house: Platform

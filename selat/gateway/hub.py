@@ -18,6 +18,7 @@ import msgspec
 from selat.core.caller import Caller
 from selat.core.errors import BadRequest, CallerError, NotFound, SelatError
 from selat.flows.mirror import FileUnknown, RevisionUnknown
+from selat.gateway.app import HUB
 from selat.gateway.completions import caller_of
 from selat.gateway.door import Door
 from selat.gateway.errors import MethodNotAllowed
@@ -28,7 +29,6 @@ from selat.models import Model, ModelFile
 from selat.models.reading import FileReading, Reading
 
 R = TypeVar("R")
-PREFIX = "/hf/"
 PIECE_BYTES, AT_HAND_BYTES = 1 << 20, 1 << 18
 STALL_S = 60.0
 """A caller who takes nothing for so long is hung up on."""
@@ -53,7 +53,7 @@ class Ask:
         self.query = parse_qs(request.query, keep_blank_values=True)
 
     async def model(self, name: str, revision: str = "main") -> Model:
-        return await _in_thread(self.door.mirror.model, self.caller, name, revision)
+        return await _in_thread(self.door.house.mirror.model, self.caller, name, revision)
 
     async def json(self, value: object) -> None:
         await self.request.respond(200, msgspec.json.encode(value), JSON)
@@ -61,7 +61,7 @@ class Ask:
 
 async def enter(door: Door, request: Request) -> None:
     """Every request under the prefix. Errors carry the hub's codes, by which its clients tell them apart."""
-    path = "/" + request.path[len(PREFIX) :]
+    path = "/" + request.path[len(HUB) :]
     try:
         _take_hub_token(request)
         ask = Ask(door, request, caller_of(door, request))
@@ -92,7 +92,7 @@ async def whoami(ask: Ask) -> None:
 
 async def listed(ask: Ask) -> None:
     """GET /api/models: what the caller may have; `search` and `author` narrow it."""
-    models = await _in_thread(ask.door.mirror.models, ask.caller)
+    models = await _in_thread(ask.door.house.mirror.models, ask.caller)
     search, author = ask.query.get("search", [""])[0].lower(), ask.query.get("author", [""])[0]
     rows = [
         described(model)
@@ -171,7 +171,7 @@ async def resolve(ask: Ask, name: str, revision: str, path: str) -> None:
     """GET or HEAD /NAME/resolve/REV/PATH: the file or a range of it. Sources: RFC 9110 sections 13 and 14."""
     model, request = await ask.model(name, revision), ask.request
     try:
-        file, opener = await _in_thread(ask.door.mirror.file, model, path)
+        file, opener = await _in_thread(ask.door.house.mirror.file, model, path)
     except FileUnknown as error:
         # Clients keep it in mind, by commit, that a file is not there.
         return await _refuse(request, error, ((b"x-repo-commit", model.revision.encode()),))
@@ -196,7 +196,7 @@ async def resolve(ask: Ask, name: str, revision: str, path: str) -> None:
         request.ended = True
         return
     if file.path.endswith((".safetensors", ".gguf")):
-        receipt = await asyncio.to_thread(ask.door.mirror.give, ask.caller, model, file)
+        receipt = await asyncio.to_thread(ask.door.house.mirror.give, ask.caller, model, file)
         request.receipt = receipt
         extra.append((b"selat-receipt", receipt.encode()))
     reading = await _in_thread(opener, start, end)

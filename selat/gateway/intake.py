@@ -15,7 +15,7 @@ class Reading:
     """Starts `selat knowledge work` when documents wait and nobody reads them."""
 
     def __init__(self, platform: Platform) -> None:
-        self._library = platform.library
+        self._inbox = platform.inbox
         self._home = str(platform.home.path)
         self._woken = asyncio.Event()
 
@@ -33,8 +33,7 @@ class Reading:
                 await self._work()
 
     def _needed(self) -> bool:
-        inbox = self._library.inbox
-        return inbox.has_work() and not inbox.is_taken()
+        return self._inbox.has_work() and not self._inbox.is_taken()
 
     async def _work(self) -> None:
         # Its standard input closes when we are gone, and it then stops.

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selat.app import Platform
+from selat.core.caller import Caller
 from selat.core.entry import Closing, Opening
 from selat.core.errors import HomeBroken, LedgerBroken, LedgerUnavailable
 from selat.core.timing import Timing
-from selat.flows.documents import MODEL, answering, leading, place
+from selat.flows.chat import Desk
 from selat.flows.history import remembering, starting
 from selat.flows.in_force import book_set
+from selat.flows.leading import MODEL, Grounding, answering, leading
 from selat.flows.receipt import receipt
 from selat.gateway.app import Gateway, Pages
 from selat.gateway.door import Door, Limits
@@ -47,7 +49,7 @@ async def work(platform: Platform, listening: socket.socket, pages: Callable[[Do
     door = build_door(platform, metrics, lag, reading.wake)
     # What is built by now stays for good: kept out of every collection, which then comes less often.
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(2_000, 20, 50)
     loop = asyncio.get_running_loop()
     chores = [
         loop.create_task(_save(platform, metrics, lag)),
@@ -70,22 +72,24 @@ async def work(platform: Platform, listening: socket.socket, pages: Callable[[Do
 
 
 def build_door(platform: Platform, metrics: Metrics, lag: Lag, uploaded: Callable[[], None]) -> Door:
-    """Everything the handlers need, built now: a broken home stops the worker before it serves."""
+    """Everything the handlers need. What a broken home may break is built now: the worker then never serves."""
     settings = platform.settings
+    if settings.knowledge_database or settings.check_model:
+        _ = platform.library, platform.helpers
+    if settings.model_store or settings.model_signers or settings.model_require_signed or settings.model_upstream:
+        _ = platform.mirror
     spans = spans_of(platform)
     timed = metrics.timed if spans is None else partial(_traced, metrics)
     desk = replace(platform.desk(metrics.count), timed=timed, gaps=metrics.gaps)
     return Door(
         identify=platform.identify,
-        answer=remembering(
-            answering(platform.library, settings.answer_engine, desk, platform.helpers), platform.recall
-        ),
+        answer=remembering(answering(lambda: _grounding(platform, desk), desk), platform.recall),
         start=starting(leading(desk), platform.recall),
         scan=platform.guard.scan,
         scan_is_slow=bool(platform.guard.detectors),
         models=lambda: cards(platform),
         receipt=lambda receipt_id, tenant: receipt(platform.book, receipt_id, tenant),
-        passage=lambda caller, document, number: place(platform.library, caller, document, number),
+        passage=lambda caller, document, number: _passage(platform, caller, document, number),
         ready=lambda: problems(platform),
         metrics=metrics,
         access=Access(settings.log_requests),
@@ -99,9 +103,20 @@ def build_door(platform: Platform, metrics: Metrics, lag: Lag, uploaded: Callabl
             settings.upload_limit_bytes,
             settings.upload_timeout_s,
         ),
-        mirror=platform.mirror,
         house=platform,
     )
+
+
+def _grounding(platform: Platform, desk: Desk) -> Grounding:
+    from selat.flows.documents import grounding
+
+    return grounding(platform.library, platform.settings.answer_engine, desk, platform.helpers)
+
+
+def _passage(platform: Platform, caller: Caller, document: str, number: int) -> dict[str, object]:
+    from selat.flows.documents import place
+
+    return place(platform.library, caller, document, number)
 
 
 def spans_of(platform: Platform) -> Spans | None:

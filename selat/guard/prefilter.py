@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.metadata
 import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
-
-import re2
 
 from selat.core.errors import GuardFailed
 
@@ -84,6 +81,8 @@ class Re2Prefilter:
     name = "re2"
 
     def __init__(self, triggers: Sequence[Trigger]) -> None:
+        import re2  # another 2 MB that a process with hyperscan does without
+
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
         options.log_errors = False
@@ -117,7 +116,7 @@ def load(triggers: Sequence[Trigger], *caches: Path) -> Prefilter:
     """
     if hyperscan is None:
         return Re2Prefilter(triggers)
-    seed = repr((importlib.metadata.version("hyperscan"), list(triggers))).encode()
+    seed = repr((hyperscan.__version__, list(triggers))).encode()
     database, without = None, []
     for cache in caches:
         path = cache / f"guard-{hashlib.sha256(seed).hexdigest()[:24]}.hs"

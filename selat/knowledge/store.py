@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from selat.core.label import Label, parse_label
 from selat.core.passage import Box, Passage, Rows, Source
 from selat.knowledge.place import Connection, Place, Tables
-from selat.knowledge.words import stems, words
 
 VERSION = 5
 FEW = 12  # stems up to which looking for each is cheaper than splitting a line (of 450 stems; measured)
@@ -186,7 +185,7 @@ class Store:
 
     def put(self, record: Record, passages: Sequence[Passage]) -> None:
         """Replace a document and its passages within the caller's transaction."""
-        found = [stems(words(passage.text)) for passage in passages]
+        found = [_analysed(passage.text) for passage in passages]
         whole = " ".join(dict.fromkeys(chain.from_iterable(found)))
         self.drop(record.tenant, record.collection, record.document)
         connection = self.connection()
@@ -268,7 +267,7 @@ class Store:
         with self.connection() as connection:
             for (doc,) in connection.execute("SELECT doc FROM documents").fetchall():
                 texts = connection.execute("SELECT id, text FROM passages WHERE doc = ? ORDER BY number", (doc,))
-                found = [(stems(words(text)), identity) for identity, text in texts.fetchall()]
+                found = [(_analysed(text), identity) for identity, text in texts.fetchall()]
                 whole = " ".join(dict.fromkeys(chain.from_iterable(own for own, _ in found)))
                 spelled = [(" ".join(own), identity) for own, identity in found]
                 connection.executemany("UPDATE passages SET stems = ? WHERE id = ?", spelled)
@@ -416,6 +415,12 @@ class Store:
         ):
             whole.update(repr(row).encode())
         return whole.hexdigest()
+
+
+def _analysed(text: str) -> list[str]:
+    from selat.knowledge.words import stems, words  # the languages: only where documents are read
+
+    return stems(words(text))
 
 
 def stems_among(asked: frozenset[str], line: str) -> frozenset[str]:

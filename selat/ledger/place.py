@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from selat.core.errors import Misused
 from selat.ledger.log import FolderLog, Log
-from selat.ledger.store import FileStore, Store
-from selat.ledger.vault import Vault
 
 if TYPE_CHECKING:
     from selat.ledger.journal import Journal
+    from selat.ledger.store import Store
+    from selat.ledger.vault import Vault
     from selat.s3 import Bucket
 
 TILES_KEY = "tiles.toml"
@@ -55,6 +55,8 @@ class Place:
     def store(self) -> Store:
         """What a sequencer works on. Raises: Misused, for a database without psycopg."""
         if not self.database:
+            from selat.ledger.store import FileStore
+
             return FileStore(self.folder)
         _needs_psycopg()
         from selat.ledger.postgres import SharedStore

@@ -1,11 +1,11 @@
 """Decides whether data may go, where, and why: Cedar sets with a schema, loaded whole or not at all."""
 
-from selat.policy.cases import Outcome, run_cases
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from selat.core.later import later
 from selat.policy.decide import Decider
-from selat.policy.explain import CHANGES, Explanation, counted, explain
-from selat.policy.incidents import Incidents
-from selat.policy.instruments import Instruments
-from selat.policy.invariants import Invariant, Invariants, read_invariants
 from selat.policy.packs import Shelf as RulePacks
 from selat.policy.packs import digest, load_packs
 from selat.policy.proved import load_proved
@@ -14,6 +14,24 @@ from selat.policy.recall import Recall
 from selat.policy.reload import Reload, lay_out
 from selat.policy.request import UNREGISTERED, AuthorizationRequest, read_request
 from selat.policy.sets import DEFAULT, Policy, PolicySet
+
+if TYPE_CHECKING:
+    from selat.policy.cases import Outcome, run_cases
+    from selat.policy.explain import CHANGES, Explanation, counted
+    from selat.policy.incidents import Incidents
+    from selat.policy.instruments import Instruments
+    from selat.policy.invariants import Invariant, Invariants, read_invariants
+else:
+    __getattr__ = later(
+        __name__,
+        {
+            "cases": "Outcome run_cases",
+            "explain": "CHANGES Explanation counted",
+            "incidents": "Incidents",
+            "instruments": "Instruments",
+            "invariants": "Invariant Invariants read_invariants",
+        },
+    )
 
 __all__ = [
     "CHANGES",
@@ -35,7 +53,6 @@ __all__ = [
     "RulePacks",
     "counted",
     "digest",
-    "explain",
     "lay_out",
     "load_packs",
     "load_proved",

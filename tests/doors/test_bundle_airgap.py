@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from selat.app import furnish, open_platform
+from selat.app import open_platform
 from selat.flows.shelve import Claim
 from selat.home import create_home
+from selat.house import furnish
 
 STORY = Path(__file__).parents[1] / "airgap_story.py"
 WHEELS = Path(__file__).parents[2] / ".make" / "wheels"

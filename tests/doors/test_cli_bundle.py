@@ -17,12 +17,13 @@ import pytest
 from models_kit import safetensors
 from typer.testing import CliRunner
 
-from selat.app import furnish, open_platform
+from selat.app import open_platform
 from selat.cli import app
 from selat.core.errors import Misused, SelatError
 from selat.core.label import parse_label
 from selat.flows.shelve import Claim
 from selat.home import create_home
+from selat.house import furnish
 from selat.identity import KeyWish
 
 

@@ -10,9 +10,9 @@ import pytest
 from tiny_model import make_model
 from typer.testing import CliRunner
 
-from selat.app import furnish
 from selat.cli import app
 from selat.home import create_home
+from selat.house import furnish
 
 pytest.importorskip("gguf", reason="needs the gguf package")
 pytest.importorskip("xllamacpp", reason="needs the xllamacpp package, which is llama.cpp")

@@ -19,9 +19,10 @@ import pytest
 from doors_kit import Running
 from waiting import CEILING_S
 
-from selat.app import furnish, open_platform
+from selat.app import open_platform
 from selat.core.drill import Loss
 from selat.home import create_home
+from selat.house import furnish
 from selat.testing import Upstream
 
 ENGINE = """

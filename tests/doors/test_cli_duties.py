@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import commands
 import pytest
 
-from selat.app import Platform, furnish
+from selat.app import Platform
 from selat.home import Home, create_home
+from selat.house import furnish
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from typing import Any
 import commands
 import pytest
 
-from selat.app import furnish, open_platform
+from selat.app import open_platform
 from selat.home import create_home
+from selat.house import furnish
 from selat.testing import Upstream
 
 

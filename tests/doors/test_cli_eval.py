@@ -19,11 +19,11 @@ from typing import Any
 import commands
 import pytest
 
-from selat.app import furnish
 from selat.evals import Pack, find_pack
 from selat.evals.load import PACKS
 from selat.evals.store import Store
 from selat.home import create_home
+from selat.house import furnish
 from selat.testing import Upstream
 from selat.testing.exam import is_right, register
 

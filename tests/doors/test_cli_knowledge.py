@@ -12,8 +12,9 @@ import commands
 import pytest
 from waiting import until
 
-from selat.app import furnish, open_platform
+from selat.app import open_platform
 from selat.home import create_home
+from selat.house import furnish
 
 ROWS = [
     {"kod": "kahwin", "title_ms": "Perkahwinan Tahunan", "title_en": "Annual Marriages", "nota": ["ikut negeri"]},

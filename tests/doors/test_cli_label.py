@@ -8,9 +8,10 @@ import subprocess
 import commands
 import pytest
 
-from selat.app import Platform, furnish
+from selat.app import Platform
 from selat.core.label import parse_label
 from selat.home import Home, create_home
+from selat.house import furnish
 from selat.identity import KeyWish
 from selat.knowledge import Query
 

@@ -12,8 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from selat.app import furnish, open_platform
+from selat.app import open_platform
 from selat.home import create_home
+from selat.house import furnish
 
 
 @pytest.fixture

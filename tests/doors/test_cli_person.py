@@ -8,9 +8,9 @@ import pytest
 from doors_kit import Running
 from typer.testing import CliRunner
 
-from selat.app import furnish
 from selat.cli import app
 from selat.home import Home, create_home
+from selat.house import furnish
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import subprocess
 import commands
 import pytest
 
-from selat.app import furnish
 from selat.home import Home, create_home
+from selat.house import furnish
 
 
 @pytest.fixture(scope="module")

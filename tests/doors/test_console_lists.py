@@ -13,7 +13,7 @@ from console_kit import HIGH, Console, until
 from doors_kit import children, start
 from playwright.sync_api import Page
 
-from selat.app import Platform, furnish
+from selat.app import Platform
 from selat.core.caller import Site
 from selat.core.decision import Basis, Deny, Permit
 from selat.core.entry import Closing, Commitment, Opening, Usage
@@ -21,6 +21,7 @@ from selat.core.finding import CLEAN
 from selat.core.label import parse_label
 from selat.core.passage import Passage, Source
 from selat.home import create_home
+from selat.house import furnish
 from selat.knowledge import Library
 from selat.knowledge.store import Record
 from selat.stamps import fresh_id, now

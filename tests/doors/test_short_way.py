@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from selat.app import Platform, furnish
+from selat.app import Platform
 from selat.engines.http1 import Connection as ToEngine
 from selat.engines.pool import Pool
 from selat.flows.chat import Reply, short
@@ -25,6 +25,7 @@ from selat.gateway.logs import CURRENT
 from selat.gateway.metrics import Metrics
 from selat.gateway.worker import build_door
 from selat.home import open_home
+from selat.house import furnish
 from selat.wire import APIS
 
 SAID = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Baik"}}]}

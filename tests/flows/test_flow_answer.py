@@ -13,7 +13,8 @@ from selat.core.label import LOWEST, parse_label
 from selat.core.sources import answer_text, is_abstention, read_sources
 from selat.flows.answer import Answered, Grounded, Inquiry, answer, conclude, ground
 from selat.flows.ingest import Intake, ingest
-from selat.knowledge import Library, Query, quote
+from selat.knowledge import Library, Query
+from selat.knowledge.quote import quote
 
 GUIDES = Path(selat.kits.__file__).parent / "guides"
 CALLER = Caller("t", "k")

@@ -11,7 +11,7 @@ import commands
 import pytest
 from models_kit import gguf
 
-from selat.app import furnish, open_platform
+from selat.app import open_platform
 from selat.core.errors import Misused, ModelRefused
 from selat.evals.passport import ClaimedScore
 from selat.evals.run import Subject
@@ -19,6 +19,7 @@ from selat.flows.bom import note_bom
 from selat.flows.claims import Claims, claimed_of, scores_of
 from selat.flows.shelve import Claim, Shelving
 from selat.home import create_home
+from selat.house import furnish
 from selat.models import Lineage, Model, ModelStore
 from selat.models.bom import Described, Metric, write_bom
 from selat.stamps import now

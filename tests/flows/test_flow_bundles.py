@@ -13,7 +13,7 @@ import pytest
 from bundle_kit import make, opened
 from models_kit import model_folder, put
 
-from selat.app import Platform, furnish, open_platform
+from selat.app import Platform, open_platform
 from selat.bundles import open_bundle
 from selat.core.errors import (
     BundleBroken,
@@ -43,6 +43,7 @@ from selat.flows.promote import Promotion, Registry, Weighed, make_passport
 from selat.flows.shelve import Claim
 from selat.flows.upload import folder_of, read_waiting
 from selat.home import create_home
+from selat.house import furnish
 from selat.knowledge import Query
 from selat.models.vouch import Signatures
 from selat.stamps import now

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from models_kit import put, safetensors
 
-from selat.app import Platform, furnish
+from selat.app import Platform
 from selat.core.errors import Misused, NotFound
 from selat.flows.tasks import Teller
 from selat.home import create_home
+from selat.house import furnish
 from selat.models import Model
 from selat.models.checks import ADMIT, VERIFY, Check
 from selat.models.fetch import Stopped

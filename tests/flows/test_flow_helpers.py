@@ -19,7 +19,8 @@ from selat.engines import ExtractiveEngine
 from selat.flows.embed import EngineEmbedder
 from selat.flows.helpers import Helpers, help_search
 from selat.guard import Guard
-from selat.knowledge import Document, Library, Models, Query, quote
+from selat.knowledge import Document, Library, Models, Query
+from selat.knowledge.quote import quote
 from selat.testing import EchoEngine
 
 MODEL = "hash-embedding"

@@ -17,11 +17,12 @@ import pytest
 from hub_server import HubServer, Repo
 from models_kit import README, pickled, safetensors
 
-from selat.app import furnish, open_platform
+from selat.app import open_platform
 from selat.core.errors import ModelRefused, Unavailable
 from selat.flows.pull import Terms, Watch, pull
 from selat.flows.shelve import Shelving
 from selat.home import create_home
+from selat.house import furnish
 from selat.models import ModelStore
 from selat.models.sources import Hub
 from selat.models.web import Web

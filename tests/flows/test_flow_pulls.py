@@ -13,9 +13,10 @@ import pytest
 from hub_server import HubServer, Repo
 from models_kit import README, safetensors
 
-from selat.app import Platform, furnish
+from selat.app import Platform
 from selat.core.errors import Misused, NotFound
 from selat.home import create_home
+from selat.house import furnish
 from selat.models.pulls import Pull, Wish
 from selat.models.tasks import DONE, FAILED, RUNNING, STOPPED
 

@@ -22,7 +22,8 @@ from selat.flows.helpers import Helpers
 from selat.flows.rerank import EngineReranker, Ranker
 from selat.flows.score import Exam, sit
 from selat.guard import Guard
-from selat.knowledge import RERANK_FALLBACK, Document, Library, Models, Query, quote
+from selat.knowledge import RERANK_FALLBACK, Document, Library, Models, Query
+from selat.knowledge.quote import quote
 from selat.testing import EchoEngine, Upstream
 
 SHORT, LONG = "minyak sawit", "sedikit minyak sawit di dapur sebelah kedai runcit milik pak cik Ali"

@@ -18,7 +18,9 @@ from selat.core.caller import Caller
 from selat.core.errors import Forbidden
 from selat.flows.chat import sent
 from selat.guard import Guard
-from selat.ledger import Book, Place, Subject, check, erase, expire_content, export, find
+from selat.ledger import Book, Place, Subject, erase, expire_content, find
+from selat.ledger.check import check
+from selat.ledger.export import export
 from selat.ledger.words import holds
 from selat.testing import EchoEngine
 from selat.wire import APIS, Ask, read_ask

@@ -18,7 +18,8 @@ from selat.core.note import Note
 from selat.core.proof import verify
 from selat.core.signature import COSIGN_ED25519
 from selat.core.signer import Signer
-from selat.ledger import Book, check, prepare
+from selat.ledger import Book, prepare
+from selat.ledger.check import check
 from selat.ledger.edge import Edge
 
 ROOT = Path(__file__).parents[2]

@@ -113,7 +113,7 @@ def test_a_detector_that_cannot_be_had_stops_the_start(name: str) -> None:
 
 
 def test_nothing_is_looked_for_when_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("selat.plugins.entry_points", None)
+    monkeypatch.setattr("importlib.metadata.entry_points", None)
     assert load_detectors(" ") == ()
 
 

@@ -19,8 +19,8 @@ from selat.console.view import View
 from selat.console.words import N_, _
 from selat.core.errors import BadRequest, NotFound
 from selat.core.label import parse_label
-from selat.flows.documents import MODEL
 from selat.flows.feedback import feedback as book_feedback
+from selat.flows.leading import MODEL
 from selat.flows.listing import readable
 from selat.flows.receipt import receipt as find_receipt
 from selat.wire import APIS, read_ask

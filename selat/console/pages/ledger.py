@@ -24,7 +24,9 @@ from selat.core.note import parse_note
 from selat.core.trust import parse_trust
 from selat.flows.receipt import receipt as find_receipt
 from selat.gateway.admin.route import OVERSEERS
-from selat.ledger import Asked, Question, changed, export, query
+from selat.ledger import Asked, Question, changed
+from selat.ledger.export import export
+from selat.ledger.query import query
 from selat.policy import digest
 
 ON_PAGE = 50

@@ -18,7 +18,8 @@ from selat.flows.receipt import receipt as find_receipt
 from selat.flows.why import Case, why
 from selat.gateway.admin.route import OVERSEERS
 from selat.identity import Purpose
-from selat.ledger import Asked, Question, query
+from selat.ledger import Asked, Question
+from selat.ledger.query import query
 from selat.policy import UNREGISTERED
 
 RECENT = 20

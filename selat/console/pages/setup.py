@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from selat.app import DEFAULT_TENANT, detect_engines
+from selat.app import DEFAULT_TENANT
 from selat.console.page import At, Page
 from selat.console.pages.ask import EXAMPLES
 from selat.console.pages.documents import WORDS as UPLOAD_WORDS
@@ -17,6 +17,7 @@ from selat.console.view import View
 from selat.console.words import N_, _
 from selat.core.errors import CallerError
 from selat.flows.listing import readable
+from selat.house import detect_engines
 from selat.knowledge import SUFFIXES
 
 STEPS = (

@@ -12,7 +12,9 @@ from selat.core.errors import Unavailable
 from selat.gateway.admin.route import ANYONE, OVERSEERS, PREFIX, Route, Visit
 from selat.gateway.admin.words import Asked, Text, Told
 from selat.ledger import Asked as AskedRequest
-from selat.ledger import Question, check, query
+from selat.ledger import Question
+from selat.ledger.check import check
+from selat.ledger.query import query
 
 MOST_CHECKED = 250_000
 """Entries that are checked over HTTP: seconds of work. A longer ledger is checked by `selat ledger check`."""

@@ -10,7 +10,8 @@ from msgspec import Meta
 from selat.core.decision import Decision
 from selat.gateway.admin.route import PREFIX, READERS, Route, Visit
 from selat.gateway.admin.words import Asked, LabelText, Role, Text, Title, Told
-from selat.policy import explain, read_invariants, read_request
+from selat.policy import read_invariants, read_request
+from selat.policy.explain import explain
 
 Words = Annotated[tuple[Title, ...], Meta(max_length=100)]
 

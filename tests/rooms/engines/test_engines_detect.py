@@ -16,8 +16,7 @@ import pytest
 from llama_kit import bare
 from tiny_model import make_model
 
-from selat.engines import Detected, detect
-from selat.engines.detect import SOFTWARE
+from selat.engines.detect import SOFTWARE, Detected, detect
 from selat.testing import Upstream
 
 

@@ -15,9 +15,9 @@ from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate, Paragraph, 
 
 from selat.core.label import LOWEST
 from selat.core.passage import Source
-from selat.knowledge import split
 from selat.knowledge.parse.files import parse_bytes
 from selat.knowledge.parse.parsed import ParsedText
+from selat.knowledge.split import split
 
 STYLES = getSampleStyleSheet()
 BODY = "Pekerja hendaklah memohon cuti melalui sistem dalam talian sebelum tarikh mula dan mendapat kelulusan. "

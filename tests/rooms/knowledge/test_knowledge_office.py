@@ -12,8 +12,8 @@ from papers import DOCX, PPTX, XLSX, A, P, S, W, packed
 from selat.core.errors import DocumentUnreadable
 from selat.core.label import LOWEST
 from selat.core.passage import Source
-from selat.knowledge import split
 from selat.knowledge.parse.files import ParsedText, parse_bytes
+from selat.knowledge.split import split
 
 
 def blocks(parsed: ParsedText) -> list[tuple[str, bool, str]]:

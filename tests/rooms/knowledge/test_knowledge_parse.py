@@ -17,9 +17,10 @@ from reportlab.pdfgen.canvas import Canvas
 from selat.core.errors import DocumentUnreadable
 from selat.core.label import LOWEST
 from selat.core.passage import Source
-from selat.knowledge import SUFFIXES, Child, split
+from selat.knowledge import SUFFIXES, Child
 from selat.knowledge.parse.files import PARSERS, parse, parse_bytes
 from selat.knowledge.parse.web import parse_html
+from selat.knowledge.split import split
 
 HOUSE = Path(__file__).parents[3]
 

@@ -14,10 +14,11 @@ from reportlab.pdfgen.canvas import Canvas
 from selat.core.errors import DocumentUnreadable
 from selat.core.label import LOWEST
 from selat.core.passage import Source
-from selat.knowledge import FilePlace, Library, Query, split
+from selat.knowledge import FilePlace, Library, Query
 from selat.knowledge.library import Document
 from selat.knowledge.parse import ocr
 from selat.knowledge.parse.files import parse_bytes
+from selat.knowledge.split import split
 
 
 def drawing() -> bytes:

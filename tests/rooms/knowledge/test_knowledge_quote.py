@@ -5,7 +5,8 @@ from __future__ import annotations
 from selat.core.label import LOWEST
 from selat.core.passage import Passage, Source
 from selat.core.sources import answer_text
-from selat.knowledge import check, quote
+from selat.knowledge.check import check
+from selat.knowledge.quote import quote
 from selat.knowledge.sentences import sentences
 
 TABLE = "Bulan | Jualan kopi\nJanuari | 120\nFebruari | 95"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from ledger_house import House, leaf
 
-from selat.ledger import Journal, Sequencer, check
+from selat.ledger import Journal, Sequencer
+from selat.ledger.check import check
 
 
 def kinds(house: House) -> set[str]:

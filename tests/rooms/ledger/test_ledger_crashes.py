@@ -14,7 +14,8 @@ from ledger_house import House, leaf
 from selat.core.checkpoint import parse_checkpoint
 from selat.core.note import parse_note
 from selat.core.proof import verify
-from selat.ledger import Book, check
+from selat.ledger import Book
+from selat.ledger.check import check
 from selat.ledger.points import POINTS
 
 WORK = """

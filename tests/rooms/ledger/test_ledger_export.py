@@ -15,7 +15,8 @@ from ledger_house import House
 from selat.core.canonical import canonical
 from selat.core.entry import Commitment
 from selat.core.errors import LedgerBroken, NotFound
-from selat.ledger import Book, Journal, export
+from selat.ledger import Book, Journal
+from selat.ledger.export import export
 from selat.ledger.vault import Vault
 from selat.verifier import explain, read_bundle, verify_path
 from selat.verifier.__main__ import main

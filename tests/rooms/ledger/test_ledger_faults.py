@@ -19,7 +19,10 @@ from waiting import until
 from selat import durable
 from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.core.proof import verify
-from selat.ledger import Book, Journal, Sequencer, check, files, frame, load_signer, prepare, repair, rotate
+from selat.ledger import Book, Journal, Sequencer, files, frame, load_signer, prepare
+from selat.ledger.check import check
+from selat.ledger.repair import repair
+from selat.ledger.rotate import rotate
 from selat.ledger.vault import Vault
 
 

@@ -17,9 +17,12 @@ from s3_server import KEYS, bucket, s3_server
 
 from selat.core.errors import LedgerBroken, LedgerUnavailable, Misused
 from selat.core.proof import verify
-from selat.ledger import Book, Place, Sequencer, check, read_bucket, reindex, repair, rotate
+from selat.ledger import Book, Place, Sequencer, read_bucket, reindex
 from selat.ledger.bucket_log import BucketLog
+from selat.ledger.check import check
 from selat.ledger.log import CHECKPOINT, FolderLog, Log
+from selat.ledger.repair import repair
+from selat.ledger.rotate import rotate
 from selat.s3 import Bucket, Credentials, Wish, client
 
 FULL, PARTIAL = "tile/0/x001/234", "tile/0/x001/235.p/7"

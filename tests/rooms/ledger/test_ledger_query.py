@@ -13,10 +13,11 @@ from ledger_house import House
 
 from selat.core.canonical import canonical
 from selat.core.errors import BadRequest, HomeBusy, LedgerBroken
-from selat.ledger import FORMATS, Asked, Book, Question, Sequencer, query, reindex, usage
+from selat.ledger import FORMATS, Asked, Book, Question, Sequencer, reindex, usage
 from selat.ledger.facts import Details, details
 from selat.ledger.index import Index
 from selat.ledger.lines import Lines
+from selat.ledger.query import query
 
 
 def opened(number: int, **more: object) -> bytes:

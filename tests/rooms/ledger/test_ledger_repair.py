@@ -9,7 +9,9 @@ import pytest
 from ledger_house import House, leaf
 
 from selat.core.errors import LedgerBroken
-from selat.ledger import Book, Sequencer, check, frame, points, repair
+from selat.ledger import Book, Sequencer, frame, points
+from selat.ledger.check import check
+from selat.ledger.repair import repair
 
 
 @pytest.fixture

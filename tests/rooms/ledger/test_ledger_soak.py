@@ -15,7 +15,8 @@ import pytest
 from ledger_house import House, leaf
 
 from selat.core.errors import LedgerUnavailable
-from selat.ledger import Book, Journal, Sequencer, check
+from selat.ledger import Book, Journal, Sequencer
+from selat.ledger.check import check
 
 WORKER = """
 import sys

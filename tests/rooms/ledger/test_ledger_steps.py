@@ -9,7 +9,8 @@ from collections import defaultdict
 import pytest
 from ledger_house import House, leaf
 
-from selat.ledger import Book, Journal, Sequencer, check, intake
+from selat.ledger import Book, Journal, Sequencer, intake
+from selat.ledger.check import check
 from selat.ledger.vault import Vault
 
 TENANTS = ("t1", "t1", "t2", "")

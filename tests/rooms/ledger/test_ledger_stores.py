@@ -23,22 +23,11 @@ from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.core.note import parse_note
 from selat.core.proof import verify
 from selat.core.tree import tree_root
-from selat.ledger import (
-    Book,
-    Journal,
-    Place,
-    Sequencer,
-    Subject,
-    check,
-    erase,
-    expire,
-    find,
-    load_signer,
-    points,
-    repair,
-    rotate,
-)
+from selat.ledger import Book, Journal, Place, Sequencer, Subject, erase, expire, find, load_signer, points
+from selat.ledger.check import check
 from selat.ledger.page import Secret, grouped
+from selat.ledger.repair import repair
+from selat.ledger.rotate import rotate
 from selat.ledger.store import FileStore, Store
 from selat.ledger.tiles import Tiles
 

@@ -12,7 +12,9 @@ from ledger_house import House
 
 from selat.core.canonical import canonical
 from selat.core.errors import BadRequest, LedgerBroken, NotFound
-from selat.ledger import Book, Journal, Keeping, Sequencer, Subject, check, erase, expire, export, find
+from selat.ledger import Book, Journal, Keeping, Sequencer, Subject, erase, expire, find
+from selat.ledger.check import check
+from selat.ledger.export import export
 from selat.ledger.vault import Vault
 from selat.verifier import read_bundle
 

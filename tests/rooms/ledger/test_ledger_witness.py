@@ -19,7 +19,8 @@ from selat.core.signature import COSIGN_ED25519, COSIGN_MLDSA44
 from selat.core.signer import Signer
 from selat.core.tree import consistency_proof, fold, leaf_hash, tree_root
 from selat.core.trust import parse_trust
-from selat.ledger import Book, Sequencer, check
+from selat.ledger import Book, Sequencer
+from selat.ledger.check import check
 from selat.ledger.witness import Reply, Witness
 from selat.ledger.witness_server import witness_server
 

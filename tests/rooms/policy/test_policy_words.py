@@ -9,16 +9,8 @@ import pytest
 from selat.core.caller import Caller, Site
 from selat.core.finding import Scan
 from selat.core.label import parse_label
-from selat.policy import (
-    CHANGES,
-    DEFAULT,
-    AuthorizationRequest,
-    PolicySet,
-    counted,
-    explain,
-    load_packs,
-    read_invariants,
-)
+from selat.policy import CHANGES, DEFAULT, AuthorizationRequest, PolicySet, counted, load_packs, read_invariants
+from selat.policy.explain import explain
 
 SET = PolicySet.load(DEFAULT)
 LANGUAGES = ("ms", "en", "zh", "ta")
