@@ -104,9 +104,9 @@ class Platform:
         return tokens
 
     @cached_property
-    def identify(self) -> Identify:
+    def identify(self) -> Callable[[str], Caller]:
         """Who holds an API key or token. It raises Unauthenticated, which says nothing else, or Unavailable."""
-        return Identify(self.keys, self.tokens)
+        return Identify(self.keys, self.tokens) if self.tokens else self.keys.identify
 
     @cached_property
     def console_key(self) -> bytes:

@@ -13,6 +13,7 @@ from selat.flows.chat import Reply, Streamed, Whole
 from selat.gateway.door import Door
 from selat.gateway.errors import error_event, error_object, inner
 from selat.gateway.http import Request
+from selat.identity import Presented
 from selat.wire import APIS, Ask, Shaper, read_ask
 
 BEARER = "bearer "
@@ -24,7 +25,7 @@ PRIORITIES = ("normal", BACKGROUND)
 class Wish(NamedTuple):
     """What a head says of an ask: by which key, for what, and what it says of the prompt, if anything."""
 
-    secret: str
+    secret: Presented
     purpose: str
     label: Label | None
     background: bool
@@ -60,17 +61,17 @@ def caller_of(door: Door, request: Request) -> Caller:
     return door.identify(secret_of(request))
 
 
-def secret_of(request: Request) -> str:
+def secret_of(request: Request) -> Presented:
     """The key that a request brings. Raises: Unauthenticated."""
     header = request.header(b"authorization")
     if header[: len(BEARER)].lower() == BEARER:
-        return header[len(BEARER) :].strip()
+        return Presented(header[len(BEARER) :].strip())
     if key := request.header(b"x-api-key"):  # Anthropic's clients
-        return key.strip()
+        return Presented(key.strip())
     raise Unauthenticated("missing or wrong API key")
 
 
-def wish_of(request: Request, secret: str) -> Wish:
+def wish_of(request: Request, secret: Presented) -> Wish:
     """What the head says beside who asks. Raises: BadRequest."""
     label, priority = request.header(b"selat-label"), request.header(b"selat-priority")
     return Wish(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Identify(Protocol):
     """The Caller of an API key. Raises: Unauthenticated."""
 
-    def __call__(self, secret: str) -> Caller: ...
+    def __call__(self, secret: str, /) -> Caller: ...
 
 
 Answer = Callable[[Ask], Awaitable[Whole | Streamed]]

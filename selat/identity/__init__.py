@@ -3,7 +3,7 @@
 from selat.identity.identify import Identify
 from selat.identity.keys import KeyRecord, Keys, KeyWish, NewKey
 from selat.identity.secret import PREFIX as KEY_PREFIX
-from selat.identity.secret import new_secret
+from selat.identity.secret import Presented, new_secret
 from selat.identity.tenants import DEFAULT_PURPOSES, Purpose, Tenant
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "KeyWish",
     "Keys",
     "NewKey",
+    "Presented",
     "Purpose",
     "Tenant",
     "new_secret",

@@ -18,7 +18,7 @@ from selat.core.label import LOWEST, Label, parse_label
 from selat.database import Database, Later
 from selat.identity import tenants
 from selat.identity.room import GROUPS_LENGTH, ROOM
-from selat.identity.secret import LENGTH, PREFIX, digest, new_id, new_secret
+from selat.identity.secret import LENGTH, PREFIX, Presented, digest, new_id, new_secret
 from selat.identity.tenants import Purpose, Tenant
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class Keys:
         """
         if time.monotonic() >= self._look_at:
             self._look()
-        hashed = digest(secret)
+        hashed = secret.digest if isinstance(secret, Presented) else digest(secret)
         try:
             known = self._known[hashed]
         except KeyError:

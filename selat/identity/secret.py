@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import string
+from functools import cached_property
 
 PREFIX = "sk-selat-"
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -20,6 +21,17 @@ def new_secret() -> str:
 def new_id() -> str:
     """A public name for a key: 12 base62 characters, 71 bits, so that ids do not collide."""
     return "key_" + "".join(secrets.choice(ALPHABET) for _ in range(12))
+
+
+class Presented(str):
+    """A secret as a connection presents it, with each of its requests: its digest is made once.
+
+    It is kept no longer than the connection keeps the head in which it came.
+    """
+
+    @cached_property
+    def digest(self) -> bytes:
+        return digest(self)
 
 
 def digest(secret: str) -> bytes:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from selat.core.errors import HomeBroken, Misused, NotFound, SelatError, Unauthenticated
 from selat.core.label import LOWEST, parse_label
-from selat.identity import Keys, KeyWish, Purpose, Tenant, new_secret
+from selat.identity import Keys, KeyWish, Presented, Purpose, Tenant, new_secret
 from selat.identity.keys import NOT_ACCEPTED
+from selat.identity.secret import digest
 from selat.tables import open_engine
 
 
@@ -66,6 +67,17 @@ def test_wrong_malformed_expired_and_revoked_keys_are_refused_alike(tmp_path: Pa
             keys.identify(secret)
         refusals.add(str(caught.value))
     assert refusals == {NOT_ACCEPTED}
+
+
+def test_a_secret_that_is_presented_again_is_looked_at_again(keys: Keys) -> None:
+    made = keys.create("default", KeyWish())
+    held = Presented(made.secret)
+    assert keys.identify(held) == keys.identify(made.secret) == keys.identify(held)
+    assert held.digest == digest(made.secret)
+    keys.revoke("default", made.record.id)
+    assert refused_within(1, keys, held)
+    with pytest.raises(Unauthenticated):
+        keys.identify(Presented("\ud800"))
 
 
 def test_a_key_expires_while_it_is_remembered(keys: Keys) -> None:
