@@ -43,10 +43,15 @@ def starting(start: Start, recall: Recall) -> Start:
         ask = recalled(recall, ask)
 
         def tell(reply: Reply) -> None:
-            if isinstance(reply, _ANSWERS):
-                told(reply if usual(ask, reply) else _keep(recall, ask, reply))
-            else:
-                told(reply if isinstance(reply, BaseException) else _kept(recall, ask, reply))
+            try:
+                if isinstance(reply, _ANSWERS):
+                    if not usual(ask, reply):
+                        reply = _keep(recall, ask, reply)
+                elif not isinstance(reply, BaseException):
+                    reply = _kept(recall, ask, reply)
+            except Exception as error:  # noqa: BLE001 - nobody but `told` would hear of it
+                reply = error
+            told(reply)
 
         return start(ask, tell)
 

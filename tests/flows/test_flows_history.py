@@ -15,8 +15,8 @@ from selat.core.caller import Site
 from selat.core.errors import Forbidden
 from selat.core.label import LOWEST, Label, parse_label
 from selat.database import Database
-from selat.flows.chat import Streamed, Whole, chat
-from selat.flows.history import Answer, remembering
+from selat.flows.chat import Reply, Streamed, Whole, chat, start
+from selat.flows.history import Answer, remembering, starting
 from selat.guard import Guard
 from selat.policy import Recall
 from selat.testing import EchoEngine
@@ -46,11 +46,36 @@ def office(tmp_path: Path, guard: Guard) -> Iterator[Office]:
     office.journal.close()
 
 
-def answering(office: Office, recall: Recall) -> Answer:
+Make = Callable[[Office, Recall], Answer]
+
+
+@pytest.fixture(params=["awaited", "short"])
+def answering(request: pytest.FixtureRequest) -> Make:
+    """Both ways in."""
+    return by_short_way if request.param == "short" else by_awaited_way
+
+
+def by_awaited_way(office: Office, recall: Recall) -> Answer:
     async def answer(ask: Ask) -> Whole | Streamed:
         return await chat(office.desk, ask)
 
     return remembering(answer, recall)
+
+
+def by_short_way(office: Office, recall: Recall) -> Answer:
+    """As a gateway takes it: what is told once, and awaited where it is still on its way."""
+    begin = starting(lambda ask, told: start(office.desk, ask, told), recall)
+
+    async def answer(ask: Ask) -> Whole | Streamed:
+        told: asyncio.Queue[Reply] = asyncio.Queue()
+        assert begin(ask, told.put_nowait) is not None
+        reply = await told.get()
+        assert told.empty()
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply if isinstance(reply, Whole | Streamed) else await reply
+
+    return answer
 
 
 def follow_up(office: Office, answer: str, model: str = "far", **more: Any) -> Ask:
@@ -72,7 +97,9 @@ async def body_of(reply: Whole | Streamed) -> bytes:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_labelled_answer_sent_again_stays_at_home(office: Office, recall: Recall, stream: bool) -> None:
+def test_a_labelled_answer_sent_again_stays_at_home(
+    office: Office, recall: Recall, stream: bool, answering: Make
+) -> None:
     ask = answering(office, recall)
 
     async def talk() -> Label:
@@ -90,7 +117,7 @@ def test_a_labelled_answer_sent_again_stays_at_home(office: Office, recall: Reca
     assert asyncio.run(talk()) == TERHAD
 
 
-def test_a_label_that_the_way_in_adds_comes_back_too(office: Office, recall: Recall) -> None:
+def test_a_label_that_the_way_in_adds_comes_back_too(office: Office, recall: Recall, answering: Make) -> None:
     async def documents(ask: Ask) -> Whole | Streamed:
         return await chat(office.desk, ask._replace(label=TERHAD))
 
@@ -104,7 +131,7 @@ def test_a_label_that_the_way_in_adds_comes_back_too(office: Office, recall: Rec
     asyncio.run(talk())
 
 
-def test_what_nobody_labelled_goes_where_it_may(office: Office, recall: Recall) -> None:
+def test_what_nobody_labelled_goes_where_it_may(office: Office, recall: Recall, answering: Make) -> None:
     ask = answering(office, recall)
 
     async def talk() -> Label:
@@ -116,7 +143,7 @@ def test_what_nobody_labelled_goes_where_it_may(office: Office, recall: Recall) 
     assert asyncio.run(talk()) == LOWEST
 
 
-def test_a_caller_who_hangs_up_takes_the_label_along(office: Office, recall: Recall) -> None:
+def test_a_caller_who_hangs_up_takes_the_label_along(office: Office, recall: Recall, answering: Make) -> None:
     ask = answering(office, recall)
 
     async def talk() -> str:
@@ -160,7 +187,7 @@ def test_the_text_is_kept_nowhere_and_labels_age(tmp_path: Path) -> None:
     assert all(b"Pelan" not in path.read_bytes() for path in tmp_path.iterdir())
 
 
-def test_the_label_of_parts_and_tools_counts_too(office: Office, recall: Recall) -> None:
+def test_the_label_of_parts_and_tools_counts_too(office: Office, recall: Recall, answering: Make) -> None:
     recall.keep("default", [SAID], TERHAD)
     ask = answering(office, recall)
     message: dict[str, Callable[[], dict[str, Any]]] = {

@@ -27,10 +27,12 @@ from selat.core.errors import (
     NotFound,
     TooMany,
 )
-from selat.core.label import parse_label
+from selat.core.label import LOWEST, Label, parse_label
 from selat.engines import Call, Engine
 from selat.flows import chat as flow
+from selat.flows import history
 from selat.flows.chat import Reply, Streamed, Whole, chat, sent, short, start
+from selat.flows.history import starting
 from selat.guard import Guard
 from selat.ledger import Ticket
 from selat.testing import EchoEngine
@@ -555,5 +557,54 @@ def test_each_step_runs_in_the_context_that_it_was_started_in(scene: Make) -> No
         await one.durable()
         one.answer(Came())
         assert seen == ["mine"]
+
+    run(story)
+
+
+class Keeps:
+    """Stands for the memory of labels."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[list[str], Label]] = []
+
+    def label_of(self, tenant: str, texts: list[str]) -> Label:
+        return LOWEST
+
+    def keep(self, tenant: str, texts: list[str], label: Label) -> None:
+        self.kept.append((texts, label))
+
+
+@pytest.mark.parametrize("label", ["terbuka", "terhad"])
+def test_an_answers_label_is_kept_before_it_goes_where_it_says_more_than_usual(scene: Make, label: str) -> None:
+    async def story() -> None:
+        one, memory = scene(), Keeps()
+        begin = starting(lambda ask, told: start(one.office.desk, ask, told), memory)  # type: ignore[arg-type]
+        begin(one.office.ask("hai", label=parse_label(label)), one.told.append)
+        await one.durable()
+        one.answer(Came())
+        if label == "terbuka":
+            assert isinstance(one.reply, Whole)
+            assert memory.kept == []
+        else:
+            assert not isinstance(one.reply, Whole)
+            assert isinstance(await one.rest(), Whole)
+            assert [texts for texts, _ in memory.kept] == [["Baik"]]
+        one.ended("complete", 200)
+
+    run(story)
+
+
+def test_a_mistake_in_what_is_remembered_is_told_too(scene: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: Any) -> Any:
+        raise Mistake
+
+    async def story() -> None:
+        one = scene()
+        begin = starting(lambda ask, told: start(one.office.desk, ask, told), Keeps())  # type: ignore[arg-type]
+        begin(one.office.ask("hai"), one.told.append)
+        monkeypatch.setattr(history, "usual", breaks)
+        await one.durable()
+        one.answer(Came())
+        assert isinstance(one.reply, Mistake)
 
     run(story)
