@@ -65,10 +65,11 @@ class Gateway:
         self.door = door
         self._access: Access | None = door.access if door.access.share else None
         self._pages = pages
+        self._asking = ASKING if door.spans is None else frozenset()  # spans are a task's
 
     def begin(self, request: Request) -> Leave | None:
         """Take a request on the short way, if it asks a model. None: call the gateway itself."""
-        if request.path not in ASKING or request.method != "POST" or self.door.spans is not None:
+        if request.path not in self._asking or request.method != "POST":
             return None
         return Taken(self, request).begin()
 
@@ -80,6 +81,13 @@ class Gateway:
             await self._pages.answer(request)
         else:
             await self._handler(request)(self.door, request)
+
+    def finish(self, request: Request) -> None:
+        """Be done with a request that was answered, or given up, by plain calls."""
+        try:
+            self.ended(request)
+        finally:
+            request.finish()
 
     async def see_through(self, request: Request, work: Awaitable[None]) -> None:
         """Await what is left to do for a request, and answer with its error if it has one."""

@@ -45,17 +45,18 @@ class Taken:
             if leave is not None:
                 leave()
         finally:
-            self._finish()
+            self._gateway.finish(self._request)
 
     def _told(self, reply: Reply) -> None:
         self._leave = None  # which knows us: what goes in a circle stays until it is searched for
+        request = self._request
         if isinstance(reply, Whole):
             try:
-                completions.tell_whole(self._request, reply)
+                completions.tell_whole(request, reply)
             except Exception as error:  # noqa: BLE001 - it is told as any other
                 reply = error
             else:
-                self._finish()
+                self._gateway.finish(request)
                 return
         self._task = asyncio.get_running_loop().create_task(self._rest(reply))
 
@@ -65,9 +66,3 @@ class Taken:
             await gateway.see_through(request, completions.rest(gateway.door, request, reply))
         finally:
             request.finish()
-
-    def _finish(self) -> None:
-        try:
-            self._gateway.ended(self._request)
-        finally:
-            self._request.finish()

@@ -64,10 +64,9 @@ def opened(kind: type[S], desk: Desk, ask: Ask, engines: tuple[Engine, ...], sca
         deny = Deny((full.limit,), str(full), way[0].decision.basis)
         return Refusal(full, Option(course.engine, deny), scan)
     try:
-        opening = _opening(desk, ask, course)
+        opening, ticket = _book(desk, ask, course)
         sent = kind(desk, ask, opening, settle)
-        sent.lane, sent.way, sent.scanned, sent.course = lane, way, scanned, course
-        sent.ticket = _book(desk, ask, opening, course)
+        sent.ticket, sent.lane, sent.way, sent.scanned, sent.course = ticket, lane, way, scanned, course
     except BaseException:
         settle(None)
         raise
@@ -77,11 +76,9 @@ def opened(kind: type[S], desk: Desk, ask: Ask, engines: tuple[Engine, ...], sca
 async def refuse(desk: Desk, ask: Ask, refusal: Refusal) -> Forbidden | TooMany:
     """Book a refusal durably: its error, to be raised. Raises: LedgerUnavailable."""
     error, option, scan = refusal
-    course = course_of(desk, ask, scan, option)
-    opening = _opening(desk, ask, course)
     timing = ask.timing
-    timing.decided = time.monotonic()
-    await _book(desk, ask, opening, course)
+    opening, ticket = _book(desk, ask, course_of(desk, ask, scan, option))
+    await ticket
     timing.booked = timing.ended = time.monotonic()
     desk.timed(timing, opening, None)
     error.receipt = opening.id
@@ -108,19 +105,17 @@ def route(router: Router, ask: Ask, options: Options[Engine], texts: Iterable[st
     return way or [*permitted, *masked][:1]
 
 
-def _book(desk: Desk, ask: Ask, opening: Opening, course: Course) -> Ticket:
+def _book(desk: Desk, ask: Ask, course: Course) -> tuple[Opening, Ticket]:
     """Append an opening or a refusal to the journal and count it; the ticket tells when it is durable."""
-    # Beside the entry, never in it: the salt, and the words where the tenant has them kept.
-    secrets = {"prompt": opening.prompt.salt}
-    if ask.caller.keeps_content:
-        secrets["prompt.text"] = ask.body
-    ticket = desk.journal.append(course.form.leaf(opening), secrets)
-    desk.count(opening)
-    return ticket
-
-
-def _opening(desk: Desk, ask: Ask, course: Course) -> Opening:
+    ask.timing.decided = time.monotonic()
     salt, body = desk.entropy(SALT_BYTES), ask.body
     prompt = Commitment(commitment(salt, body), len(body), salt)
     id_, time_ = desk.stamp()
-    return Opening(id_, time_, *course.about, prompt, course.packs, language_of(ask.document, ask.last))
+    opening = Opening(id_, time_, *course.about, prompt, course.packs, language_of(ask.document, ask.last))
+    # Beside the entry, never in it: the salt, and the words where the tenant has them kept.
+    secrets = {"prompt": salt}
+    if ask.caller.keeps_content:
+        secrets["prompt.text"] = body
+    ticket = desk.journal.append(course.form.leaf(opening), secrets)
+    desk.count(opening)
+    return opening, ticket

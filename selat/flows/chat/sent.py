@@ -106,13 +106,14 @@ class Sent:
     way: list[Option[Engine]]
     ticket: Ticket
     written: Committer  # of a stream
+    closing: Closing  # once it is closed
 
     def __init__(self, desk: Desk, ask: Ask, opening: Opening, settle: Settle) -> None:
         self.desk = desk
         self.settle = settle
         self.ask = ask
         self.opening = opening
-        self._started = ask.timing.decided = time.monotonic()
+        self._started = ask.timing.decided
 
     async def go(self, shape: Shape | None = None) -> Whole | Streamed:
         """Wait until the opening is durable, where that comes first; then send, and on to the reply.
@@ -303,7 +304,7 @@ class Sent:
         body = at_hand(answer)
         if body is None:
             return None
-        self.arrived(time.monotonic())
+        self._first = ask.timing.first = time.monotonic()
         return self._heard(answer.status, body)
 
     def _ours(self, status: int) -> None:
@@ -365,12 +366,14 @@ class Sent:
         """Book that the answer is whole, and give it. What an engine refused keeps its status; all else is 200."""
         answer = self.answer
         assert answer is not None
-        status, content_type = answer.status if answer.status >= 400 else 200, answer.content_type or _JSON
+        status, content_type = answer.status, answer.content_type or _JSON
+        if status < 400:
+            status = 200
         if self.ask.shaper is not None:
             body, content_type = self.ask.shaper.whole(status, body)
         self._body = body
         self.close("complete", status)
-        return Whole(status, content_type, body, self.label(), self.opening)
+        return Whole(status, content_type, body, self.closing.label, self.opening)
 
     def fail(self, error: BaseException) -> None:
         """Book what went wrong as the end, once."""
@@ -390,7 +393,7 @@ class Sent:
         else:
             body, salt = self._body, desk.entropy(SALT_BYTES)
             answered = Commitment(commitment(salt, body), len(body), salt)
-        closing = Closing(
+        self.closing = closing = Closing(
             opening.id,
             desk.now(),
             opening.tenant,

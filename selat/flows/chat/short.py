@@ -81,13 +81,17 @@ class Short(Sent):
             return self.on(self._call_out)
         if self.heed(came):
             return self.on(None)
-        if not self.desk.durable_first and self.ticket.then(partial(self._run, self._step, self._replied)):
-            return None
-        return self._replied()
+        if self.desk.durable_first:
+            return self._reply()
+        later = partial(self._run, self._step, self._settled)
+        return None if self.ticket.then(later) else self._settled()
 
-    def _replied(self) -> Reply:
-        """The answer is there, and whether the opening is durable is known."""
+    def _settled(self) -> Reply:
+        """The answer was there first, and now it is known whether the opening is durable."""
         self.ticket.redeem()
+        return self._reply()
+
+    def _reply(self) -> Reply:
         came = self.at_once()
         if came is None:
             return self.on(None)
