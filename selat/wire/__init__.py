@@ -7,7 +7,7 @@ from selat.wire.events import Events
 from selat.wire.language import LANGUAGES, language_of
 from selat.wire.messages_answer import messages_error
 from selat.wire.shaper import Shaper, framed
-from selat.wire.texts import plain_texts, rewrite, texts
+from selat.wire.texts import rewrite, texts
 
 __all__ = [
     "APIS",
@@ -21,7 +21,6 @@ __all__ = [
     "framed",
     "language_of",
     "messages_error",
-    "plain_texts",
     "read_answer",
     "read_ask",
     "rewrite",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
+
 import msgspec
 
 from selat.core.caller import Caller
@@ -11,12 +14,13 @@ from selat.core.timing import Timing
 from selat.wire import messages, responses
 from selat.wire.asked import Api, Ask
 from selat.wire.fields import known_fields
-from selat.wire.shapes import Chat, Completion, Embedding, PlainChat, Rerank
-from selat.wire.texts import said_in
+from selat.wire.shapes import Chat, Completion, Embedding, PlainChat, PlainMessage, Rerank
+from selat.wire.texts import may_be_media
 
 CHAT = "/chat/completions"
 LONG_BYTES = 4096
 """A body above this is looked at once more, to spare writing it anew."""
+_content: Callable[[PlainMessage], str] = attrgetter("content")
 
 APIS = {
     "/v1/chat/completions": Api("chat.completions", CHAT, Chat),
@@ -54,8 +58,10 @@ def read_ask(api: Api, caller: Caller, body: bytes, purpose: str, label: Label) 
         plain = msgspec.convert(document, PlainChat)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_any(api, caller, body, purpose, label)
-    said, end = said_in(plain), plain.messages[-1]
-    last = end.content if end.role == "user" else None
+    turns = plain.messages
+    found = [*map(_content, turns)]
+    last = found[-1] if turns[-1].role == "user" else None
+    said = None if any(map(may_be_media, found)) else found
     return Ask(
         caller, api, plain.model, purpose, label, body, document, plain.stream is True, Timing(), said, last
     )

@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from operator import attrgetter, methodcaller
+from operator import methodcaller
 from typing import Any
 
 import msgspec
 
-from selat.wire.shapes import LONG_NUMBER, PlainChat, PlainMessage
+from selat.wire.shapes import LONG_NUMBER
 
 # Values under these names are the protocol's words, not free text, as long as they are words.
 _WORDS = frozenset({"model", "role", "type"})
 _MODEL = "model"
 INLINE_DATA = "data:"
-_content: Callable[[PlainMessage], str] = attrgetter("content")
 may_be_media: Callable[[str], bool] = methodcaller("startswith", INLINE_DATA)
 _DATA_URL = re.compile(r"data:[\w.+/-]*(?:;[\w.=+-]+)*;base64,[A-Za-z0-9+/=]*", re.ASCII).fullmatch
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "thinking"})
@@ -24,20 +23,6 @@ _MEDIA_LISTS = frozenset({"images", "audios", "videos", "files"})
 _NO_TEXT = frozenset({int, float, bool, type(None)})
 # A longer key is no field's name; it also keeps the cache of names small.
 _LONGEST_NAME = 64
-
-
-def plain_texts(document: dict[str, object]) -> list[str] | None:
-    """What `texts` finds in a plain chat, in a third of the time; None of any other document."""
-    try:
-        return said_in(msgspec.convert(document, PlainChat))
-    except msgspec.ValidationError:
-        return None
-
-
-def said_in(plain: PlainChat) -> list[str] | None:
-    """What its messages say; None where one of them may be media."""
-    said = [*map(_content, plain.messages)]
-    return None if any(map(may_be_media, said)) else said
 
 
 def texts(document: object, media: list[str] | None = None) -> list[str]:
