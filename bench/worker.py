@@ -26,6 +26,7 @@ from gateway import asked
 from mock import HEAD, LAST, PIECES, WHOLE  # noqa: UP026 - ours, beside this file
 
 from selat.app import Platform
+from selat.burst import Burst
 from selat.engines.http1 import Connection as ToEngine
 from selat.engines.pool import Pool
 from selat.gateway.app import Gateway
@@ -140,8 +141,9 @@ def build(cell: str, connections: int, folder: Path) -> tuple[Load, Platform]:
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     load = Load((head + body).encode(), not streamed)
     gateway = Gateway(build_door(platform, Metrics(), None, lambda: None))  # type: ignore[arg-type]
+    burst = Burst()
     for _ in range(connections):
-        caller, connection = Caller(load), Connection(gateway, set())
+        caller, connection = Caller(load), Connection(gateway, set(), burst)
         caller.protocol = connection
         connection.connection_made(caller)
         load.callers.append(caller)

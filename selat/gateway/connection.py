@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import httptools
 
+from selat.burst import Burst
 from selat.core.errors import BadRequest, SelatError
 from selat.gateway.errors import HeadTooLarge, error_body
 from selat.gateway.head import Head, keepable
@@ -53,9 +54,10 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, handle: Handle, connections: set[Connection]) -> None:
+    def __init__(self, handle: Handle, connections: set[Connection], burst: Burst) -> None:
         self._handle = handle
         self._connections = connections
+        self.burst = burst
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._head_bytes = 0
@@ -84,7 +86,7 @@ class Connection(asyncio.Protocol):
         """Take no more requests; close once the one at work is answered. The end of that one, if there is one."""
         self._draining = True
         if self._current is None:
-            self.transport.close()
+            self._close()
             return None
         self._current.keep_alive = False
         if self._task is not None:
@@ -101,6 +103,10 @@ class Connection(asyncio.Protocol):
         if self._holding:
             self._holding = False
             self._heed()
+
+    def write(self, data: bytes) -> None:
+        """Have it written in its turn, with what others write."""
+        self.burst.write(self.transport, data)
 
     def _heed(self) -> None:
         """Read, or do not, as it should be now."""
@@ -281,12 +287,17 @@ class Connection(asyncio.Protocol):
         if request.ended and not request.complete:
             self._linger()
         else:
-            self.transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        self.burst.send()
+        self.transport.close()
 
     def _linger(self) -> None:
         """Close gently: what still comes is read and thrown away, or a reset would take our answer with it."""
         self._deaf, self._kept = True, None
         self.let_go()
+        self.burst.send()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._loop.call_later(LINGER_S, self.transport.close)

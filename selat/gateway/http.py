@@ -156,7 +156,7 @@ class Request:
         if len(declared) > 18 or int(declared) > limit_bytes:
             raise _too_large(limit_bytes, setting)
         if not self.complete and self.headers.get(b"expect", b"").lower() == b"100-continue":
-            self._connection.transport.write(_CONTINUE)
+            self._connection.write(_CONTINUE)
 
     async def start(
         self, status: int, content_type: bytes, extra: Extra = (), size_bytes: int | None = None
@@ -168,7 +168,7 @@ class Request:
         else:
             self.keep_alive = self.keep_alive and self.chunks_known
             framing = b"transfer-encoding: chunked\r\n" if self.chunks_known else b""
-        self._connection.transport.write(self.head(status, content_type, extra, framing))
+        self._connection.write(self.head(status, content_type, extra, framing))
 
     async def write(self, body: bytes, *, more: bool = False) -> None:
         """A piece of the body; the last one without `more`. Waits while the caller reads slowly."""
@@ -179,14 +179,17 @@ class Request:
             self.pass_on(body)
         if not more:
             if self.chunks_known and not self.sized:
-                connection.transport.write(b"0\r\n\r\n")
+                connection.write(b"0\r\n\r\n")
             self.ended = True
+        else:
+            # Whoever writes piece by piece is to wait for a slow caller, not for the end of the turn.
+            connection.burst.send()
 
     def pass_on(self, body: bytes) -> asyncio.Future[None] | None:
-        """Write a piece of the body now; while the caller reads slowly, a future to wait for before the next."""
+        """Write a piece of the body; while the caller reads slowly, a future to wait for before the next."""
         connection = self._connection
         chunked = self.chunks_known and not self.sized
-        connection.transport.write(b"%x\r\n%b\r\n" % (len(body), body) if chunked else body)
+        connection.write(b"%x\r\n%b\r\n" % (len(body), body) if chunked else body)
         return connection.writable
 
     async def vacate(self) -> int | None:
@@ -198,6 +201,7 @@ class Request:
         connection, transport = self._connection, self._connection.transport
         if self.secure:
             return None
+        connection.burst.send()
         transport.set_write_buffer_limits(high=0)
         if connection.writable is not None:
             await connection.writable
@@ -213,11 +217,12 @@ class Request:
     def answer(self, status: int, body: bytes, content_type: bytes, extra: Extra) -> None:
         """`respond`, as a plain call."""
         head = self.head(status, content_type, extra, b"content-length: %d\r\n" % len(body))
-        self._connection.transport.write(head if self.method == "HEAD" else head + body)
+        self._connection.write(head if self.method == "HEAD" else head + body)
         self.ended = True
 
     def abort(self) -> None:
         """Break the connection: what was promised cannot be given, and the caller must not take it for whole."""
+        self._connection.burst.send()
         self._connection.transport.abort()
 
     def finish(self) -> None:

@@ -11,6 +11,7 @@ import ssl
 import stat
 import sys
 
+from selat.burst import Burst
 from selat.gateway.connection import Connection, Handle
 
 DRAIN_S = 30.0
@@ -32,8 +33,9 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     _watch_parent(loop, stop)
     connections: set[Connection] = set()
+    burst = Burst()
     server = await loop.create_server(
-        lambda: Connection(handle, connections), sock=listening, backlog=_BACKLOG, ssl=tls
+        lambda: Connection(handle, connections, burst), sock=listening, backlog=_BACKLOG, ssl=tls
     )
     sweeper = loop.create_task(_sweep(connections, head_s))
     try:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from selat.burst import Burst
 from selat.core.errors import TooLarge
 from selat.gateway.connection import MAX_KEPT, Connection, Leave
 from selat.gateway.http import HELD_BYTES, JSON, Request
@@ -101,9 +102,16 @@ def asked(path: str, number: int = 0, extra: str = "") -> bytes:
 class Scene:
     def __init__(self) -> None:
         self.desk, self.wire, self.connections = Desk(), Wire(), set[Connection]()
-        self.connection = self.wire.protocol = Connection(self.desk, self.connections)
+        self._burst = Burst()
+        self.connection = self.wire.protocol = Connection(self.desk, self.connections, self._burst)
         self.connection.connection_made(self.wire)
         self.send = self.connection.data_received
+
+    @property
+    def out(self) -> bytes:
+        """What was written, this turn included."""
+        self._burst.send()
+        return self.wire.out
 
 
 def on_loop(story: Callable[[Scene], Awaitable[None]]) -> Callable[[], None]:
@@ -126,7 +134,7 @@ async def turns(number: int = 5) -> None:
 async def test_thousands_in_one_read_are_answered_at_once_in_order(scene: Scene) -> None:
     scene.send(b"".join(asked("/now", number) for number in range(5000)))
     assert scene.desk.told == [str(number) for number in range(5000)]
-    assert scene.wire.out.count(b"HTTP/1.1 200 OK") == 5000
+    assert scene.out.count(b"HTTP/1.1 200 OK") == 5000
     assert not scene.wire.paused
     assert scene.connection.waiting_since is not None
 
@@ -144,7 +152,7 @@ async def test_tasks_and_plain_calls_keep_the_order_of_the_pipeline(scene: Scene
         scene.desk.held.clear()
         await turns(3)
     assert scene.desk.told == [str(number) for number in range(len(paths))]
-    assert scene.wire.out.count(b"HTTP/1.1 200 OK") == len(paths)
+    assert scene.out.count(b"HTTP/1.1 200 OK") == len(paths)
     assert not scene.wire.paused
 
 
@@ -235,7 +243,7 @@ async def test_a_mistake_inside_begin_breaks_the_connection(scene: Scene) -> Non
 @on_loop
 async def test_connection_close_is_kept_by_who_answers_at_once(scene: Scene) -> None:
     scene.send(asked("/now", extra="Connection: close\r\n"))
-    assert b"connection: close" in scene.wire.out
+    assert b"connection: close" in scene.out
     assert scene.wire.closing
 
 
@@ -269,7 +277,7 @@ def test_a_drain_waits_for_the_answer_and_closes(path: str) -> None:
         await turns()
         assert draining.done()
         assert scene.desk.told == ["1"]
-        assert b"connection: close" in scene.wire.out
+        assert b"connection: close" in scene.out
         assert scene.wire.closing
 
     asyncio.run(story())
@@ -401,7 +409,7 @@ async def test_what_is_wrong_after_a_known_head_is_refused(scene: Scene) -> None
     assert one(scene, posted(b"{}")).head_kept is not None
     scene.send(b"NONSENSE\r\n\r\n")
     await turns()
-    assert b"HTTP/1.1 400" in scene.wire.out
+    assert b"HTTP/1.1 400" in scene.out
     scene.wire.closing = False  # as if it could still be read from
     scene.send(posted(b"{}"))
     assert not scene.desk.held
@@ -418,7 +426,7 @@ async def test_limits_and_the_drain_hold_for_known_heads(scene: Scene) -> None:
     ended = scene.connection.drain()
     assert ended is not None
     assert end(scene).head_kept is not None
-    assert scene.wire.out.endswith(b"connection: close\r\n\r\n")
+    assert scene.out.endswith(b"connection: close\r\n\r\n")
     assert scene.wire.closing
     assert ended.done()
     scene.send(posted(b"{}"))

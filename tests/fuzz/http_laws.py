@@ -10,7 +10,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from selat.burst import Burst
 from selat.core.errors import EngineError, EngineGarbage, SelatError
+from selat.engines.heads import UsualHead
 from selat.engines.http1 import Connection as EngineConnection
 from selat.engines.limits import Timeouts
 from selat.gateway.connection import MAX_KEPT, Connection, Leave
@@ -109,7 +111,7 @@ async def served(parts: Sequence[bytes], answers: Answers, keeps: bool = True) -
     Unless it `keeps` heads, the parser sees every byte.
     """
     wire = Wire()
-    connection = Connection(answers, set())
+    connection = Connection(answers, set(), Burst())
     if not keeps:
         connection._kept_before = MAX_KEPT
     connection.connection_made(wire)
@@ -134,6 +136,9 @@ class Keeper:
 
     engine = "fuzz"
     timeouts = Timeouts()
+
+    def __init__(self) -> None:
+        self.usual = UsualHead()
 
     def freed(self, connection: Any) -> None:
         """One exchange is enough."""

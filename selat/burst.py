@@ -1,0 +1,47 @@
+"""What is written to many sockets in one turn of the loop leaves in one burst, when the turn is over."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+
+class Transport(Protocol):
+    """What is needed of one."""
+
+    def is_closing(self) -> bool: ...
+
+    def write(self, data: bytes) -> None: ...
+
+
+class Burst:
+    """Keeps writes for the end of the turn; of one loop.
+
+    The process at the other end sleeps until something comes. Where a piece of work lies between two writes, it
+    is woken for each, which costs the writer some 12 µs where it runs on another core; in a burst it is woken
+    once or twice. (uvloop did this by itself until 0.21.)
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._unsent: dict[Transport, list[bytes]] = {}
+
+    def write(self, transport: Transport, data: bytes) -> None:
+        """Write when the turn is over; in order, and in one piece, with what the transport got so before."""
+        unsent = self._unsent
+        if not unsent:
+            self._loop.call_soon(self.send)
+        pieces = unsent.get(transport)
+        if pieces is None:
+            unsent[transport] = [data]
+        else:
+            pieces.append(data)
+
+    def send(self) -> None:
+        """Write all of it now: before anything that must not overtake it."""
+        unsent = self._unsent
+        if unsent:
+            self._unsent = {}
+            for transport, pieces in unsent.items():
+                if not transport.is_closing():
+                    transport.write(b"".join(pieces))
