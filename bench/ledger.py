@@ -77,6 +77,7 @@ async def _nothing(concurrency: int, each: int) -> float:
 
 
 async def _append(folder: Path, concurrency: int, total: int) -> dict[str, float]:
+    """Tasks that each append and wait; two or more share syncs, which begin SPACING_S apart."""
     journal = Journal(folder, f"bench-{concurrency}")
     journal.start()
     data, times = leaf(1), []

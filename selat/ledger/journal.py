@@ -25,14 +25,14 @@ MAX_BATCH = 4096
 SEGMENT_BYTES = 16 * 2**20
 SEGMENT_AGE_S = 60.0
 RETRY_S = 0.25
-SPACING_S = 0.004
+SPACING_S = 0.003
 """While several wait at once, a sync begins no sooner than this after the last one began.
 
-A sync costs the same for one entry as for fifty: some 250 µs of CPU beside a busy event loop, most of it switches
-and the disk's driver. So of a request's CPU the writer took, at 0, 2, 4 and 5 ms: 29, 21, 15 and 12 µs with 64
-callers of small requests, 54, 43, 23 and 24 µs with 16 callers of 32 KB. They were answered no later for it (12.7,
-12.8, 12.5 and 11.6 ms in the median; 5.8, 6.3 and 5.3 ms), since the loop is interrupted less. Where there is CPU
-to spare, those who ask at once wait up to 4 ms more for an engine to be asked; one caller alone waits for nothing.
+A sync costs as much for one entry as for fifty: some 250 µs of CPU beside a busy event loop, most of it switches
+and the disk's driver, and it interrupts the loop, whose thread then finds its caches cold. So the worker took, in
+both threads, at 0, 2, 3, 4 and 6 ms: 129, 126, 116, 112 and 117 µs a request with 64 callers of small requests;
+244, 238, 206, 207 and 216 with 16 callers of 32 KB, answered after 4.2, 4.3, 3.6, 4.2 and 6.1 ms in the median.
+Where there is CPU to spare, those who ask at once wait up to 3 ms more for an engine; one alone waits for nothing.
 """
 LINGER_S = 0.01
 """The longest an entry that nobody waits for waits for company: it then goes with a sync of its own."""

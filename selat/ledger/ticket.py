@@ -41,16 +41,15 @@ class Ticket:
 
     def then(self, call: Call) -> bool:
         """Have `call` run once, on the running loop, when it is settled; False, and nothing, if it is already."""
-        if self._settled:
-            return False
         loop = asyncio.get_running_loop()
         with self._lock:  # or the writer, between the look and the enlisting, would see no waiter
             if self._settled:
                 return False
             self._calls.append((loop, call))
-            hurried, self.hurried = self.hurried, True
-        if not hurried:
-            self._hurry(loop)
+            if self.hurried:
+                return True
+            self.hurried = True
+        self._hurry(loop)
         return True
 
     def __await__(self) -> Generator[object, None, None]:
