@@ -112,6 +112,8 @@ class HttpAnswer:
         """`pour` by plain calls: `over` is called once at the end, with the error where there was one. What has
         come already goes to `sink` in this very call, and so may the end."""
         self._unfold()
+        # Looked at for each piece, and found sooner on the answer than on its class.
+        self.complete, self.fault = self.complete, self.fault
         self.sink = sink
         self._over = over
         self._flow()

@@ -140,9 +140,9 @@ class Connection(asyncio.Protocol):
                     self._keeper.freed(self)
                     self._tell(answer, answer)
                     return
-        pieces = self._pieces
+        pieces, feed = self._pieces, self._feed
         try:
-            self._feed(data)
+            feed(data)
         except HttpParserUpgrade:
             answer.blame("it switched protocols unasked")
         except HttpParserError as error:

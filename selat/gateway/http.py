@@ -53,6 +53,7 @@ class Request:
     # On the class, since few of these differ from it in most requests.
     arrived = 0.0
     asked: Ask | None = None
+    chunked = False
     chunks_known = True
     complete = False
     ended = False
@@ -163,6 +164,7 @@ class Request:
     ) -> None:
         """The head of a response whose body comes by `write`: so many bytes, where that is known."""
         self.sized = size_bytes is not None
+        self.chunked = self.chunks_known and not self.sized
         if size_bytes is not None:
             framing = b"content-length: %d\r\n" % size_bytes
         else:
@@ -178,7 +180,7 @@ class Request:
         if body:
             self.pass_on(body)
         if not more:
-            if self.chunks_known and not self.sized:
+            if self.chunked:
                 connection.write(b"0\r\n\r\n")
             self.ended = True
         else:
@@ -188,8 +190,8 @@ class Request:
     def pass_on(self, body: bytes) -> asyncio.Future[None] | None:
         """Write a piece of the body; while the caller reads slowly, a future to wait for before the next."""
         connection = self._connection
-        chunked = self.chunks_known and not self.sized
-        connection.write(b"%x\r\n%b\r\n" % (len(body), body) if chunked else body)
+        framed = b"%x\r\n%b\r\n" % (len(body), body) if self.chunked else body
+        connection.burst.write(connection.transport, framed)
         return connection.writable
 
     async def vacate(self) -> int | None:

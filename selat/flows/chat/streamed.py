@@ -98,7 +98,8 @@ class Streamed:
             out = self._shaped(out)
         self._pieces.append(out)
         self._room -= len(chunk) + _PIECE_BYTES
-        return self._sink(out) if out else None
+        sink = self._sink
+        return sink(out) if out else None
 
     def _shaped(self, out: bytes) -> bytes:
         if self._shaper is not None:
