@@ -76,7 +76,7 @@ def frames(bodies: list[bytes], chain: int) -> tuple[bytes, int]:
 
 
 def scan(data: bytes, at: Cursor, most: int = MAX_BODY_BYTES) -> Scanned:
-    """Find up to `most` whole records in `data`, which starts at `at`; stop at one that is torn or damaged."""
+    """Find up to `most` (1 or more) whole records in `data`, which starts at `at`; stop at one torn or damaged."""
     leaves, tails = list[bytes](), list[bytes]()
     position, chain, size = 0, at.chain, len(data)
     unpack, crc32, last = _HEAD.unpack_from, zlib.crc32, size - _HEAD.size

@@ -18,9 +18,11 @@ from selat.ledger.segment import SUFFIX, is_held
 Cursors = dict[str, Cursor]
 STALE_S = 60.0
 READ_BYTES = 8 * 2**20
-"""What a step takes of a segment: a second's entries of a busy gateway, and some 30 MB of memory."""
+"""What a step takes of the journals: 5,000 to 6,000 requests, and some 15 MB of memory."""
 TORN = "torn"
-_PIECE = 128 * 1024
+_NO_LENGTH = bytes(4)
+_FIRST, _PIECE = 16 * 1024, 128 * 1024
+"""What is read at a time; little at first: of a gateway at rest it is the room in its journal, each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +142,14 @@ def _read(file: FileIO, name: str, start: Cursor, final: bool, upto: int | None)
     most = READ_BYTES if upto is None else upto - start.offset
     size, taken, whole, room = os.fstat(file.fileno()).st_size, 0, False, upto is None and not final
     while taken < most and not whole:
-        piece = file.read(min(_PIECE, most - taken)) or b""
+        piece = file.read(min(_PIECE if taken else _FIRST, most - taken)) or b""
         taken += len(piece)
         data = rest + piece
         found = frame.scan(data, at)
         records.extend(found.records)
         at, rest = found.end, data[len(data) - found.rest :]
         whole = start.offset + taken >= size
-        if not piece or (room and rest and not any(rest[:4])):
+        if not piece or (room and rest.startswith(_NO_LENGTH)):
             break  # where a record would begin there is no length: what its writer has yet to fill
         if upto is None and not records and taken >= READ_BYTES:
             most = READ_BYTES + frame.MAX_BODY_BYTES  # one record longer than that

@@ -340,12 +340,14 @@ def _secrets(parts: Sequence[Part], lines: Lines) -> Iterator[Group]:
 
 def _of(first: int, said: Sequence[Details], tails: Sequence[bytes]) -> Iterator[Group]:
     """The secrets of leaves from `first` on: one group, where all are of one tenant with but a salt each."""
-    names = [SALTS.get(tail[:-SALT_BYTES], "") for tail in tails]
+    salt = SALTS.get
+    rows = [
+        (leaf, one.id, one.time, salt(tail[:-SALT_BYTES], ""), tail[-SALT_BYTES:])
+        for leaf, one, tail in zip(count(first), said, tails, strict=False)
+    ]
     tenants = {one.tenant for one in said}
-    if len(tenants) == 1 and "" not in names:
-        salts = [tail[-SALT_BYTES:] for tail in tails]
-        rows = zip(count(first), [one.id for one in said], [one.time for one in said], names, salts)
-        yield tenants.pop(), list(rows)
+    if len(tenants) == 1 and "" not in {row[3] for row in rows}:
+        yield tenants.pop(), rows
         return
     for leaf, one, tail in zip(count(first), said, tails):
         if tail:

@@ -49,6 +49,7 @@ def test_records_are_the_same_in_whatever_pieces_they_are_read(
     house: House, monkeypatch: pytest.MonkeyPatch, piece: int
 ) -> None:
     count = 40 if piece == 9 else 1100
+    monkeypatch.setattr(intake, "_FIRST", piece)
     monkeypatch.setattr(intake, "_PIECE", piece)
     secret = written(house, count)
     assert house.sequence() == count
@@ -60,6 +61,20 @@ def test_records_are_the_same_in_whatever_pieces_they_are_read(
         assert {f"r{at}": secrets for at, secrets in found.items()} == secret[tenant]
     vault.close()
     assert check(house.folder).ok
+
+
+def test_a_piece_that_ends_inside_a_length_is_not_taken_for_room(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(house.folder, "w")
+    journal.start()
+    for number in range(10, 40):
+        journal.append(leaf(number)).wait(10)
+    size = 8 + 2 + len(leaf(10))
+    monkeypatch.setattr(intake, "_FIRST", 3 * size + 2)
+    monkeypatch.setattr(intake, "_PIECE", 2 * size)
+    assert house.sequence() == 30, "in one step, while the journal is being written"
+    journal.close()
 
 
 def test_a_backlog_is_taken_at_once_and_not_a_part_each_second(
