@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from selat.burst import Burst
-from selat.core.errors import EngineError, EngineGarbage, SelatError
+from selat.core.errors import EngineError, EngineGarbage, EngineUnreachable, SelatError
+from selat.engines.answer import HttpAnswer
 from selat.engines.heads import UsualHead
 from selat.engines.http1 import Connection as EngineConnection
 from selat.engines.limits import Timeouts
@@ -152,7 +153,15 @@ async def answered(parts: Sequence[bytes], stream: bool) -> tuple[int, bytes, st
     connection = EngineConnection(Keeper(), asyncio.get_running_loop())
     connection.connection_made(wire)  # type: ignore[arg-type]
     connection.adopted = True
-    reply = connection.begin(b"POST / HTTP/1.1\r\n\r\n", b"{}", stream)
+    reply: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
+
+    def told(outcome: HttpAnswer | EngineError | None) -> None:
+        if isinstance(outcome, HttpAnswer):
+            reply.set_result(outcome)
+        else:
+            reply.set_exception(outcome or EngineUnreachable("closed"))
+
+    connection.begin(b"POST / HTTP/1.1\r\n\r\n{}", stream, told)
     for part in parts:
         if wire.closed:
             break
