@@ -19,6 +19,10 @@ class Trace(Protocol):
     def ended(self, timing: Timing, opening: Opening, closing: Closing | None) -> None: ...
 
 
+NO_TRACE: Trace | None = None
+"""By name: a compiler takes a bare None in a class for no value at all."""
+
+
 class Timing:
     """One request's. Moments are seconds of `time.monotonic`, spans of time seconds; 0.0 is what did not happen.
 
@@ -43,4 +47,4 @@ class Timing:
     engine: str = ""
     outcome: str = ""
     left: tuple[str, ...] = ()
-    trace: Trace | None = None
+    trace: Trace | None = NO_TRACE
