@@ -111,8 +111,10 @@ class Events:
                 self.feed(chunk[:end])
                 self.feed(chunk[end:])
                 return chunk
+        if not chunk.endswith(b"\n\n"):
+            return self._feed(chunk)
         events = chunk[6:-2].split(b"\n\ndata: ")
-        if not chunk.endswith(b"\n\n") or chunk.count(b"\n") != 2 * len(events):
+        if chunk.count(b"\n") != 2 * len(events):
             return self._feed(chunk)
         end = 0
         for event in events:

@@ -42,6 +42,10 @@ class Ear(Protocol):
         """Nothing more will come, whatever happened. Raises nothing."""
 
 
+NO_EAR: Ear | None = None
+"""By name: a compiler takes a bare None in a class for no value at all."""
+
+
 class Streamed:
     """An answer that streams. `pour` it once, and in the end, whatever happened, `close`: a plain call.
 
@@ -51,7 +55,7 @@ class Streamed:
 
     status = 200
     content_type = "text/event-stream"
-    ear: Ear | None = None
+    ear: Ear | None = NO_EAR
     """Who else hears it; set before `pour`."""
 
     def __init__(self, sent: Sent) -> None:
