@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from selat.app import Platform
+from selat.burst import Burst
 from selat.engines.http1 import Connection as ToEngine
 from selat.engines.pool import Pool
 from selat.flows.chat import Reply, short
@@ -123,7 +124,7 @@ class House:
 
     def call(self) -> None:
         self.caller = Wire()
-        self.connection = self.caller.protocol = Connection(self.gateway, set())
+        self.connection = self.caller.protocol = Connection(self.gateway, set(), Burst())
         self.connection.connection_made(self.caller)
 
     def ask(self, path: str = "/v1/chat/completions", key: str = "", extra: str = "", **fields: Any) -> None:
@@ -146,6 +147,7 @@ class House:
 
     @property
     def status(self) -> int:
+        self.connection.burst.send()  # as the end of the turn does
         return int(self.caller.out.split(b" ")[1]) if self.caller.out else 0
 
     def leaves(self) -> list[dict[str, Any]]:
@@ -416,6 +418,7 @@ async def test_requests_that_came_together_are_answered_in_turn(house: House) ->
         await until(lambda: bool(house.engine.out))
         house.engine.out = b""
         house.engine.protocol.data_received(WHOLE)
+        assert house.status == 200
         assert house.caller.out.count(b"HTTP/1.1 200") == number + 1
     assert len(house.finished) == 3
 
