@@ -15,15 +15,15 @@ class Transport(Protocol):
 
 
 class Burst:
-    """Keeps writes for the end of the turn; of one loop.
+    """Keeps writes for the end of the turn; of one loop, the running one unless told.
 
     The process at the other end sleeps until something comes. Where a piece of work lies between two writes, it
     is woken for each, which costs the writer some 12 µs where it runs on another core; in a burst it is woken
     once or twice. (uvloop did this by itself until 0.21.)
     """
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop or asyncio.get_running_loop()
         self._unsent: dict[Transport, list[bytes]] = {}
 
     def write(self, transport: Transport, data: bytes) -> None:

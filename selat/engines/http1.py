@@ -10,6 +10,7 @@ from typing import Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from selat.burst import Burst
 from selat.core.errors import EngineError, EngineGarbage, EngineTimeout, EngineUnreachable
 from selat.engines.answer import HttpAnswer, Reply
 from selat.engines.heads import HEAD_ENDS, UsualHead
@@ -24,6 +25,7 @@ class Keeper(Protocol):
     engine: str
     timeouts: Timeouts
     usual: UsualHead
+    burst: Burst
 
     def freed(self, connection: Connection) -> None: ...
 
@@ -35,6 +37,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answer",
+        "_burst",
         "_feed",
         "_keeper",
         "_loop",
@@ -55,6 +58,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, keeper: Keeper, loop: asyncio.AbstractEventLoop) -> None:
         self._keeper = keeper
         self._usual = keeper.usual
+        self._burst = keeper.burst
         self._loop = loop
         # The bodies' pieces of one read: the parser puts them there without a call of ours.
         self._pieces: list[bytes] = []
@@ -70,11 +74,12 @@ class Connection(asyncio.Protocol):
     # What the pool calls.
 
     def begin(self, request: bytes, stream: bool, reply: Reply) -> HttpAnswer:
-        """Send one request, written at once. `reply` is told of the answer, which is returned only to be left or
-        dropped before, once it is whole, or once the first byte of a streamed (or very large) body is there; or
-        why there is none. It is told by a plain call when nothing else is left to do here; never in this one."""
+        """Send one request, written at once, which is when the turn of the loop is over. `reply` is told of the
+        answer, which is returned only to be left or dropped before, once it is whole, or once the first byte of a
+        streamed (or very large) body is there; or why there is none. It is told by a plain call when nothing else
+        is left to do here; never in this one."""
         answer = self._answer = HttpAnswer(self, stream, reply)
-        self._transport.write(request)
+        self._burst.write(self._transport, request)
         return answer
 
     def begin_large(self, head: bytes, body: bytes, stream: bool, reply: Reply) -> HttpAnswer:

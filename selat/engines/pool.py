@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from selat.burst import Burst
 from selat.core.errors import EngineError, EngineTimeout, EngineUnreachable
 from selat.engines.answer import HttpAnswer, Reply
 from selat.engines.engine import Call, Leave
@@ -35,6 +36,8 @@ class Address:
 
 class Pool:
     """A Keeper of Connections to one Address. It runs on one event loop; used on another, it starts anew."""
+
+    burst: Burst
 
     def __init__(self, engine: str, address: Address, timeouts: Timeouts, capacity: Capacity) -> None:
         self.engine = engine
@@ -73,7 +76,7 @@ class Pool:
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self._loop = loop
+            self._loop, self.burst = loop, Burst()
             self._empty()
         connection = self._idle.pop() if self._idle else await self._take(call)
         if connection.is_closing():

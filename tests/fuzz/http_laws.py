@@ -139,7 +139,7 @@ class Keeper:
     timeouts = Timeouts()
 
     def __init__(self) -> None:
-        self.usual = UsualHead()
+        self.usual, self.burst = UsualHead(), Burst()
 
     def freed(self, connection: Any) -> None:
         """One exchange is enough."""

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import selat.engines.heads as heads
+from selat.burst import Burst
 from selat.engines.answer import HttpAnswer
 from selat.engines.heads import UsualHead
 from selat.engines.http1 import Connection
@@ -55,7 +56,7 @@ class Line:
     timeouts = Timeouts()
 
     def __init__(self, loop: asyncio.AbstractEventLoop, usual: UsualHead) -> None:
-        self.usual, self.wire = usual, Wire()
+        self.usual, self.burst, self.wire = usual, Burst(loop), Wire()
         self.free = self.parsed = 0
         self.connection = Connection(self, loop)
         self.connection.connection_made(self.wire)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selat.burst import Burst
 from selat.core.errors import EngineError, EngineGarbage
 from selat.engines.answer import HttpAnswer
 from selat.engines.heads import UsualHead
@@ -60,7 +61,7 @@ class Keeper:
 
     def __init__(self) -> None:
         self.free = self.gone = 0
-        self.usual = UsualHead()
+        self.usual, self.burst = UsualHead(), Burst()
 
     def freed(self, connection: Connection) -> None:
         self.free += 1
