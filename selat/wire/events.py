@@ -91,11 +91,14 @@ class Events:
                 if text.find(joint) < 0:  # `in` makes an error on its way, which costs more than to look
                     self._said.append(decode_text(text))
                     return chunk
-                # A text that is more than one string would make more than there are events: none has a line's end.
-                texts = decode_texts(b"[%b]" % text.replace(joint, b'",\n"'))
-                if len(texts) == text.count(joint) + 1:
-                    self._said += texts
-                    return chunk
+                start, stop = self._start, self._stop + 2  # of a line, whose end is left out
+                texts = [line[start:stop] for line in chunk.splitlines()[::2]]
+                if joint.join(texts) == text:
+                    said = decode_texts(b"[%b]" % b",\n".join(texts))
+                    # One that is more than a string made more; none swallows the next, for none has a line's end.
+                    if len(said) == len(texts):
+                        self._said += said
+                        return chunk
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 pass
         return self._feed_lines(chunk)

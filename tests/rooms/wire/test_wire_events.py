@@ -219,11 +219,20 @@ def test_events_that_differ_in_their_text_are_read_as_any_others(
         assert told(Events, pieces) == told(General, pieces)
 
 
-def test_texts_that_make_up_for_one_another_are_no_strings() -> None:
+@pytest.mark.parametrize("third", ['"y"', 'y"'])
+def test_texts_that_make_up_for_one_another_are_no_strings(third: str) -> None:
     """One is two strings, and the next is none before it swallows the third."""
-    burst = b"".join(f"data: {FRAMES[0] % text}\n\n".encode() for text in ('"a","b"', '"x\\"', '"y"'))
+    burst = b"".join(f"data: {FRAMES[0] % text}\n\n".encode() for text in ('"a","b"', '"x\\"', third))
     known = b"data: " + (FRAMES[0] % '"kata"').encode() + b"\n\n"
     assert told(Events, [known, burst]) == told(General, [known, burst]) == ([known], "garbage")
+
+
+def test_one_that_is_otherwise_among_many_that_are_alike_is_seen() -> None:
+    alike_ones = [b"data: " + (FRAMES[0] % f'"{text}"').encode() + b"\n\n" for text in ("satu", "dua", "tiga")]
+    other = alike_ones[1].replace(b'"index":0', b'"index":1')
+    burst = b"".join([alike_ones[0], other, alike_ones[2]])
+    _, seen, _ = run([alike_ones[0], burst], None)
+    assert seen == {"0.content": "satusatutiga", "1.content": "dua"}
 
 
 def test_events_that_differ_in_their_text_are_recognised_without_reading_the_rest(
