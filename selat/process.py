@@ -118,6 +118,7 @@ def serve(home: Path | None, fd: int, worker: str) -> None:
 
 def sequence(home: Path | None) -> None:
     """Integrate the journals and sign checkpoints until told to stop."""
+    from selat import spare
     from selat.gateway.logs import begin
     from selat.home import create_home, find_home
     from selat.ledger import Keeping, sequence
@@ -140,6 +141,8 @@ def sequence(home: Path | None) -> None:
     gc.freeze()  # what is imported by now stays for good; a step's values die by themselves
     gc.set_threshold(20_000, 20, 50)
     ledger = ledger_of(place)
+    spare.let_go_of_files()
+    spare.keep_trimmed()
     Keeping(ledger, settings.ledger_keep_days, content_days).start()
     sequence(ledger, place.keys / KEY, settings.ledger_origin, settings.ledger_seal_every_ms / 1000)
 

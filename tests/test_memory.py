@@ -14,6 +14,7 @@ import selat
 from selat.core.later import later
 from selat.home import create_home
 from selat.house import furnish
+from selat.spare import _unwritten
 
 ROOMS = [name for _, name, package in pkgutil.walk_packages(selat.__path__, "selat.") if package]
 HEAVY = (
@@ -49,6 +50,51 @@ def test_a_worker_on_a_furnished_home_loads_nothing_that_chat_does_without(tmp_p
         [sys.executable, "-c", CODE, home.path, *HEAVY], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+GIVING = """
+import hashlib, hyperscan, msgspec, sqlite3, ssl, uvloop
+from pathlib import Path
+from selat import spare
+
+def held():
+    said = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in said if line.startswith("Rss:"))
+
+before = held()
+spare.keep_trimmed(0.01)
+gone, after = spare.let_go_of_files(), held()
+hashlib.sha256(b"x").hexdigest(), msgspec.json.decode(b"[1]"), ssl.create_default_context()
+sqlite3.connect(":memory:").execute("SELECT 1").fetchall()
+print(gone > 1 << 20, before - after > 1 << 10)
+"""
+SMAPS = """\
+55d0c0000000-55d0c0002000 r--p 00000000 08:01 1   /usr/lib/a library.so
+Rss:                   8 kB
+Anonymous:             0 kB
+55d0c0002000-55d0c0003000 r--p 00002000 08:01 1   /usr/lib/a library.so
+Anonymous:             4 kB
+55d0c0003000-55d0c0004000 rw-p 00003000 08:01 1   /usr/lib/a library.so
+Anonymous:             0 kB
+55d0c0004000-55d0c0006000 r-xp 00004000 08:01 1   /usr/lib/a library.so
+Anonymous:             0 kB
+55d0c0006000-55d0c0007000 r--p 00000000 00:00 0
+Anonymous:             0 kB
+55d0c0007000-55d0c0008000 r--s 00000000 08:01 1   /home/index
+Anonymous:             0 kB
+55d0c0008000-55d0c0009000 r-xp 00000000 00:00 0   [vdso]
+Anonymous:             0 kB
+"""
+
+
+def test_only_what_nobody_wrote_to_is_let_go_of() -> None:
+    assert list(_unwritten(SMAPS)) == [(0x55D0C0000000, 0x55D0C0002000), (0x55D0C0004000, 0x55D0C0006000)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own way to give back")
+def test_a_process_works_on_when_it_has_let_go_of_its_libraries() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVING], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n"
 
 
 @pytest.mark.parametrize("name", ROOMS)

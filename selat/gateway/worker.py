@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selat import spare
 from selat.app import Platform
 from selat.core.caller import Caller
 from selat.core.entry import Closing, Opening
@@ -50,6 +51,8 @@ async def work(platform: Platform, listening: socket.socket, pages: Callable[[Do
     # What is built by now stays for good: kept out of every collection, which then comes less often.
     gc.freeze()
     gc.set_threshold(2_000, 20, 50)
+    spare.let_go_of_files()
+    spare.keep_trimmed()
     loop = asyncio.get_running_loop()
     chores = [
         loop.create_task(_save(platform, metrics, lag)),
