@@ -180,7 +180,7 @@ async def main() -> None:
         load, platform = build(chosen.cell, chosen.connections, Path(name))
         await load.run(500)
         gc.freeze()  # as a worker does before it serves
-        gc.set_threshold(20_000, 20, 50)
+        gc.set_threshold(2_000, 20, 50)
         if chosen.count:
             await counted(load, 256)
         else:
