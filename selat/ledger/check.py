@@ -21,7 +21,7 @@ from selat.ledger.log import CHECKPOINT, Log
 from selat.ledger.place import Place, place_of
 from selat.ledger.segment import SUFFIX
 from selat.ledger.state import State
-from selat.ledger.store import Store
+from selat.ledger.store import Store, parts
 from selat.ledger.tiles import HEIGHT, WIDTH, Tiles, tile_name
 
 CLOCK_SLACK_S = 120
@@ -262,17 +262,18 @@ def _journals(store: Store, found: _Findings) -> None:
         state = None
     cursors = {} if state is None else (state.plan or state.base).cursors
     for name in intake.names():
+        waiting = torn = 0
         try:
-            part = intake.read(name, cursors.get(name))
+            for part in parts(intake, name, cursors.get(name)):
+                waiting += len(part.records)
+                torn = part.rest if part.final else 0
         except LedgerBroken as error:
             found.problem("journal", str(error))
             continue
-        if part is None:
-            continue
-        if part.records:
-            found.note("waiting", f"journal {name}: {len(part.records)} records not integrated yet")
-        if part.rest and part.final:
-            found.note("torn", f"journal {name}: {part.rest} bytes at its end are no whole record")
+        if waiting:
+            found.note("waiting", f"journal {name}: {waiting} records not integrated yet")
+        if torn:
+            found.note("torn", f"journal {name}: {torn} bytes at its end are no whole record")
 
 
 def _kept_aside(folder: Path, found: _Findings) -> None:

@@ -26,7 +26,7 @@ from selat.ledger.segment import SUFFIX
 from selat.ledger.sequencer import Sequencer
 from selat.ledger.state import NAME as STATE
 from selat.ledger.state import Mark, State
-from selat.ledger.store import Store
+from selat.ledger.store import Store, parts
 from selat.ledger.tiles import ENTRIES, WIDTH, Tiles, tile_name
 
 SALVAGED = ".salvaged"
@@ -227,9 +227,9 @@ def _cursors(work: _Work, head: Checkpoint, names: Iterable[str] | None = None) 
     intake, cursors = work.store.intake, Cursors()
     places: dict[str, tuple[frame.Cursor, list[bytes]]] = {}
     for name in intake.names() if names is None else names:
-        part = intake.read(name, None)
-        if part is not None and part.records:
-            places[name] = (part.start, [leaf_hash(leaf) for leaf in part.records.leaves])
+        for part in parts(intake, name):
+            _, hashes = places.setdefault(name, (part.start, []))
+            hashes += map(leaf_hash, part.records.leaves)
     wanted = {item for _, hashes in places.values() for item in hashes}
     tiles, present = Tiles(work.log, head.size), set[bytes]()
     for number in range(-(-head.size // WIDTH)):

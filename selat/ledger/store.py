@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +25,18 @@ class Journals(Protocol):
     def clear(self, done: list[Part]) -> list[str]: ...
     def place(self, name: str, start: Cursor, count: int) -> Cursor: ...
     def mend(self, cursors: Cursors) -> list[str]: ...
+
+
+def parts(journals: Journals, name: str, after: Cursor | None = None) -> Iterator[Part]:
+    """All that a journal holds after a place, in parts no larger than a step takes; none when it is gone.
+
+    Raises: LedgerBroken, when the disk cannot read it.
+    """
+    while (part := journals.read(name, after)) is not None:
+        yield part
+        if not part.more:
+            return
+        after = part.end
 
 
 class Store(Protocol):

@@ -15,6 +15,7 @@ from selat.ledger.intake import Intake
 from selat.ledger.keeping import book as book_change
 from selat.ledger.place import Place, place_of
 from selat.ledger.query import Question, query
+from selat.ledger.store import parts
 from selat.ledger.words import holds
 
 
@@ -102,9 +103,11 @@ def erase(place: Path | Place, subject: Subject, by: str) -> Erased:
 def _waiting(folder: Path, receipts: frozenset[str]) -> int:
     """Journals that still hold records with secrets of these receipts."""
     intake = Intake(folder)
-    parts = (intake.read(name, None) for name in intake.names())
     return sum(
-        any(record.secrets and facts(record.leaf).id in receipts for record in part.records)
-        for part in parts
-        if part is not None
+        any(
+            record.secrets and facts(record.leaf).id in receipts
+            for part in parts(intake, name)
+            for record in part.records
+        )
+        for name in intake.names()
     )

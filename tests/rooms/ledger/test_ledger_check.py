@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ledger_house import House, leaf
 
-from selat.ledger import Journal, Sequencer
+from selat.ledger import Journal, Sequencer, intake
 from selat.ledger.check import check
 
 
@@ -74,9 +74,13 @@ def test_an_older_checkpoint_put_back_is_found(book: House) -> None:
     assert kinds(book) == {"put-back"}
 
 
-def test_bytes_not_yet_integrated_are_noted(book: House) -> None:
-    book.write([leaf(9001)])
-    assert [note.kind for note in check(book.folder).notes] == ["waiting"]
+def test_bytes_not_yet_integrated_are_noted(book: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "READ_BYTES", 1024)
+    book.write([leaf(number) for number in range(9001, 9051)])
+    (note,) = check(book.folder).notes
+    assert note.kind == "waiting"
+    assert "50 records" in note.what
+    monkeypatch.undo()
     book.sequence()
     assert check(book.folder).notes == ()
 

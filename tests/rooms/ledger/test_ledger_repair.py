@@ -9,7 +9,7 @@ import pytest
 from ledger_house import House, leaf
 
 from selat.core.errors import LedgerBroken
-from selat.ledger import Book, Sequencer, frame, points
+from selat.ledger import Book, Sequencer, frame, intake, points
 from selat.ledger.check import check
 from selat.ledger.repair import repair
 
@@ -59,8 +59,8 @@ def test_a_changed_entry_is_left_and_named_never_accepted(written: House) -> Non
     assert check(written.folder).ok
 
 
-@pytest.mark.parametrize("how", ["lost", "rotten"])
-def test_a_lost_state_is_found_again_in_the_log(house: House, how: str) -> None:
+@pytest.mark.parametrize("how", ["lost", "rotten", "lost, and more than a step takes"])
+def test_a_lost_state_is_found_again_in_the_log(house: House, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the journals' records are in the log already: none comes twice, none is lost."""
     journals = house.folder / "journals"
     house.write([leaf(number) for number in range(40)])
@@ -76,7 +76,9 @@ def test_a_lost_state_is_found_again_in_the_log(house: House, how: str) -> None:
     sequencer.close()
     path.write_bytes(whole)
     state = house.folder / "state.json"
-    state.unlink() if how == "lost" else state.write_text("{")
+    state.write_text("{") if how == "rotten" else state.unlink()
+    if "more" in how:
+        monkeypatch.setattr(intake, "READ_BYTES", 1024)
     with pytest.raises(LedgerBroken, match="repair"):
         house.sequence()
     done = mended(house)

@@ -12,7 +12,7 @@ from ledger_house import House
 
 from selat.core.canonical import canonical
 from selat.core.errors import BadRequest, LedgerBroken, NotFound
-from selat.ledger import Book, Journal, Keeping, Sequencer, Subject, erase, expire, find
+from selat.ledger import Book, Journal, Keeping, Sequencer, Subject, erase, expire, find, intake
 from selat.ledger.check import check
 from selat.ledger.export import export
 from selat.ledger.vault import Vault
@@ -79,11 +79,18 @@ def test_erasing_takes_only_secrets_and_the_log_says_so(held: House) -> None:
         erase(held.folder, Subject("t1", "nobody"), "officer-1")
 
 
-def test_a_journal_that_still_holds_the_salt_is_counted(house: House) -> None:
+@pytest.mark.parametrize("others", [0, 100])
+def test_a_journal_that_still_holds_the_salt_is_counted(
+    house: House, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    """Also where it stands behind more than a step takes."""
     journal = Journal(house.folder, "w")
     journal.start()
+    for _ in range(others):
+        journal.append(entry(1, caller="k2"), {"prompt": b"\x11" * 32})
     journal.append(entry(0), {"prompt": b"\x10" * 32}).wait(60)
     house.sequence()
+    monkeypatch.setattr(intake, "READ_BYTES", 1024)
     assert erase(house.folder, Subject("t1", "k1"), "o").waiting == 1
     journal.close()
     house.sequence()
