@@ -42,10 +42,11 @@ class Head:
         """The request that these bytes are, if they are this head and its body to the byte; else None."""
         left = len(data) - self._same_bytes
         # So long is the body, if its length is written with as many digits as this number. Where it is not, as for
-        # 998 and 3 digits, the head below is not the one that came, and the parser reads it.
-        size_bytes = left - len(str(left))
+        # 997 and its 3 digits, the parser reads it.
+        digits = len(str(left))
+        size_bytes = left - digits
         size = b"%d" % size_bytes
-        if size_bytes < 1 or not data.startswith(self._before + size + self._after):
+        if size_bytes < 1 or len(size) != digits or not data.startswith(self._before + size + self._after):
             return None
         headers = self._headers.copy()
         headers[b"content-length"] = size

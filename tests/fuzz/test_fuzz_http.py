@@ -135,6 +135,13 @@ def test_callers_bytes_mean_one_thing_however_they_are_cut(data: bytes, cuts: li
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(repeated(), CUTS)
+@example(
+    [b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % told + b"x" * sent for told, sent in ((1, 1), (996, 997))],
+    [],
+)
+@example(
+    [b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % told + b"x" * sent for told, sent in ((1, 1), (6, 7))], []
+)
 def test_a_head_that_came_before_means_what_the_parser_would_make_of_it(
     parts: list[bytes], cuts: list[int]
 ) -> None:
