@@ -46,7 +46,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
 }
 ASKING = frozenset(path for path, verbs in ROUTES.items() if verbs.get("POST") is completions.ask)
 """Where a model is asked: what `completions.ask` awaits may be done by plain calls there."""
-MACHINES = ("/v1/", "/admin/", "/hf/")
+MACHINES = ("/v1/", "/admin/", HUB)
 """Below these everything is told as JSON."""
 
 

@@ -8,13 +8,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from selat import durable
 from selat.core.errors import Misused, NotFound
 from selat.knowledge.store import Store
+from selat.stamps import now
 
 WAITING, PARSING, INDEXING, READY, FAILED = "waiting", "parsing", "indexing", "ready", "failed"
 OPEN = (WAITING, PARSING, INDEXING)
@@ -107,7 +108,7 @@ class Inbox:
         with draft.open("rb") as file:
             name = hashlib.file_digest(file, "sha256").hexdigest() + Path(parcel.name).suffix.lower()
             durable.settle(file)
-        kept = replace(parcel, original=name, step=WAITING, reason="", tries=0, history=(Step(WAITING, _now()),))
+        kept = replace(parcel, original=name, step=WAITING, reason="", tries=0, history=(Step(WAITING, now()),))
         old = self.find(*parcel.place)
         with self._store.connection() as connection:
             # The lock that this takes keeps another from forgetting the same bytes before they are named here.
@@ -145,7 +146,7 @@ class Inbox:
                 f"SELECT history FROM inbox WHERE {_PLACE} AND original = ?",  # noqa: S608
                 mine,
             ).fetchone()
-            history = [*json.loads(row[0]), [step, _now()]] if row else []
+            history = [*json.loads(row[0]), [step, now()]] if row else []
             connection.execute(
                 "UPDATE inbox SET step = ?, reason = ?, tries = tries + ?, history = ? "  # noqa: S608
                 f"WHERE {_PLACE} AND original = ?",
@@ -253,7 +254,3 @@ class Inbox:
             Parcel(**{**one, "history": tuple(Step(*step) for step in json.loads(one["history"]))})
             for one in found
         ]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +19,7 @@ from selat.durable import make_folder
 from selat.ledger import frame
 from selat.ledger.segment import SUFFIX, Altered, Segment
 from selat.ledger.ticket import Ticket
+from selat.stamps import now
 
 MAX_BATCH = 4096
 SEGMENT_BYTES = 16 * 2**20
@@ -226,7 +226,7 @@ class Journal:
         self._segment = None
         self._recover()
         if self._segment is not None:
-            time_ = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            time_ = now()
             facts: dict[str, object] = {"journal": error.name, "bytes": error.found, "written": error.written}
             change = Change("ledger.journal-altered", f"{error.name}@{error.written}", time_, "", "ledger", facts)
             told = Ticket(self._lock, self._hurry)

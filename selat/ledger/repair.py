@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from selat.core.checkpoint import Checkpoint
@@ -28,6 +27,7 @@ from selat.ledger.state import NAME as STATE
 from selat.ledger.state import Mark, State
 from selat.ledger.store import Store, parts
 from selat.ledger.tiles import ENTRIES, WIDTH, Tiles, tile_name
+from selat.stamps import now
 
 SALVAGED = ".salvaged"
 log = logging.getLogger("selat.ledger")
@@ -271,7 +271,7 @@ def _salvage(work: _Work) -> None:
 
 def _say_so(work: _Work) -> None:
     """An entry in the ledger itself: what was repaired, so that a repair never passes for nothing."""
-    time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = now()
     change = Change("ledger.repaired", f"repair-{time}", time, "", "operator", {"done": list(work.done)})
     journal = work.place.journal("repair")
     journal.start()

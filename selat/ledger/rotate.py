@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from selat.core.entry import Change
@@ -11,6 +10,7 @@ from selat.core.signer import Signer
 from selat.ledger.keys import load_signer, replace_key
 from selat.ledger.place import Place, place_of
 from selat.ledger.sequencer import Sequencer
+from selat.stamps import now
 
 
 def rotate(place: Path | Place, key_file: Path) -> VerifierKey:
@@ -23,7 +23,7 @@ def rotate(place: Path | Place, key_file: Path) -> VerifierKey:
     place = place_of(place)
     with place.store().hold():
         new, old = replace_key(place.folder, key_file)
-    time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = now()
     facts: dict[str, object] = {"key": str(new.key), "old": old.key.id.hex() if old else "lost"}
     change = Change("ledger.key", f"key-{new.key.id.hex()}", time, "", "operator", facts)
     journal = place.journal("rotate")

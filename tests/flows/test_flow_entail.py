@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from chat_kit import Office
-from compiled import compiled
 
 from selat.core.label import LOWEST, parse_label
 from selat.core.passage import Passage, Source
@@ -47,11 +46,6 @@ class Strict(EchoEngine):
         statement = json.loads(json.loads(call.body)["messages"][-1]["content"])["statement"]
         self.reply = self.says or ("No." if "palsu" in statement else "yes")
         return await super().send(call)
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return compiled()
 
 
 @pytest.fixture

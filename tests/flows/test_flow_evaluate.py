@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from chat_kit import CALLER, Office
-from compiled import compiled
 
 from selat.core.caller import Caller, Site
 from selat.core.errors import EngineError, Misused, NotFound
@@ -37,11 +36,6 @@ from selat.testing import Upstream
 from selat.testing.exam import is_right, register
 
 EXAMINER = Caller("default", "key_1", CALLER.roles, CALLER.clearance, frozenset({"chat", "eval"}))
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return compiled()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from chat_kit import CALLER, Office
-from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.label import HIGHEST, LOWEST, parse_label
@@ -24,11 +23,6 @@ from selat.knowledge.quote import quote
 from selat.testing import EchoEngine
 
 MODEL = "hash-embedding"
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return compiled()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from chat_kit import CALLER, Office
-from compiled import compiled
 
 from selat.core.label import HIGHEST, LOWEST, parse_label
 from selat.core.passage import Passage, Source
@@ -37,11 +36,6 @@ models = {{ "rank" = "{model}" }}
 site = {{ jurisdiction = "{where}", operator = "ujian" }}
 timeouts = {{ connect = 2.0, first_byte = 60.0, between = 60.0 }}
 """
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return compiled()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from chat_kit import CALLER, Office, chunks, written
-from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.errors import EngineTimeout, EngineUnreachable, Forbidden, GuardFailed, LedgerUnavailable, NotFound
@@ -26,11 +25,6 @@ from selat.wire import Ask
 
 MYKAD = "900101-14-5678"
 PROMPT = f"Sila semak pemohon dengan MyKad {MYKAD} hari ini"
-
-
-@pytest.fixture(scope="session")
-def guard() -> Guard:
-    return compiled()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from chat_kit import Office, hung_up
-from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.errors import EngineError
@@ -21,11 +20,6 @@ from selat.guard import Guard
 from selat.testing import Upstream
 
 MYKAD = "900101-14-5678"
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return compiled()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from chat_kit import CALLER, Office, chunks, written
-from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.errors import Forbidden
@@ -24,11 +23,6 @@ from selat.wire import Ask
 
 TERHAD = parse_label("terhad/internal/none/MY")
 SAID = "Pelan kawasan akan diumumkan pada bulan hadapan"
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return compiled()
 
 
 @pytest.fixture

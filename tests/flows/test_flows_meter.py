@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from chat_kit import CALLER, Office, chunks
-from compiled import compiled
 
 from selat.core.errors import EngineUnreachable, Forbidden, HomeBroken, LedgerUnavailable, TooMany
 from selat.database import Database
@@ -19,11 +18,6 @@ from selat.policy.quota import Limit, Quota
 from selat.testing import EchoEngine
 
 PRICES = {"echo": Price(2.0, 8.0)}
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return compiled()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from chat_kit import Office
-from compiled import compiled
 
 from selat.core.caller import Site
 from selat.core.entry import Closing, Opening, Usage
@@ -154,11 +153,6 @@ class Scene:
     @property
     def failures(self) -> int:
         return sum(view.failed for view in self.office.desk.router.states().values())
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return compiled()
 
 
 @pytest.fixture

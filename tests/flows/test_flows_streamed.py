@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from chat_kit import Office, chunks
-from compiled import compiled
 
 from selat.core.entry import SALT_BYTES, Commitment
 from selat.core.errors import EngineGarbage, GuardFailed
@@ -25,11 +24,6 @@ from selat.testing import EchoEngine
 
 MYKAD = "900101-14-5678"
 SALT = bytes(SALT_BYTES)
-
-
-@pytest.fixture(scope="session")
-def guard() -> Guard:
-    return compiled()
 
 
 @pytest.fixture

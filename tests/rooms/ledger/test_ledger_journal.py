@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from ledger_house import leaf
@@ -17,14 +15,6 @@ from selat.ledger import Journal, Ticket
 from selat.ledger import journal as module
 
 NEVER_S = 100 * CEILING_S
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal(tmp_path, "w")
-    made.start()
-    yield made
-    made.close()
 
 
 @pytest.fixture

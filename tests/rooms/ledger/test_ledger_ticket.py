@@ -7,7 +7,6 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ledger_house import leaf
@@ -17,14 +16,6 @@ from waiting import until
 from selat import durable
 from selat.core.errors import LedgerUnavailable
 from selat.ledger import Journal, Ticket
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    made = Journal(tmp_path, "w")
-    made.start()
-    yield made
-    made.close()
 
 
 @pytest.fixture
