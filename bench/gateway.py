@@ -3,8 +3,9 @@
     python bench/gateway.py [--seconds 4] [--rounds 3]
 
 Needs Debian's `nginx-light` and `wrk`. One nginx is the upstream (a fixed completion), another the plain proxy.
-All get the same load on the same core, in turns; `floor` is `bench/floor.py`. CPU is user and system time of the
-whole process tree, from /proc, so other work distorts it less than latency, which is only for comparing rows.
+All get the same load on the same core, in turns; `forward` and `book` are `bench/floor.py`. CPU is user and system
+time of the whole process tree, from /proc, so other work distorts it less than latency, which is only for
+comparing rows.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ def main() -> None:
             raise SystemExit(f"{tool} is not installed: apt-get install nginx-light wrk util-linux")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        upstream, proxy, bare = free_port(), free_port(), free_port()
+        upstream, proxy, bare, booked = free_port(), free_port(), free_port(), free_port()
         commands = {}
         for role, server in (
             ("up", UPSTREAM.format(port=upstream, reply=json.dumps(REPLY))),
@@ -181,25 +182,31 @@ def main() -> None:
             'site = { jurisdiction = "MY" }\nmax_connections = 256\n'
         )
         selat_command = [sys.executable, "-m", "selat", "up", "--home", str(home), "--port", "0", "--json"]
-        floor_command = [sys.executable, str(Path(__file__).with_name("floor.py")), str(bare), str(upstream)]
+        floor = [sys.executable, str(Path(__file__).with_name("floor.py"))]
         with (
             running(commands["up"], 1),
             running(commands["proxy"], 0) as nginx,
-            running(floor_command, 0) as floor,
+            running([*floor, str(bare), str(upstream)], 0) as forward,
+            running([*floor, str(booked), str(upstream), str(folder / "book")], 0) as book,
             running(selat_command, 0, stdout=subprocess.PIPE) as selat,
         ):
             assert selat.stdout is not None
             said = json.loads(selat.stdout.readline())
             until_open(proxy)
             until_open(bare)
-            port = int(said["address"].rpartition(":")[2])
-            gateways = {"nginx": (nginx.pid, proxy), "floor": (floor.pid, bare), "selat": (selat.pid, port)}
+            until_open(booked)
+            gateways = {
+                "nginx": (nginx.pid, proxy),
+                "forward": (forward.pid, bare),
+                "book": (book.pid, booked),
+                "selat": (selat.pid, int(said["address"].rpartition(":")[2])),
+            }
             report(folder, chosen, gateways, said["key"])
 
 
 def report(folder: Path, chosen: argparse.Namespace, gateways: dict[str, tuple[int, int]], key: str) -> None:
-    print("| prompt | at once | nginx µs | floor µs | selat µs | selat / nginx | nginx p50 ms | selat p50 ms |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| prompt | at once | µs: nginx | forward | book | selat | selat / nginx | p50 ms: nginx | selat |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for title, copies, connections in (("200 B", 2, 64), ("200 B", 2, 1), ("32 KB", 340, 16)):
         body = folder / f"{copies}.json"
         body.write_text(json.dumps(asked("m", copies)))
@@ -211,7 +218,7 @@ def report(folder: Path, chosen: argparse.Namespace, gateways: dict[str, tuple[i
         wait = {name: median(one[1] for one in rounds) for name, rounds in found.items()}
         ratio = cost["selat"] / cost["nginx"] if cost["nginx"] else float("nan")
         print(
-            f"| {title} | {connections} | {cost['nginx']:.0f} | {cost['floor']:.0f} | {cost['selat']:.0f} "
+            f"| {title} | {connections} | {' | '.join(f'{one:.0f}' for one in cost.values())} "
             f"| {ratio:.1f} | {wait['nginx']:.2f} | {wait['selat']:.2f} |",
             flush=True,
         )
