@@ -48,7 +48,8 @@ class Handle(Protocol):
 class Connection(asyncio.Protocol):
     """One caller's connection: requests in order, one at a time; a hang-up ends the one at work.
 
-    `waiting_since` is when it began to wait for a head, on the loop's clock; None while a request is at work.
+    `waiting_since` is when it began to wait for a head, or for a caller to read, on the loop's clock; None while a
+    request is at work.
     `in_head` tells a head that has begun from an idle connection.
     """
 
@@ -126,8 +127,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
-        self.resume_writing()
         self._waiting.clear()
+        self.resume_writing()
         if self._current is None or self._current.ended:
             return
         if self._task is not None:
@@ -138,11 +139,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         kept = self._kept
-        if kept is not None and self._current is None and not self._head_bytes:
+        if kept is not None and self._current is None and not self._head_bytes and self.writable is None:
             request = kept.again(self, data)
             if request is not None:
                 # The parser, between two messages, need not know of this one.
-                self.waiting_since = None
                 if not self.transport.is_closing():
                     self._set_to_work(request)
                 return
@@ -182,6 +182,8 @@ class Connection(asyncio.Protocol):
         writable, self.writable = self.writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
+        if self._current is None and self._waiting:
+            self._let_in()
 
     # httptools' callbacks
 
@@ -207,7 +209,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         request, parser = self._arriving, self._parser
         assert request is not None
-        self._headers = self.waiting_since = None
+        self._headers = None
         self._in_head, self._head_bytes = False, 0
         request.arrived = time.monotonic()
         request.method = parser.get_method().decode("ascii")
@@ -235,14 +237,18 @@ class Connection(asyncio.Protocol):
         self._in_head, self._head_bytes, self._ended_here = True, 0, True
 
     def _let_in(self) -> None:
-        """Have requests answered until one takes its time; in a loop, since many may be answered at once."""
+        """Have requests answered until one takes its time; in a loop, since many may be answered at once.
+
+        Not while the caller leaves earlier answers unread: they would heap up.
+        """
         self._letting_in = True
-        while self._current is None and self._waiting and not self.transport.is_closing():
+        while self._current is None and self._waiting and self.writable is None and not self.transport.is_closing():
             self._set_to_work(self._waiting.popleft())
         self._letting_in = False
 
     def _set_to_work(self, request: Request) -> None:
         self._current = request
+        self.waiting_since = None
         if request.complete:
             CURRENT.set(request.id)
             try:
@@ -277,7 +283,7 @@ class Connection(asyncio.Protocol):
         if request.ended and request.keep_alive:
             self.waiting_since = self._loop.time()
             if self._paused:
-                self._full = self._holding = False
+                self._full, self._holding = len(self._waiting) > MAX_PIPELINED, False
                 self._heed()
             if self._waiting and not self._letting_in:
                 self._let_in()

@@ -9,7 +9,7 @@ import pytest
 
 from selat.burst import Burst
 from selat.core.errors import TooLarge
-from selat.gateway.connection import MAX_KEPT, Connection, Leave
+from selat.gateway.connection import MAX_KEPT, MAX_PIPELINED, Connection, Leave
 from selat.gateway.http import HELD_BYTES, JSON, Request
 from selat.gateway.logs import CURRENT
 from selat.gateway.server import _drain
@@ -137,6 +137,36 @@ async def test_thousands_in_one_read_are_answered_at_once_in_order(scene: Scene)
     assert scene.out.count(b"HTTP/1.1 200 OK") == 5000
     assert not scene.wire.paused
     assert scene.connection.waiting_since is not None
+
+
+@on_loop
+async def test_who_does_not_read_the_answers_is_not_answered_further(scene: Scene) -> None:
+    scene.send(asked("/now", 1))
+    scene.connection.pause_writing()
+    for number in range(2, 4 + MAX_PIPELINED):
+        scene.send(asked("/now", number))  # among them the head of the first, which is known
+    assert scene.desk.told == ["1"]
+    assert scene.wire.paused
+    assert scene.connection.waiting_since is not None  # so that it is let go in the end
+    scene.connection.resume_writing()
+    assert scene.desk.told == [str(number) for number in range(1, 4 + MAX_PIPELINED)]
+    assert not scene.wire.paused
+
+
+@on_loop
+async def test_a_long_pipeline_is_not_read_further_until_little_of_it_is_left(scene: Scene) -> None:
+    scene.send(b"".join(asked("/held", number) for number in range(MAX_PIPELINED + 2)))
+    assert scene.wire.paused
+    for left in (True, False):
+        scene.desk.answer(scene.desk.held[-1])
+        scene.desk.held[-1].finish()
+        assert scene.wire.paused is left
+
+
+@on_loop
+async def test_one_of_a_pipeline_is_at_work_however_long_it_takes(scene: Scene) -> None:
+    scene.send(asked("/now", 1) + asked("/held", 2))
+    assert scene.connection.waiting_since is None
 
 
 @on_loop
