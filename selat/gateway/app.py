@@ -115,7 +115,7 @@ class Gateway:
         verbs = ROUTES.get(request.path) or ROUTES.get(collection(request.path))
         if verbs is None:
             raise NotFound("no such endpoint; see GET /v1/models and the README")
-        handler = verbs.get(request.method) or verbs.get(ANY)
+        handler = verbs.get("GET" if request.method == "HEAD" else request.method) or verbs.get(ANY)
         if handler is None:
             raise MethodNotAllowed(verbs)
         return handler

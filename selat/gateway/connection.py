@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,9 @@ MAX_HEAD_BYTES = 64 * 1024
 LINGER_S = 2.0
 MAX_PIPELINED = 16
 """Requests that may wait on one connection while an earlier one is answered; then it is not read further."""
+
+_ABSOLUTE = re.compile("^https?://[^/?]+", re.IGNORECASE)
+"""What a request to a proxy has before its path: RFC 9112 section 3.2.2 has servers take that, too."""
 
 MAX_KEPT = 32
 """Heads that a connection may show us before we no longer look for the next that it repeats."""
@@ -209,14 +213,19 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         request, parser = self._arriving, self._parser
         assert request is not None
+        version, host = parser.get_http_version(), request.headers.get(b"host")
+        if version != "1.0" and (version != "1.1" or host is None or b"," in host):
+            raise ValueError("another version, or not one host: RFC 9112 sections 2.3 and 3.2")
         self._headers = None
         self._in_head, self._head_bytes = False, 0
         request.arrived = time.monotonic()
         request.method = parser.get_method().decode("ascii")
         if parser.should_keep_alive() and not self._draining:
             request.keep_alive = True
-        if parser.get_http_version() == "1.0":
+        if version == "1.0":
             request.chunks_known = False
+        if not request.path.startswith("/"):
+            request.path = _ABSOLUTE.sub("", request.path) or "/"
         if "?" in request.path:
             request.path, _, request.query = request.path.partition("?")
         if "%" in request.path:
@@ -242,7 +251,9 @@ class Connection(asyncio.Protocol):
         Not while the caller leaves earlier answers unread: they would heap up.
         """
         self._letting_in = True
-        while self._current is None and self._waiting and self.writable is None and not self.transport.is_closing():
+        while self._current is None and self._waiting and self.writable is None:
+            if self.transport.is_closing():
+                break
             self._set_to_work(self._waiting.popleft())
         self._letting_in = False
 

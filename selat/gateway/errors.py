@@ -12,15 +12,12 @@ from selat.wire import framed, messages_error
 MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
 
 TYPES = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
-    408: "invalid_request_error",
-    413: "invalid_request_error",
     429: "rate_limit_error",
 }
-SERVER_ERROR = "server_error"
+INVALID, SERVER_ERROR = "invalid_request_error", "server_error"
 
 
 class MethodNotAllowed(CallerError):
@@ -50,7 +47,7 @@ def error_object(error: SelatError) -> dict[str, object]:
         "message": str(error)
         if error.code != SelatError.code
         else "Selat failed; the log of the gateway says why",
-        "type": TYPES.get(error.status, SERVER_ERROR),
+        "type": TYPES.get(error.status, SERVER_ERROR if error.status >= 500 else INVALID),
         "param": error.param if isinstance(error, BadRequest) else None,
         "code": error.code,
     }

@@ -186,6 +186,39 @@ async def test_tasks_and_plain_calls_keep_the_order_of_the_pipeline(scene: Scene
     assert not scene.wire.paused
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /now?1 HTTP/1.1\r\n\r\n",
+        b"GET /now?1 HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET /now?1 HTTP/1.1\r\nHost: x,y\r\n\r\n",
+        b"GET /now?1 HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"GET /now?1 HTTP/0.9\r\nHost: x\r\n\r\n",
+    ],
+)
+def test_what_the_parser_lets_pass_and_is_not_http_1_1_is_refused(head: bytes) -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.send(head + head)
+        await turns()
+        assert scene.out.startswith(b"HTTP/1.1 400 ")
+        assert scene.out.count(b"HTTP/1.1 4") == 1
+        assert scene.wire.closing or scene.wire.ended
+        assert not scene.desk.told
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("target", [b"http://x:1/now?7", b"HTTPS://x/now?7", b"/now?7"])
+def test_a_target_may_name_the_host(target: bytes) -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
+        assert scene.desk.told == ["7"]
+
+    asyncio.run(story())
+
+
 @on_loop
 async def test_one_that_has_not_come_whole_gets_a_task(scene: Scene) -> None:
     scene.desk.go_on.set()
@@ -388,15 +421,15 @@ async def test_who_never_repeats_a_head_is_not_watched_for_ever(scene: Scene) ->
 @pytest.mark.parametrize(
     "head",
     [
-        b"POST /held HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
-        b"POST /held HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        b"POST /held HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}",
-        b"PUT /held HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
-        b"POST /held HTTP/1.1\r\nContent-Length: 02\r\n\r\n{}",
-        b"POST /held HTTP/1.1\r\nContent-Length: 2 \r\n\r\n{}",
-        b"POST /held HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
-        b"\r\nPOST /held HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
-        b"POST /held HTTP/1.1\r\nContent-Length: 2\r\nX: " + b"x" * 4096 + b"\r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"POST /held HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}",
+        b"PUT /held HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 02\r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 2 \r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+        b"\r\nPOST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nX: " + b"x" * 4096 + b"\r\n\r\n{}",
     ],
 )
 def test_heads_that_could_mean_more_are_left_to_the_parser(head: bytes) -> None:

@@ -138,7 +138,16 @@ def test_a_body_that_does_not_come_is_408(selat: Running) -> None:
 
 def test_wrong_paths_and_methods_are_named(selat: Running) -> None:
     assert b"HTTP/1.1 404" in post(selat, b"{}", path="/v1/tiada")
-    assert b"HTTP/1.1 405" in exchange(selat, b"GET /v1/chat/completions HTTP/1.1\r\nHost: x\r\n\r\n")
+    refused = exchange(selat, b"GET /v1/chat/completions HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"HTTP/1.1 405" in refused
+    assert b'"invalid_request_error"' in refused
+
+
+def test_a_probe_may_ask_for_the_head_alone(selat: Running) -> None:
+    told = exchange(selat, b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert told.startswith(b"HTTP/1.1 200 ")
+    assert b"content-length: 15\r\n" in told
+    assert told.endswith(b"\r\n\r\n")
 
 
 def test_ten_of_ten_who_hang_up_mid_stream_are_closed_as_cancelled(selat: Running) -> None:

@@ -90,7 +90,7 @@ def test_an_expectation_is_met_before_the_body(selat: Running) -> None:
 
 
 def test_a_wrong_key_is_refused_before_the_body_is_sent(selat: Running) -> None:
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer x\r\nContent-Length: 1000000\r\n\r\n"
+    head = b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nContent-Length: 1000000\r\n\r\n"
     with connect(selat) as connection:
         connection.sendall(head)
         received = connection.recv(65536)
