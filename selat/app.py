@@ -131,13 +131,13 @@ class Platform:
         return Guard.load(*self.home.guards, detectors=load_detectors(self.settings.guard_detectors))
 
     @cached_property
-    def decider(self) -> Decider:
-        return Decider(self.prove_policies(self.home.policy))
-
-    @cached_property
     def policy_reload(self) -> Reload:
         """Takes up a changed policy folder for the decider; its `check` may prove, so call it in a thread."""
-        return Reload(self.home.policy, self.decider, self.prove_policies)
+        return Reload(self.home.policy, self.prove_policies)
+
+    @property
+    def decider(self) -> Decider:
+        return self.policy_reload.decider
 
     def prove_policies(self, folder: Path) -> PolicySet:
         allowed = self.settings.policy_unproved == "allow"

@@ -17,17 +17,18 @@ Mark = tuple[tuple[str, int, int], ...]
 
 
 class Reload:
-    """Watches `folder` for `decider`; `load` makes a set of it (`load_proved`, or `PolicySet.load`).
+    """Decides by the set in `folder`, also when it changes; `load` makes a set of it (`load_proved`).
 
     Call `check` now and then: unchanged it costs a few `stat` calls. A change is loaded and proved before it
     returns, up to half a second, so an event loop calls it in a thread.
     """
 
-    def __init__(self, folder: Path, decider: Decider, load: Callable[[Path], PolicySet] = PolicySet.load) -> None:
+    def __init__(self, folder: Path, load: Callable[[Path], PolicySet] = PolicySet.load) -> None:
+        """Raises: PolicyBroken, where there is no good set to begin with."""
         self.folder = folder
-        self._decider = decider
         self._load = load
-        self._mark: Mark = ()  # so that the first check compares what was loaded with what is there
+        self._mark = _mark(folder)  # before it is loaded: the first check finds what changes meanwhile
+        self.decider = Decider(load(folder))
         self.error = ""
 
     def check(self) -> bool:
@@ -46,9 +47,9 @@ class Reload:
             log.error("the changed policies are not taken up, the earlier set stays in force: %s", error)
             return False
         self.error = ""
-        if policies.basis == self._decider.policies.basis:
+        if policies.basis == self.decider.policies.basis:
             return False
-        self._decider.use(policies)
+        self.decider.use(policies)
         log.info("policy set %s is in force, %d policies", policies.basis.set_hash[:12], len(policies.policies))
         return True
 

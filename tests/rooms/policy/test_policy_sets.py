@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from selat.core.errors import PolicyBroken
-from selat.policy import DEFAULT, Decider, PolicySet, Reload, lay_out
+from selat.policy import DEFAULT, PolicySet, Reload, lay_out
 from selat.policy.text import statements
 
 
@@ -77,9 +77,10 @@ def test_hash_follows_the_text_and_not_the_place(folder: Path) -> None:
 
 
 def test_a_bad_set_never_replaces_a_good_one(folder: Path) -> None:
-    decider = Decider(PolicySet.load(folder))
-    reload = Reload(folder, decider)
+    reload = Reload(folder)
+    decider = reload.decider
     good = decider.policies
+    assert not reload.check()
     extra = folder / "policies" / "90-x.cedar"
     extra.write_text("permit(")
     assert not reload.check()
@@ -91,6 +92,24 @@ def test_a_bad_set_never_replaces_a_good_one(folder: Path) -> None:
     assert "n" in decider.policies.policies
     assert not reload.error
     assert not reload.check()
+
+
+def test_an_unchanged_set_is_loaded_once_and_one_that_changed_while_it_was_loaded_again(folder: Path) -> None:
+    loaded: list[Path] = []
+
+    def load(place: Path) -> PolicySet:
+        loaded.append(place)
+        found = PolicySet.load(place)
+        if len(loaded) == 1:
+            (place / "policies" / "90-x.cedar").write_text('@id("n")\nforbid(principal, action, resource);')
+        return found
+
+    reload = Reload(folder, load)
+    assert "n" not in reload.decider.policies.policies
+    assert reload.check()
+    assert "n" in reload.decider.policies.policies
+    assert not reload.check()
+    assert len(loaded) == 2
 
 
 def test_laying_out_keeps_what_is_there(tmp_path: Path) -> None:
