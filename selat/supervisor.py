@@ -1,49 +1,26 @@
 """Keeps the processes of one Selat alive: the sequencer and the gateway workers, restarted with back-off.
 
-It stays in memory for as long as they do, so it does without dataclasses and the home, and what those import.
+It stays in memory for as long as they do, so it does without dataclasses, paths, sockets and the log's writer, and
+what those import: descriptors and file names are numbers and text here.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from selat.core.errors import HomeBroken, Misused, Unavailable
-
-log = logging.getLogger("selat.supervisor")
+from selat.core.errors import HomeBroken, Unavailable
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 DRAIN_S = 35.0
 LLAMA, ENGINES = "llama", "engines.toml"
 # What glibc is told in each process: threads share two heaps, and what is freed goes back.
 MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "262144"}
-_BACKLOG = 2048
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket for the workers to share. Raises: Misused, when the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except (OSError, OverflowError) as error:
-        listening.close()
-        reason = getattr(error, "strerror", None) or "not a port"
-        raise Misused(
-            f"cannot listen on {host}:{port} ({reason}); choose another with --host and --port"
-        ) from error
-    listening.listen(_BACKLOG)
-    listening.set_inheritable(True)
-    return listening
 
 
 class _Child:
@@ -74,22 +51,23 @@ class _Child:
 class Supervisor:
     """Starts the sequencer and `workers` gateways on one socket; `step` restarts what died; `stop` drains."""
 
-    def __init__(self, home: Path, listening: socket.socket, workers: int) -> None:
-        at_home = ("--home", str(home))
+    def __init__(self, home: str, listening: int, workers: int, tell: Callable[[str], None]) -> None:
+        """`listening` is the socket's descriptor; `tell` logs that a process ended by itself."""
+        self._tell = tell
+        at_home = ("--home", home)
         self._children = [_Child("sequencer", ("selat.process", "sequence", *at_home))]
-        descriptor = listening.fileno()
         for number in range(workers):
             arguments = (
                 "selat.process",
                 "serve",
                 "--fd",
-                str(descriptor),
+                str(listening),
                 "--worker",
                 f"gateway-{number}",
                 *at_home,
             )
-            self._children.append(_Child(f"gateway-{number}", arguments, (descriptor,)))
-        runs_models = _Watched(home / ENGINES)
+            self._children.append(_Child(f"gateway-{number}", arguments, (listening,)))
+        runs_models = _Watched(os.path.join(home, ENGINES))
         self._children.append(_Child("models", ("selat", "engine", "host", *at_home), wanted=runs_models))
 
     def start(self) -> None:
@@ -106,7 +84,7 @@ class Supervisor:
                 if now - child.started > LONGEST_WAIT_S:
                     child.wait_s = FIRST_WAIT_S
                 child.due = now + child.wait_s
-                log.error("%s ended with %s; starting it again in %.1f s", child.name, code, child.wait_s)
+                self._tell(f"{child.name} ended with {code}; starting it again in {child.wait_s:.1f} s")
                 child.wait_s = min(child.wait_s * 2, LONGEST_WAIT_S)
             if child.process is None and now >= child.due and child.wanted():
                 child.start()
@@ -130,28 +108,32 @@ class Supervisor:
 class _Watched:
     """Whether `engines.toml` names a model that Selat runs itself, read again when the file has changed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
         self._seen: object = None
         self._found = False
 
     def __call__(self) -> bool:
         try:
-            stat = self._path.stat()
+            stat = os.stat(self._path)
         except OSError:
             return False
         seen = stat.st_mtime_ns, stat.st_ino, stat.st_size
         if seen != self._seen:
             self._seen = seen
             # What reads the file is imported only where the word occurs: this process lives long and stays small.
-            self._found = LLAMA in self._path.read_text("utf-8", "replace") and self._named()
+            with open(self._path, encoding="utf-8", errors="replace") as file:
+                text = file.read()
+            self._found = LLAMA in text and self._named()
         return self._found
 
     def _named(self) -> bool:
+        from pathlib import Path
+
         from selat.engines import EngineFile
 
         with contextlib.suppress(HomeBroken):  # the gateways say what is wrong with it
-            return any(spec.kind == LLAMA for spec in EngineFile(self._path).read())
+            return any(spec.kind == LLAMA for spec in EngineFile(Path(self._path)).read())
         return self._found
 
 

@@ -12,14 +12,16 @@ from typing import Annotated
 import typer
 
 from selat.cli.frame import HomeOption, JsonOption, explain
+from selat.core.errors import Misused
 from selat.errand import Errand
 from selat.gateway.logs import begin
 from selat.home import create_home, find_home
 from selat.process import STOPPING, stop_on_signal
 from selat.settings import read_settings
-from selat.supervisor import MEMORY, bind
+from selat.supervisor import MEMORY
 
 app = typer.Typer(help="Start Selat.")
+_BACKLOG = 2048
 
 
 @app.command()
@@ -37,7 +39,7 @@ def up(
         at.forget_counters()
         settings = read_settings(at.path)
         begin(settings.log_format, settings.log_level)
-        listening = bind(host or settings.host, settings.port if port is None else port)
+        listening = _bind(host or settings.host, settings.port if port is None else port)
         certificate = at.path / settings.tls_certificate_file if settings.tls_certificate_file else None
         address = _address(listening, "https" if certificate else "http")
         at.address.write_text(address)
@@ -66,6 +68,24 @@ def up(
         }
         words = [str(word) for option in options.items() for word in option]
         os.execve(sys.executable, [sys.executable, "-m", "selat.process", "up", *words], {**os.environ, **MEMORY})  # noqa: S606 - ourselves
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A listening socket for the workers to share. Raises: Misused, when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = getattr(error, "strerror", None) or "not a port"
+        raise Misused(
+            f"cannot listen on {host}:{port} ({reason}); choose another with --host and --port"
+        ) from error
+    listening.listen(_BACKLOG)
+    listening.set_inheritable(True)
+    return listening
 
 
 def _address(listening: socket.socket, scheme: str) -> str:

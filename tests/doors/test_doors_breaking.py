@@ -50,6 +50,9 @@ def test_kill_9_mid_stream_leaves_an_orphan_no_gap_and_a_log_that_verifies(fresh
     kill(children(selat.process)["sequencer"])
     until(lambda: answered(selat))
     assert selat.stop() == 0
+    told = [json.loads(line) for line in selat.log.read_text().splitlines() if line.startswith("{")]
+    ended = [one["message"].partition(";")[0] for one in told if one["logger"] == "selat.supervisor"]
+    assert ended[0] == "gateway-0 ended with -9"
     again = fresh()
     assert again.said["key"] is None
     check = command("ledger", "check", "--home", selat.home, "--json")
