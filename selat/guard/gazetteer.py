@@ -19,12 +19,13 @@ def _read(*files: str) -> frozenset[str]:
     return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 
-WEAK = _read("names_malay_weak", "names_other_weak")
-MALAY = _read("names_malay") - WEAK
-INDIAN = _read("names_indian") - WEAK
-ENGLISH = _read("names_english") - WEAK
+_MALAY, _MALAY_WEAK, _INDIAN = _read("names_malay"), _read("names_malay_weak"), _read("names_indian")
+WEAK = _MALAY_WEAK | _read("names_other_weak")
+MALAY = _MALAY - WEAK
+INDIAN = _INDIAN - WEAK
 ENGLISH_ANY = _read("names_english")
-MALAY_ANY = _read("names_malay", "names_malay_weak")
+ENGLISH = ENGLISH_ANY - WEAK
+MALAY_ANY = _MALAY | _MALAY_WEAK
 FAMILY = _read("surnames_english")
 SURNAMES = _read("surnames_chinese")
 SYLLABLES = _read("syllables_chinese")
@@ -39,7 +40,7 @@ PLAIN_SURNAMES = words(
 LOCAL = MALAY | INDIAN
 STRONG = LOCAL | ENGLISH
 """Words that are names by themselves."""
-KNOWN = STRONG | WEAK | FAMILY | SURNAMES | ENGLISH_ANY | _read("names_malay", "names_indian")
+KNOWN = STRONG | WEAK | FAMILY | SURNAMES | ENGLISH_ANY | _MALAY | _INDIAN
 """Words that can be part of a name."""
 
 # Words with a capital that end a name or were never part of one.

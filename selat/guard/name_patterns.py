@@ -143,10 +143,17 @@ LABELLED_TRIGGERS = (
     *(rf"\b(?i:{word}){OPEN} ?[:=,]{{1,2}}\s{{0,3}}{OPEN}[A-Z]" for word in branches(f"{COLON}|{BEFORE}")),
     *(rf"\b(?i:{word}) {OPEN}[A-Z]" for word in branches(BEFORE)),
 )
-LISTED_TRIGGERS = (
-    *listed(gaz.STRONG, ""),
-    *listed(gaz.SURNAMES | GIVEN | (gaz.ENGLISH_ANY & gaz.WEAK), " "),
-    *listed(GIVEN, "-"),
-    *listed(LEADERS, " "),
-    rf"\b(?:{FREQUENT}) [a-z]",
-)
+
+
+class _Listed:
+    """Thousands of expressions, written out while a guard is loaded and not kept."""
+
+    def __iter__(self) -> Iterator[str]:
+        yield from listed(gaz.STRONG, "")
+        yield from listed(gaz.SURNAMES | GIVEN | (gaz.ENGLISH_ANY & gaz.WEAK), " ")
+        yield from listed(GIVEN, "-")
+        yield from listed(LEADERS, " ")
+        yield rf"\b(?:{FREQUENT}) [a-z]"
+
+
+LISTED_TRIGGERS = _Listed()

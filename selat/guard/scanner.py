@@ -63,7 +63,7 @@ class Detector(Protocol):
 class Reader(NamedTuple):
     """One of our own detectors: what to look for, and how to read the places where it occurs."""
 
-    triggers: tuple[str, ...]
+    triggers: Iterable[str]
     find: Callable[[str, list[int]], Iterator[Finding]]
 
 
