@@ -60,9 +60,10 @@ MODELS = ["m", "paced", "paced:100:50", "paced:200:50", "paced:500:20"]
 
 @contextmanager
 def selat(home: Path) -> Iterator[Selat]:
-    """`selat up` on the gateways' core, once it has answered its first question."""
+    """`selat up` on the gateways' core, once it has answered its first question; compiled as if installed."""
     command = [sys.executable, "-m", "selat", "up", "--home", str(home), "--port", "0", "--json"]
-    with running(command, GATEWAY_CORE, stdout=subprocess.PIPE) as process:
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with running(command, GATEWAY_CORE, stdout=subprocess.PIPE, env=kept) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
         key = home / "bench.key"
