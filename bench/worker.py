@@ -27,8 +27,6 @@ from mock import HEAD, LAST, PIECES, WHOLE  # noqa: UP026 - ours, beside this fi
 
 from selat.app import Platform
 from selat.burst import Burst
-from selat.engines.http1 import Connection as ToEngine
-from selat.engines.pool import Pool
 from selat.gateway.app import Gateway
 from selat.gateway.connection import Connection
 from selat.gateway.metrics import Metrics
@@ -76,6 +74,18 @@ class Engine(Transport):
         self.protocol.data_received(EVENTS[number])
         if number + 1 < len(EVENTS):
             self.loop.call_soon(self.event, number + 1)
+
+
+class Loop(uvloop.Loop):
+    """A loop on which whoever connects reaches the engine of this process."""
+
+    cell = "small"
+
+    async def create_connection(self, made: Any, *_: Any, **_more: Any) -> Any:
+        transport = Engine(self.cell)
+        transport.protocol = made()
+        transport.protocol.connection_made(transport)
+        return transport, transport.protocol
 
 
 class Load:
@@ -127,14 +137,6 @@ def build(cell: str, connections: int, folder: Path) -> tuple[Load, Platform]:
     key = furnish(home)
     platform = Platform(home, "gateway-0")
 
-    async def connect(pool: Pool, _call: object) -> ToEngine:
-        connection, transport = ToEngine(pool, asyncio.get_running_loop()), Engine(cell)
-        transport.protocol = connection
-        connection.connection_made(transport)  # type: ignore[arg-type]
-        connection.adopted = True
-        return connection
-
-    Pool._connect = connect  # type: ignore[assignment,method-assign]
     streamed = cell in ("stream", "paced")
     body = json.dumps(asked("m", 340 if cell == "large" else 2, stream=streamed))
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n"
@@ -169,13 +171,16 @@ async def counted(load: Load, requests: int) -> None:
         print(f"{number / requests:8.1f} {'/'.join(Path(code.co_filename).parts[-3:])} {code.co_qualname}")
 
 
-async def main() -> None:
+def options() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--cell", choices=("small", "large", "stream", "paced"), default="small")
     options.add_argument("--connections", type=int, default=64)
     options.add_argument("--requests", type=int, default=5000)
     options.add_argument("--count", action="store_true")
-    chosen = options.parse_args()
+    return options.parse_args()
+
+
+async def main(chosen: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name:
         load, platform = build(chosen.cell, chosen.connections, Path(name))
         await load.run(500)
@@ -194,4 +199,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    chosen = options()
+    Loop.cell = chosen.cell
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main(chosen))
