@@ -61,8 +61,8 @@ def stand(options: Mapping[str, str]) -> None:
     finally:
         opening.stop()
         _say("stopping: open answers finish, the last entries are sealed")
+        os.close(listening)  # each worker closes its own: whoever comes now is refused, not left waiting
         supervisor.stop()
-        os.close(listening)
 
 
 def stop_on_signal() -> list[int]:

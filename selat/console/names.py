@@ -122,6 +122,7 @@ ERRORS = {
     "too_large": N_("Fail ini terlalu besar. Pecahkan kepada bahagian yang lebih kecil."),
     "engine_error": N_("Enjin model gagal menjawab. Cuba lagi sebentar lagi."),
     "engine_unreachable": N_("Enjin model tidak dapat dihubungi. Pengendali boleh menyemaknya di halaman Enjin."),
+    "engine_busy": N_("Selat tidak dapat menerima kerja sekarang. Cuba lagi sebentar lagi."),
     "engine_garbage": N_(
         "Enjin model menjawab dengan sesuatu yang tidak dapat dibaca. Cuba lagi, atau pilih model lain."
     ),

@@ -127,6 +127,13 @@ class EngineTimeout(EngineError):
     code = "engine_timeout"
 
 
+class EngineBusy(EngineError):
+    """No place for one more call, which was not sent: nothing is wrong with the engine."""
+
+    status = 503
+    code = "engine_busy"
+
+
 class EngineGarbage(EngineError):
     code = "engine_garbage"
 

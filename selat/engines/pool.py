@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from selat.burst import Burst
-from selat.core.errors import EngineError, EngineTimeout, EngineUnreachable
+from selat.core.errors import EngineBusy, EngineError, EngineTimeout, EngineUnreachable
 from selat.engines.answer import HttpAnswer, Reply
 from selat.engines.engine import Call, Leave
 from selat.engines.fair import WaitingRoom
@@ -72,7 +72,7 @@ class Pool:
     async def exchange(self, head: bytes, call: Call) -> HttpAnswer:
         """Send `head` and the call's body; a kept connection found closed is replaced by a fresh one, once.
 
-        Raises: EngineUnreachable, EngineTimeout, EngineGarbage.
+        Raises: EngineBusy, EngineUnreachable, EngineTimeout, EngineGarbage.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -199,7 +199,7 @@ class Pool:
         """A freed connection, or None for the place of one that is gone."""
         most = self._capacity.max_waiting
         if len(self._waiting) >= most:
-            raise EngineUnreachable(
+            raise EngineBusy(
                 f"engine '{self.engine}': {self._open} calls in flight and {most} waiting, its limits"
             )
         waiter: asyncio.Future[Connection | None] = self._running.create_future()
@@ -210,7 +210,7 @@ class Pool:
                 return await waiter
         except TimeoutError:
             self._hand_back(waiter)
-            raise EngineTimeout(
+            raise EngineBusy(
                 f"engine '{self.engine}': no free connection within {self.timeouts.queue_s:g} s"
                 f" ({self._capacity.max_connections} in use; max_connections and timeout 'queue' in engines.toml)"
             ) from None

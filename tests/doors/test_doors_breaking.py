@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -16,7 +18,7 @@ import httpx2 as httpx
 import openai
 import pytest
 from doors_kit import Running, children, kill
-from waiting import until
+from waiting import CEILING_S, until
 
 SAY = [{"role": "user", "content": "apa khabar"}]
 Begin = Callable[..., Running]
@@ -84,6 +86,25 @@ def test_a_port_in_use_is_refused_with_the_next_step(selat: Running, tmp_path: P
     second = command("up", "--home", tmp_path / "home", "--port", selat.port)
     assert second.returncode == 2
     assert "--port" in second.stderr
+
+
+def test_while_the_last_answers_are_given_nobody_else_is_kept_waiting(fresh: Begin) -> None:
+    selat = fresh("--workers", "2")
+    stream = selat.client().chat.completions.create(model="endless:0.05", messages=SAY, stream=True)
+    next(iter(stream))
+    selat.process.send_signal(signal.SIGTERM)
+    until(lambda: refused(selat))
+    assert {"gateway-0", "gateway-1"} & children(selat.process).keys()  # which gives the answer that was begun
+    stream.close()
+    assert selat.ended() == 0
+
+
+def refused(selat: Running) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", selat.port), timeout=CEILING_S).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_several_workers_share_the_port_and_the_book(fresh: Begin) -> None:

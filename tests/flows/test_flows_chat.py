@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import shutil
@@ -14,7 +15,15 @@ import pytest
 from chat_kit import CALLER, Office, chunks, written
 
 from selat.core.caller import Site
-from selat.core.errors import EngineTimeout, EngineUnreachable, Forbidden, GuardFailed, LedgerUnavailable, NotFound
+from selat.core.errors import (
+    EngineBusy,
+    EngineTimeout,
+    EngineUnreachable,
+    Forbidden,
+    GuardFailed,
+    LedgerUnavailable,
+    NotFound,
+)
 from selat.core.finding import Finding, Scan
 from selat.core.label import parse_label
 from selat.flows.chat import Streamed, chat
@@ -242,6 +251,7 @@ def test_the_opening_is_on_disk_before_the_engine_is_called(office: Callable[...
     [
         (EngineUnreachable("engine 'echo' refused"), "engine_error", 502),
         (EngineTimeout("slow"), "engine_timeout", 504),
+        (EngineBusy("full"), "engine_error", 503),
     ],
 )
 def test_an_engine_that_fails_is_a_booked_end(
@@ -363,6 +373,20 @@ def test_a_failed_engine_gives_way_to_the_next_and_the_change_is_booked_first(
     opened, rerouted, closed = desk.leaves()
     assert (opened["engine"], rerouted["engine"], closed["outcome"]) == ("satu", "dua", "complete")
     assert booked == [True]
+
+
+def test_an_engine_without_a_place_gives_way_and_is_not_taken_for_a_failing_one(
+    office: Callable[..., Office],
+) -> None:
+    full, free = EchoEngine(name="penuh", fails=EngineBusy("engine full")), EchoEngine(name="lapang")
+    both, alone = office(full, free), office(full)
+    both.desk.router.weight = lambda engine: 100 if engine.name == "penuh" else 0
+    for desk in (both, alone):
+        for _ in range(8):
+            with contextlib.suppress(EngineBusy):
+                asyncio.run(desk.answer(desk.ask("hai")))
+        assert desk.desk.router.states()["penuh"].failed == 0
+    assert len(free.calls) == 8
 
 
 def test_failover_abroad_masks_what_home_would_have_seen(office: Callable[..., Office]) -> None:

@@ -28,7 +28,7 @@ from selat.flows.chat.decide import Option, Scanned, scan_all
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.hedge import Hedge, race
 from selat.flows.chat.lane import Course, Lane
-from selat.flows.chat.outcome import outcome_of, overloaded
+from selat.flows.chat.outcome import outcome_of, overloaded, verdict_of
 from selat.flows.chat.streamed import Streamed
 from selat.flows.meter import Settle
 from selat.guard import Answers, Mask, Restorer
@@ -42,6 +42,8 @@ NO_USAGE = Usage()
 MAX_ANSWER_BYTES = 64 * 2**20
 MAX_KEPT_BYTES = 8 * 2**20
 HUNG_UP = 499
+_NOT_ITS_DOING = ("cancelled", "failed")
+"""Ends that say nothing of the engine: the caller's, and ours."""
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
 
@@ -212,24 +214,26 @@ class Sent:
     def heed(self, came: Answer | EngineError) -> bool:
         """Take what a try came to; whether another engine is to be asked. Raises: EngineError, where none may."""
         if isinstance(came, EngineError):
-            if self._may_pass_on(came.code, True):
+            if self._may_pass_on(came.code, True, verdict_of(came)):
                 return True
             raise came
         self.answer = came
-        if came.status < 400 or not overloaded(came.status) or not self._may_pass_on(str(came.status), False):
+        if came.status < 400 or not overloaded(came.status):
+            return False
+        if not self._may_pass_on(str(came.status), False, False):
             return False
         _background(came.close())
         self.answer = None
         return True
 
-    def _may_pass_on(self, reason: str, ended: bool) -> bool:
-        """End a try as a failure if another may follow. `ended`: it did, whether or not."""
+    def _may_pass_on(self, reason: str, ended: bool, ok: bool | None) -> bool:
+        """End a try, with that verdict, if another may follow. `ended`: it did, whether or not."""
         timing, router = self.ask.timing, self.desk.router
         may = len(self.way) > self.tried and router.may_retry()
         if timing.trace is not None and (may or ended):
             timing.trace.failed(self.engine, reason)
         if may:
-            router.end(self.engine, False)
+            router.end(self.engine, ok)
             timing.left += (self.engine,)
             self.engine = ""
         return may
@@ -377,10 +381,13 @@ class Sent:
 
     def fail(self, error: BaseException) -> None:
         """Book what went wrong as the end, once."""
-        self.close(outcome_of(error), getattr(error, "status", HUNG_UP))
+        self.close(outcome_of(error), getattr(error, "status", HUNG_UP), verdict_of(error))
 
-    def close(self, outcome: str, status: int) -> None:
-        """Book how it ended, once, by a plain call: awaited, it would be cancelled with a caller who hung up."""
+    def close(self, outcome: str, status: int, ok: bool | None = False) -> None:
+        """Book how it ended, once, by a plain call: awaited, it would be cancelled with a caller who hung up.
+
+        `ok` is what an engine's failure says of it.
+        """
         if self.closed:
             return
         self.closed = True
@@ -421,7 +428,7 @@ class Sent:
             desk.router.end(engine, status < 400 or not overloaded(status))
             return
         if engine:
-            desk.router.end(engine, None if outcome == "cancelled" else False)
+            desk.router.end(engine, None if outcome in _NOT_ITS_DOING else ok)
         if answer is not None:
             _background(answer.close())
 

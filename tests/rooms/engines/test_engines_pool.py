@@ -23,7 +23,7 @@ from engines_kit import OK, QUICK, chat, read, run, scripted, spec, until
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selat.core.errors import EngineTimeout, EngineUnreachable
+from selat.core.errors import EngineBusy, EngineTimeout, EngineUnreachable
 from selat.engines import Call, Capacity, OpenAIEngine, Timeouts
 from selat.engines.fair import FairQueue, WaitingRoom
 from selat.engines.limits import HIGH_WATER_BYTES
@@ -58,9 +58,9 @@ def test_waiting_has_a_limit_in_time_and_in_number(upstream: Upstream) -> None:
         busy = await engine.send(chat("endless:0.01", stream=True))
         waiting = asyncio.create_task(engine.send(chat("echo")))
         await asyncio.sleep(0.01)
-        with pytest.raises(EngineUnreachable, match="1 calls in flight and 1 waiting"):
+        with pytest.raises(EngineBusy, match="1 calls in flight and 1 waiting"):
             await engine.send(chat("echo"))
-        with pytest.raises(EngineTimeout, match=r"no free connection within 0\.3 s \(1 in use"):
+        with pytest.raises(EngineBusy, match=r"no free connection within 0\.3 s \(1 in use"):
             await waiting
         await busy.close()
         assert content(await read(await engine.send(chat("echo", "lagi")))) == "lagi"
