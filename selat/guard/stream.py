@@ -32,6 +32,9 @@ class StreamScanner:
 
     def close(self) -> Scan:
         """All findings, with positions in all that was fed."""
+        if not self._buffer:
+            # No segment was cut off, so it is a text as any other, which may come again in the next ask.
+            return self._guard.scan("".join(self._pieces))
         self._advance()
         self._part(len(self._buffer), final=True)
         ok = True

@@ -38,6 +38,7 @@ _CHANCES = 4
 _SERVED = 16
 """Texts between two times of `tell` from which on it has."""
 _NEVER: tuple[bytes, ...] = ()  # what nothing begins with
+_NEXT = b'",\n"'  # between two strings of a list
 _JSON_FIELDS = ("function_call",)
 _PLAIN_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 
@@ -86,22 +87,27 @@ class Events:
 
     def feed(self, chunk: bytes) -> bytes:
         if chunk.startswith(self._before) and chunk.endswith(self._after):
-            text, joint = chunk[self._start : self._stop], self._joint
+            texts = chunk[self._start : self._stop]
             try:
-                if text.find(joint) < 0:  # `in` makes an error on its way, which costs more than to look
-                    self._said.append(decode_text(text))
-                    return chunk
-                start, stop = self._start, self._stop + 2  # of a line, whose end is left out
-                texts = [line[start:stop] for line in chunk.splitlines()[::2]]
-                if joint.join(texts) == text:
-                    said = decode_texts(b"[%b]" % b",\n".join(texts))
-                    # One that is more than a string made more; none swallows the next, for none has a line's end.
-                    if len(said) == len(texts):
-                        self._said += said
-                        return chunk
+                self._said.append(decode_text(texts))
+                return chunk
             except (msgspec.MsgspecError, UnicodeDecodeError):
-                pass
+                if self._hear_several(texts):
+                    return chunk
         return self._feed_lines(chunk)
+
+    def _hear_several(self, texts: bytes) -> bool:
+        """Keep what plain events say, from the text of the first to that of the last; nothing, if not all are."""
+        joint = self._joint
+        try:
+            said = decode_texts(b"[%b]" % texts.replace(joint, _NEXT))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return False
+        # A string holds no line's end, so none goes on into the next event; and each event has one at least.
+        if len(said) != texts.count(joint) + 1:
+            return False
+        self._said += said
+        return True
 
     def _feed_lines(self, chunk: bytes) -> bytes:
         """Whole events of one line, as engines send them, alone or several; what is not goes on to `_feed`."""
@@ -123,7 +129,8 @@ class Events:
         for event in events:
             self._see(event)
             end += len(event) + 8
-            if self._plain is not None and self._chances:
+            # The first text of a stream is not learnt from: its event says who speaks, too, and is like no other.
+            if self._plain is not None and self._chances and len(self._said) > 1:
                 self._learn(*self._plain)
                 if end < len(chunk):
                     self.feed(chunk[end:])  # no deeper than there are chances

@@ -149,6 +149,7 @@ def test_a_guard_that_fails_is_booked_with_what_the_caller_got(
         reply = await chat(desk.desk, desk.ask("hai", stream=True))
         assert isinstance(reply, Streamed)
         monkeypatch.setattr(Guard, "segment", fails)
+        monkeypatch.setattr(Guard, "scan", fails)
         await reply.pour(got.append)
 
     with pytest.raises(GuardFailed) if outcome == "failed" else contextlib.nullcontext():

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selat.core.errors import GuardFailed
+from selat.core.finding import Scan
 from selat.guard import Guard, StreamScanner
 from selat.guard.scanner import MARGIN, SEGMENT
 
@@ -52,3 +54,17 @@ def test_a_finding_across_a_cut_is_found_once(guard: Guard, size: int) -> None:
     for shift in range(0, 30, 3):
         text = "x" * (SEGMENT - 20 + shift) + " 900101-14-5678 " + "y" * size
         assert len(guard.scan(text).findings) == 1
+
+
+def test_a_scan_that_failed_half_way_is_not_taken_for_one_of_nothing(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> Scan:
+        raise GuardFailed("no scan")
+
+    scanner = StreamScanner(guard)
+    with monkeypatch.context() as patched:
+        patched.setattr(Guard, "segment", fails)
+        with pytest.raises(GuardFailed):
+            scanner.feed("ic 900101-14-5678 " * (SEGMENT // 4))
+    assert scanner.close().findings
