@@ -1,10 +1,12 @@
 """The worker's own work, without sockets: µs of its main thread a request, caches hot; or bytecodes a request.
 
-    python bench/worker.py [--cell small|large|stream|paced] [--connections 64] [--requests 5000] [--count]
+    python bench/worker.py [--cell small|large|stream|paced] [--connections 64] [--requests 5000]
+                           [--apart] [--count]
 
 Callers and engine are transports in the same process, so what is left is parsing, every check, the journal and
-the loop. `stream` brings 64 events at once, `paced` one a turn of the loop. `--count` tells how many bytecodes a
-request takes and where: a figure that no other work on the machine alters.
+the loop. `stream` brings 64 events at once, `paced` one a turn of the loop. `--apart`: a body comes a turn after
+its head, as from clients that write the two one after the other. `--count` tells how many bytecodes a request
+takes and where: a figure that no other work on the machine alters.
 """
 
 from __future__ import annotations
@@ -91,8 +93,8 @@ class Loop(uvloop.Loop):
 class Load:
     """So many requests over so many connections, each sent anew when its answer has come."""
 
-    def __init__(self, request: bytes, whole: bool) -> None:
-        self.request, self.whole = request, whole
+    def __init__(self, reads: list[bytes], whole: bool) -> None:
+        self.reads, self.whole = reads, whole
         self.callers: list[Caller] = []
         self.left = self.open = 0
         self.loop = asyncio.get_running_loop()
@@ -108,9 +110,14 @@ class Load:
         if self.left:
             self.left -= 1
             self.open += 1
-            self.loop.call_soon(caller.protocol.data_received, self.request)
+            self.loop.call_soon(self.bring, caller, 0)
         elif not self.open:
             self.over.set_result(None)
+
+    def bring(self, caller: Caller, number: int) -> None:
+        if number + 1 < len(self.reads):
+            self.loop.call_soon(self.bring, caller, number + 1)
+        caller.protocol.data_received(self.reads[number])
 
 
 class Caller(Transport):
@@ -125,7 +132,7 @@ class Caller(Transport):
             self.load.next(self)
 
 
-def build(cell: str, connections: int, folder: Path) -> tuple[Load, Platform]:
+def build(cell: str, connections: int, folder: Path, *, apart: bool = False) -> tuple[Load, Platform]:
     """A gateway on a home of its own, and the load on it."""
     (folder / "cache").mkdir()
     (folder / "home.toml").write_text("version = 1\n")
@@ -141,7 +148,7 @@ def build(cell: str, connections: int, folder: Path) -> tuple[Load, Platform]:
     body = json.dumps(asked("m", 340 if cell == "large" else 2, stream=streamed))
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    load = Load((head + body).encode(), not streamed)
+    load = Load([head.encode(), body.encode()] if apart else [(head + body).encode()], not streamed)
     gateway = Gateway(build_door(platform, Metrics(), None, lambda: None))  # type: ignore[arg-type]
     burst = Burst()
     for _ in range(connections):
@@ -176,13 +183,14 @@ def options() -> argparse.Namespace:
     options.add_argument("--cell", choices=("small", "large", "stream", "paced"), default="small")
     options.add_argument("--connections", type=int, default=64)
     options.add_argument("--requests", type=int, default=5000)
+    options.add_argument("--apart", action="store_true")
     options.add_argument("--count", action="store_true")
     return options.parse_args()
 
 
 async def main(chosen: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name:
-        load, platform = build(chosen.cell, chosen.connections, Path(name))
+        load, platform = build(chosen.cell, chosen.connections, Path(name), apart=chosen.apart)
         await load.run(500)
         gc.freeze()  # as a worker does before it serves
         gc.set_threshold(2_000, 20, 50)

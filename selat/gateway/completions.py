@@ -98,12 +98,6 @@ async def _ask(door: Door, request: Request, trace: Trace | None) -> None:
     await tell(door, request, await door.answer(asked))
 
 
-def take(door: Door, request: Request) -> Ask:
-    """What is asked, of a request that has come whole. Raises: as `who_asks` and `read`; TooLarge."""
-    who = who_asks(door, request)
-    return read(request, who, request.arrived_body(door.limits.body_bytes))
-
-
 def read(request: Request, who: Who, body: bytes) -> Ask:
     """What is asked. Raises: BadRequest."""
     caller, label, wish = who

@@ -37,10 +37,11 @@ class Handle(Protocol):
     """What answers the requests."""
 
     def begin(self, request: Request) -> Leave | None:
-        """Take a request that has come whole, without a task; raises nothing. None: nothing is done, call it.
+        """Take a request whose head has come, without a task; raises nothing. None: nothing is done, call it.
 
-        Who takes it calls `request.finish()` once when it is answered or given up, now or later. What is returned
-        is called if the caller hangs up before it is answered, at most once; `finish` follows then, too.
+        Its body may still be coming. Who takes it calls `request.finish()` once when it is answered or given up,
+        now or later. What is returned is called if the caller hangs up before it is answered, at most once;
+        `finish` follows then, too.
         """
         ...
 
@@ -142,8 +143,14 @@ class Connection(asyncio.Protocol):
             leave()
 
     def data_received(self, data: bytes) -> None:
-        kept = self._kept
-        if kept is not None and self._current is None and not self._head_bytes and self.writable is None:
+        kept, current = self._kept, self._current
+        if current is not None:
+            if current.unparsed_bytes:
+                data = current.feed_unparsed(data)
+                self._go_on(current)
+                if not data:
+                    return
+        elif kept is not None and not self._head_bytes and self.writable is None:
             request = kept.again(self, data)
             if request is not None:
                 # The parser, between two messages, need not know of this one.
@@ -152,7 +159,7 @@ class Connection(asyncio.Protocol):
                 return
         if self._deaf:
             return
-        idle = self._current is None and not self._head_bytes
+        idle = self._current is None and not self._waiting and not self._head_bytes
         self._ended_here = False
         try:
             self._parser.feed_data(data)
@@ -165,13 +172,24 @@ class Connection(asyncio.Protocol):
             self._head_bytes += int(self._arriving is not None) if self._ended_here else len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HeadTooLarge(f"the head is over the limit of {MAX_HEAD_BYTES} bytes"))
-        if self._current is None and self._waiting:
+        if self._current is not None:
+            self._go_on(self._current)
+        elif self._waiting:
             if idle and not self._deaf:
                 self._keep(data)
             self._let_in()
 
+    def _go_on(self, request: Request) -> None:
+        """Have who takes the request at work know what has come of its body."""
+        CURRENT.set(request.id)
+        try:
+            request.heed()
+        except BaseException:
+            self.transport.abort()
+            raise
+
     def _keep(self, data: bytes) -> None:
-        """Keep the head of what came in one read while nothing was at work, for the next time that it comes."""
+        """Keep the head that came in one read while nothing was at work, for the next time that it comes."""
         if self._kept_before < MAX_KEPT:
             found = keepable(data, self._waiting[0])
             if found is not None and (self._kept is None or not self._kept.same_as(found)):
@@ -241,7 +259,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._arriving is not None:
-            self._arriving.feed_end()
+            self._arriving.complete = True
         self._arriving = None
         self._in_head, self._head_bytes, self._ended_here = True, 0, True
 
@@ -260,7 +278,7 @@ class Connection(asyncio.Protocol):
     def _set_to_work(self, request: Request) -> None:
         self._current = request
         self.waiting_since = None
-        if request.complete:
+        if request.method:  # else it is none, and is refused
             CURRENT.set(request.id)
             try:
                 leave = self._handle.begin(request)
@@ -324,7 +342,7 @@ class Connection(asyncio.Protocol):
         self._deaf, self._kept = True, None
         request, self._arriving = self._arriving, None
         if request is not None and not self._in_head:
-            request.refuse(error)
+            request.refusal = error
             return
         request = request or Request(self, {}, [])
         request.refusal = error

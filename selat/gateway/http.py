@@ -8,8 +8,9 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ class Request:
     `arrived`, on the monotonic clock, is when
     its head was whole. `id` names it in the log and to the caller; it is ours, never the caller's word. For the
     log it keeps the `status` told, what was `asked` and the `receipt`'s id, once there are such. `head_kept` is
-    its head, where this connection has sent the same before. Of the body `size_bytes` have come so far.
+    its head, where this connection has sent the same before. Of the body `size_bytes` have come so far, and
+    `unparsed_bytes` are still to come of which no parser knows.
     """
 
     # On the class, since few of these differ from it in most requests.
@@ -68,7 +70,11 @@ class Request:
     started = False
     status = 0
     size_bytes = 0
+    unparsed_bytes = 0
     _unread_bytes = 0
+    _most_bytes = 0
+    _then: Callable[[], None] | None = None
+    _timer: asyncio.TimerHandle | None = None
     _waiter: asyncio.Future[None] | None = None
 
     def __init__(self, connection: Connection, headers: dict[bytes, bytes], pieces: list[bytes]) -> None:
@@ -98,26 +104,39 @@ class Request:
     async def body(self, limit_bytes: int, timeout_s: float) -> bytes:
         """The whole body. Raises: TooLarge (before reading, where the length is declared), BodyTimeout, HungUp."""
         if not self.complete:
-            self._expect(limit_bytes, "body_limit_bytes")
-            self._unread_bytes = -limit_bytes  # that much may come before it is held back
-            self._connection.let_go()
+            arrived = asyncio.get_running_loop().create_future()
+            self.when_arrived(limit_bytes, timeout_s, partial(_settle, arrived))
             try:
-                async with asyncio.timeout(timeout_s):
-                    while not self.complete and self.size_bytes <= limit_bytes:
-                        if self.refusal is not None:
-                            raise self.refusal
-                        self._waiter = asyncio.get_running_loop().create_future()
-                        await self._waiter
-            except TimeoutError:
-                raise BodyTimeout(
-                    "the body did not arrive in time; send it faster or raise body_timeout_s"
-                ) from None
+                await arrived
+            finally:
+                self.forget()
         return self.arrived_body(limit_bytes)
 
+    def when_arrived(self, limit_bytes: int, timeout_s: float, then: Callable[[], None]) -> None:
+        """Have `then` called, once, when `arrived_body` can tell: now or later, unless it is told to `forget`.
+
+        Raises: TooLarge, before the body is sent, where its length is declared.
+        """
+        self._expect(limit_bytes, "body_limit_bytes")
+        self._most_bytes = limit_bytes
+        self._unread_bytes = -limit_bytes  # that much may come before it is held back
+        self._connection.let_go()
+        self._then = then
+        self._timer = asyncio.get_running_loop().call_later(timeout_s, self._late)
+        self.heed()
+
+    def forget(self) -> None:
+        """Nobody waits for the body any more."""
+        timer, self._timer, self._then = self._timer, None, None
+        if timer is not None:
+            timer.cancel()
+
     def arrived_body(self, limit_bytes: int) -> bytes:
-        """`body` of a request that is complete, as a plain call. Raises: TooLarge."""
+        """The whole body of a request that is complete. Raises: TooLarge; and of one that will not be, why."""
         if self.size_bytes > limit_bytes:
             raise _too_large(limit_bytes, "body_limit_bytes")
+        if self.refusal is not None:
+            raise self.refusal
         return b"".join(self._pieces)
 
     def pieces(self, limit_bytes: int, timeout_s: float) -> Pieces:
@@ -260,23 +279,35 @@ class Request:
         self._unread_bytes += size_bytes
         if self._unread_bytes > HELD_BYTES:
             self._connection.hold()
-        if self._waiter is not None:
-            self._wake()
 
-    def feed_end(self) -> None:
-        self.complete = True
-        if self._waiter is not None:
-            self._wake()
+    def feed_unparsed(self, data: bytes) -> bytes:
+        """Take what belongs to the body of what has come, and give what follows it."""
+        left = self.unparsed_bytes
+        body = data[:left]
+        self.unparsed_bytes = left - len(body)
+        self.feed(body)
+        self.complete = not self.unparsed_bytes
+        return data[left:]
 
-    def refuse(self, error: SelatError) -> None:
-        """The rest of it will not come, for this reason."""
-        self.refusal = error
-        self._wake()
+    def heed(self) -> None:
+        """Tell who waits for the body of what has come of it, or that it will not come."""
+        then, waiter = self._then, self._waiter
+        if then is not None:
+            if self.complete or self.refusal is not None or self.size_bytes > self._most_bytes:
+                self.forget()
+                then()
+        elif waiter is not None:
+            self._waiter = None
+            _settle(waiter)
 
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+    def _late(self) -> None:
+        self.refusal = BodyTimeout("the body did not arrive in time; send it faster or raise body_timeout_s")
+        self.heed()
+
+
+def _settle(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 class Pieces:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Taken:
     """One request, from `begin` until it is finished: once, whatever becomes of it."""
 
+    _who: completions.Who
     _leave: Leave | None = None
     _task: asyncio.Task[None] | None = None
 
@@ -24,12 +25,13 @@ class Taken:
         self._request = request
 
     def begin(self) -> Leave:
-        door = self._gateway.door
+        door, request = self._gateway.door, self._request
         try:
-            asked = completions.take(door, self._request)
-            self._leave = door.start(asked, self._told)
-            if self._leave is None:
-                self._told(door.answer(asked))
+            self._who = completions.who_asks(door, request)
+            if request.complete:
+                self._arrived()
+            else:
+                request.when_arrived(door.limits.body_bytes, door.limits.body_s, self._arrived)
         except Exception as error:  # noqa: BLE001 - it is told as any other
             self._told(error)
         return self.leave
@@ -40,12 +42,24 @@ class Taken:
             # In the next turn: a task that is cancelled before its first step takes none, and would close nothing.
             asyncio.get_running_loop().call_soon(self._task.cancel)
             return
+        self._request.forget()
         leave, self._leave = self._leave, None
         try:
             if leave is not None:
                 leave()
         finally:
             self._gateway.finish(self._request)
+
+    def _arrived(self) -> None:
+        """The body is there, or will not come."""
+        door, request = self._gateway.door, self._request
+        try:
+            asked = completions.read(request, self._who, request.arrived_body(door.limits.body_bytes))
+            self._leave = door.start(asked, self._told)
+            if self._leave is None:
+                self._told(door.answer(asked))
+        except Exception as error:  # noqa: BLE001 - it is told as any other
+            self._told(error)
 
     def _told(self, reply: Reply) -> None:
         self._leave = None  # which knows us: what goes in a circle stays until it is searched for

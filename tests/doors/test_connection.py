@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
 from selat.burst import Burst
-from selat.core.errors import TooLarge
+from selat.core.errors import SelatError, TooLarge
 from selat.gateway.connection import MAX_KEPT, MAX_PIPELINED, Connection, Leave
 from selat.gateway.http import HELD_BYTES, JSON, Request
 from selat.gateway.logs import CURRENT
 from selat.gateway.server import _drain
+
+BODY_BYTES = 2 * HELD_BYTES
 
 
 class Wire:
@@ -55,7 +58,10 @@ class Wire:
 
 
 class Desk:
-    """Takes what the path says: /now is answered inside `begin`, /held by the test, /task in a task."""
+    """Takes what the path says, once its body has come: /now is answered at once, /held by the test, /task in a
+    task."""
+
+    patience_s = 60.0
 
     def __init__(self) -> None:
         self.held: list[Request] = []
@@ -65,12 +71,31 @@ class Desk:
         self.go_on = asyncio.Event()
 
     def begin(self, request: Request) -> Leave | None:
-        assert request.complete
         assert CURRENT.get() == request.id
         if request.path == "/task":
             return None
         if request.path == "/breaks":
             raise RuntimeError("a mistake of ours")
+        if request.complete:
+            self.take(request)
+        else:
+            try:
+                request.when_arrived(BODY_BYTES, self.patience_s, partial(self.take, request))
+            except TooLarge as error:
+                self.refuse(request, error)
+        return partial(self.leave, request)
+
+    def leave(self, request: Request) -> None:
+        request.forget()
+        self.left.append(request.query)
+
+    def take(self, request: Request) -> None:
+        assert CURRENT.get() == request.id
+        try:
+            request.arrived_body(BODY_BYTES)
+        except SelatError as error:
+            self.refuse(request, error)
+            return
         if request.path == "/now":
             self.answer(request)
             request.finish()
@@ -79,7 +104,10 @@ class Desk:
             request.finish()
         else:
             self.held.append(request)
-        return lambda: self.left.append(request.query)
+
+    def refuse(self, request: Request, error: SelatError) -> None:
+        request.answer(error.status, b"", JSON, b"")
+        request.finish()
 
     def answer(self, request: Request) -> None:
         self.told.append(request.query)
@@ -88,7 +116,10 @@ class Desk:
     async def __call__(self, request: Request) -> None:
         try:
             await self.go_on.wait()
-            await request.body(1000, 5)
+            await request.body(BODY_BYTES, self.patience_s)
+        except SelatError as error:
+            await request.respond(error.status, b"")
+            return
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -219,14 +250,179 @@ def test_a_target_may_name_the_host(target: bytes) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("path", ["/held", "/task"])
+def test_one_whose_body_is_still_coming_waits_for_it(path: str) -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.desk.go_on.set()
+        whole = posted(b"x" * 20, path)
+        for cut in range(1, len(whole)):
+            scene.send(whole[:cut])
+            await turns()
+            assert not scene.desk.held
+            assert len(scene.desk.told) == cut - 1
+            scene.send(whole[cut:])
+            if path == "/held":
+                assert scene.connection._task is None
+                assert end(scene).arrived_body(20) == b"x" * 20
+            await turns()
+        assert len(scene.desk.told) == len(whole) - 1
+        assert scene.connection.waiting_since is not None
+
+    asyncio.run(story())
+
+
 @on_loop
-async def test_one_that_has_not_come_whole_gets_a_task(scene: Scene) -> None:
-    scene.desk.go_on.set()
-    scene.send(asked("/held")[:-1])
-    scene.send(b"}")
-    await turns()
-    assert scene.desk.told == ["0"]
+async def test_a_body_in_many_reads_is_the_bytes_that_came(scene: Scene) -> None:
+    body = bytes(range(256)) * 40
+    for _ in range(3):
+        whole = posted(body)
+        for start in range(0, len(whole), 100):
+            scene.send(whole[start : start + 100])
+        assert end(scene).arrived_body(len(body)) == body
+    scene.send(posted(body)[:100])  # by a head that came before
+    scene.send(posted(body)[100:] + posted(b"next"))
+    assert end(scene).arrived_body(len(body)) == body
+    assert end(scene).arrived_body(4) == b"next"
+
+
+@on_loop
+async def test_a_body_in_chunks_waits_without_a_task(scene: Scene) -> None:
+    scene.send(b"POST /held HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{")
+    scene.send(b"}\r\n0\r\n")
     assert not scene.desk.held
+    scene.send(b"\r\n")
+    assert scene.connection._task is None
+    assert end(scene).arrived_body(2) == b"{}"
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_who_hangs_up_in_the_middle_of_a_body_is_told_of_once(known: bool) -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.desk.patience_s = 0.01
+        if known:
+            one(scene, posted(b"{}", "/held?a"))
+        scene.send(posted(b"{}", "/held?a")[:-1])
+        scene.connection.connection_lost(None)
+        await asyncio.sleep(0.03)
+        assert scene.desk.left == ["a"]
+        assert not scene.desk.held
+        assert not scene.connections
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("path", ["/held", "/task"])
+def test_a_body_that_does_not_come_in_time_is_408_and_the_rest_is_thrown_away(path: str, known: bool) -> None:
+    async def story() -> None:
+        scene = Scene()
+        scene.desk.go_on.set()
+        scene.desk.patience_s = 0.01
+        if known:
+            one(scene, posted(b"{}"))
+        scene.send(posted(b"{}", path)[:-1])
+        while b"HTTP/1.1 408" not in scene.out:
+            await asyncio.sleep(0.002)
+        assert scene.wire.ended
+        scene.send(b"}" + posted(b"{}"))
+        await turns()
+        assert not scene.desk.held
+        assert scene.out.count(b"HTTP/1.1 ") == 1 + known
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_body_that_is_declared_too_long_is_refused_before_it_comes(known: bool) -> None:
+    async def story() -> None:
+        scene = Scene()
+        if known:
+            one(scene, posted(b"{}"))
+        scene.send(posted(b"x" * (BODY_BYTES + 1))[:90])
+        assert b"HTTP/1.1 413" in scene.out
+        assert scene.wire.ended
+        scene.send(b"x" * 100)
+        assert not scene.desk.held
+
+    asyncio.run(story())
+
+
+@on_loop
+async def test_a_body_that_gets_too_long_in_chunks_is_refused_when_it_is(scene: Scene) -> None:
+    scene.send(b"POST /held HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(BODY_BYTES // HELD_BYTES):
+        scene.send(b"%x\r\n%b\r\n" % (HELD_BYTES, b"x" * HELD_BYTES))
+    assert not scene.out
+    scene.send(b"1\r\nx\r\n")
+    assert b"HTTP/1.1 413" in scene.out
+    assert scene.wire.ended
+
+
+@on_loop
+async def test_a_body_that_breaks_off_badly_is_refused(scene: Scene) -> None:
+    scene.send(b"POST /held HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{")
+    scene.send(b"}NONSENSE\r\n")
+    assert b"HTTP/1.1 400" in scene.out
+    assert scene.wire.ended
+    assert not scene.desk.held
+
+
+@on_loop
+async def test_who_asks_whether_to_send_a_body_is_told_to(scene: Scene) -> None:
+    whole = posted(b"{}", extra="Expect: 100-continue\r\n")
+    scene.send(whole[:-2])
+    assert scene.out == b"HTTP/1.1 100 Continue\r\n\r\n"
+    scene.send(whole[-2:])
+    assert end(scene).arrived_body(2) == b"{}"
+
+
+@on_loop
+async def test_a_long_body_is_held_back_until_its_turn_and_no_longer(scene: Scene) -> None:
+    long = posted(b"x" * BODY_BYTES)
+    scene.send(posted(b"{}") + long[: HELD_BYTES + 100])
+    assert scene.wire.paused
+    end(scene)
+    assert not scene.wire.paused
+    for _ in range(2):  # the second by a head that came before
+        scene.send(long[HELD_BYTES + 100 :])
+        assert not scene.wire.paused
+        assert len(end(scene).arrived_body(BODY_BYTES)) == BODY_BYTES
+        one(scene, posted(b"{}"))
+        scene.send(long[: HELD_BYTES + 100])
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_drain_waits_for_a_body_and_its_answer(known: bool) -> None:
+    async def story() -> None:
+        scene = Scene()
+        if known:
+            one(scene, posted(b"{}"))
+        scene.send(posted(b"{}")[:-1])
+        draining = await drained(scene)
+        assert not draining.done()
+        scene.send(b"}" + posted(b"[]"))
+        end(scene)
+        await turns()
+        assert draining.done()
+        assert b"connection: close" in scene.out
+        assert scene.wire.closing
+        assert not scene.desk.held
+
+    asyncio.run(story())
+
+
+@on_loop
+async def test_a_mistake_when_a_body_has_come_breaks_the_connection(scene: Scene) -> None:
+    def breaks(_request: Request) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    scene.desk.take = breaks  # type: ignore[method-assign]
+    scene.send(posted(b"{}")[:-1])
+    with pytest.raises(RuntimeError, match="mistake"):
+        scene.send(b"}")
+    assert scene.wire.closing
 
 
 @on_loop
@@ -404,6 +600,18 @@ async def test_a_head_that_comes_again_is_the_same_head(scene: Scene) -> None:
 
 
 @on_loop
+async def test_what_comes_behind_a_request_that_waits_is_not_kept_as_its_head(scene: Scene) -> None:
+    one(scene, posted(b"{}"))
+    scene.connection.pause_writing()
+    scene.send(posted(b"ab", "/held?first", "Authorization: first\r\n"))
+    scene.send(posted(b"cd", "/held?second", "Authorization: second\r\n"))
+    scene.connection.resume_writing()
+    assert [end(scene).query, end(scene).query] == ["first", "second"]
+    again = one(scene, posted(b"ef", "/held?second", "Authorization: second\r\n"))
+    assert (again.query, again.headers[b"authorization"]) == ("second", b"second")
+
+
+@on_loop
 async def test_another_head_is_kept_in_its_place(scene: Scene) -> None:
     other = "Authorization: x\r\n"
     heads = [one(scene, posted(b"a", extra=extra)).head_kept for extra in ("", "", other, other, "")]
@@ -441,20 +649,33 @@ def test_heads_that_could_mean_more_are_left_to_the_parser(head: bytes) -> None:
 
 
 @on_loop
-async def test_a_body_that_is_not_there_to_the_byte_is_left_to_the_parser(scene: Scene) -> None:
+async def test_of_a_known_head_the_parser_sees_what_follows_its_body(scene: Scene) -> None:
     one(scene, posted(b"{}"))
-    scene.desk.go_on.set()
     scene.send(posted(b"{ }")[:-1])
     assert not scene.desk.held
     scene.send(b"}" + posted(b"[]")[:9])
-    await turns()
-    assert scene.desk.told == ["", ""]
+    first = end(scene)
+    assert first.head_kept is not None
+    assert first.arrived_body(3) == b"{ }"
     assert scene.connection.in_head
     scene.send(posted(b"[]")[9:])
     assert end(scene).arrived_body(2) == b"[]"
     scene.send(posted(b"{}") + posted(b"[]"))
     assert [end(scene).arrived_body(2), end(scene).arrived_body(2)] == [b"{}", b"[]"]
     assert one(scene, posted(b"{}")).head_kept is not None
+
+
+@on_loop
+async def test_a_head_whose_body_comes_later_is_kept_too(scene: Scene) -> None:
+    found = []
+    for body in (b"{}", b"[  ]", b"x" * 300):
+        whole = posted(body)
+        place = whole.index(b"\r\n\r\n") + 4
+        scene.send(whole[:place])
+        scene.send(whole[place:])
+        found.append(end(scene))
+    assert [request.head_kept is not None for request in found] == [False, True, True]
+    assert [request.arrived_body(300) for request in found] == [b"{}", b"[  ]", b"x" * 300]
 
 
 @on_loop

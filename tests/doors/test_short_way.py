@@ -8,6 +8,7 @@ import json
 import logging
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +129,16 @@ class House:
         self.connection.connection_made(self.caller)
 
     def ask(self, path: str = "/v1/chat/completions", key: str = "", extra: str = "", **fields: Any) -> None:
+        self.connection.data_received(b"".join(self.written(path, key, extra, **fields)))
+
+    def written(
+        self, path: str = "/v1/chat/completions", key: str = "", extra: str = "", **fields: Any
+    ) -> tuple[bytes, bytes]:
+        """A head and its body."""
         asked = {"model": "m", "messages": [{"role": "user", "content": "apa khabar"}], **fields}
-        body = json.dumps(asked)
+        body = json.dumps(asked).encode()
         head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key or self.key}\r\n"
-        self.connection.data_received(f"{head}{extra}content-length: {len(body)}\r\n\r\n{body}".encode())
+        return f"{head}{extra}content-length: {len(body)}\r\n\r\n".encode(), body
 
     async def warm(self) -> None:
         """Have a connection to the engine that is idle, as after any first request."""
@@ -220,6 +227,79 @@ async def test_an_answer_is_given_without_a_task_and_logged(house: House) -> Non
     assert house.ways == ["Whole"]
     assert len(house.finished) == 1
     assert [leaf["kind"] for leaf in house.leaves()] == ["opened", "closed", "opened", "closed"]
+
+
+@story
+async def test_a_body_that_comes_after_its_head_needs_no_task_either(house: House) -> None:
+    head, body = house.written()
+    for times in range(1, 4):  # by the parser's word, and by heads that came before
+        house.connection.data_received(head)
+        await asyncio.sleep(0)
+        house.connection.data_received(body[:20])
+        assert house.engine.out == b""
+        house.connection.data_received(body[20:])
+        assert house.connection._task is None
+        await until(lambda: bool(house.engine.out))
+        house.engine.out = b""
+        house.engine.protocol.data_received(WHOLE)
+        assert house.status == 200
+        assert house.ways == ["Whole"] * times
+        house.caller.out = b""
+    assert [leaf["kind"] for leaf in house.leaves()] == ["opened", "closed"] * 4
+
+
+@pytest.mark.parametrize(
+    ("key", "extra", "status"), [("sk-selat-no", "", 401), ("", "selat-priority: first\r\n", 400)]
+)
+def test_what_a_head_shows_to_be_wrong_is_refused_before_the_body(
+    house: House, key: str, extra: str, status: int
+) -> None:
+    async def tell() -> None:
+        await house.warm()
+        house.connection.data_received(house.written(key=key, extra=extra)[0])
+        await until(lambda: len(house.finished) == 1)
+        assert house.status == status
+        assert b"connection: close" in house.caller.out
+
+    asyncio.run(tell())
+
+
+@pytest.mark.parametrize("limit", ["length", "time"])
+def test_a_body_is_waited_for_within_the_limits(house: House, limit: str) -> None:
+    limits = house.gateway.door.limits
+    limits = replace(limits, body_bytes=8) if limit == "length" else replace(limits, body_s=0.01)
+    house.gateway.door = replace(house.gateway.door, limits=limits)
+
+    async def tell() -> None:
+        house.call()
+        head, body = house.written()
+        house.connection.data_received(head + body[:-1])
+        await until(lambda: len(house.finished) == 1)
+        assert house.status == (413 if limit == "length" else 408)
+
+    asyncio.run(tell())
+    assert not house.leaves()
+
+
+def test_who_hangs_up_in_the_middle_of_a_body_has_asked_nothing(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "selat.gateway")
+    house.gateway.door = replace(house.gateway.door, limits=replace(house.gateway.door.limits, body_s=0.01))
+
+    async def tell() -> None:
+        house.call()
+        head, body = house.written()
+        house.connection.data_received(head + body[:-1])
+        house.caller.close()
+        await until(lambda: len(house.finished) == 1)
+        await asyncio.sleep(0.03)
+        assert not house.ways, "nobody waits for it any more"
+        (line,) = [record for record in caplog.records if record.message == "request"]
+        assert line.__dict__["fields"]["status"] == 499
+
+    asyncio.run(tell())
+    assert not house.leaves()
 
 
 @pytest.mark.parametrize("at", ["ticket", "engine", "stream", "rest"])
@@ -342,7 +422,7 @@ def test_what_is_refused_is_answered_and_counted_once(
     asyncio.run(tell())
 
 
-@pytest.mark.parametrize("where", ["take", "start", "_booked", "_came", "tell_whole", "settled"])
+@pytest.mark.parametrize("where", ["who_asks", "read", "start", "_booked", "_came", "tell_whole", "settled"])
 def test_a_mistake_of_ours_is_a_500_with_its_place_in_the_log(
     house: House, where: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -352,7 +432,7 @@ def test_a_mistake_of_ours_is_a_500_with_its_place_in_the_log(
     async def tell() -> None:
         await house.warm()
         caplog.clear()
-        if where in ("take", "tell_whole"):
+        if where in ("who_asks", "read", "tell_whole"):
             monkeypatch.setattr(completions, where, breaks)
         elif where == "settled":
             monkeypatch.setattr(short.Short, "fail", breaks)
@@ -423,15 +503,18 @@ async def test_requests_that_came_together_are_answered_in_turn(house: House) ->
     assert len(house.finished) == 3
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_a_request_made_is_gone_when_it_is_over(house: House, stream: bool) -> None:
+def test_what_a_request_made_is_gone_when_it_is_over(house: House, stream: bool, apart: bool) -> None:
     """A circle of objects would wait for the collector, which takes more time than all the checks."""
 
     async def tell() -> None:
         await house.warm()
         gc.collect()
         gc.disable()
-        house.ask(stream=stream)
+        head, body = house.written(stream=stream)
+        for read in (head, body) if apart else (head + body,):
+            house.connection.data_received(read)
         current = house.connection._current
         assert current is not None
         assert current.asked is not None

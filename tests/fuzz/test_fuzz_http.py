@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from http_laws import check_answers, check_events, check_repeated, check_requests
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -153,6 +154,17 @@ def test_heads_that_come_again_are_known_again() -> None:
     head = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX: y\r\n\r\n"
     sizes = [5, 7, 90, 97, 100, 101, 996, 1000, 1001, 4000]
     assert check_repeated([head % size + b"x" * size for size in sizes], []) == len(sizes) - 1
+
+
+@pytest.mark.parametrize(
+    "after", [b"", b"POST /v1/x HTTP/1.1\r\nHost: y\r\nContent-Length: 2\r\n\r\n{}", b"NONSENSE\r\n\r\n"]
+)
+def test_a_head_that_comes_again_is_known_again_wherever_its_body_is_cut(after: bytes) -> None:
+    head = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\nX: y\r\n\r\n"
+    whole = head + b"POST / HTTP/"
+    for cut in range(1, len(whole)):
+        reads = [whole[:cut], whole[cut:]] * 2 + [whole[:cut], whole[cut:] + after]
+        assert check_repeated(reads, []) == (2 if cut >= len(head) else 0)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
