@@ -26,11 +26,11 @@ from selat.core.canonical import canonical
 from selat.core.checkpoint import Checkpoint
 from selat.core.note import Note
 from selat.core.proof import verify
-from selat.ledger import Book, Journal, Sequencer, prepare
+from selat.ledger import Book, Journal, Sequencer, prepare, secret
 from selat.ledger.check import check
 from selat.ledger.edge import Edge
 
-SALT = {"prompt": b"s" * 32}
+SALT = secret("prompt", b"s" * 32)
 
 
 def leaf(number: int, kind: str = "opened", pad: int = 420) -> bytes:

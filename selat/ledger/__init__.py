@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from selat.ledger.place import Place, read_bucket
     from selat.ledger.process import sequence
     from selat.ledger.query import DIMENSIONS, Asked, Changed, Question, Use, changed, usage
+    from selat.ledger.record import secret
     from selat.ledger.sequencer import Sequencer
     from selat.ledger.subject import Erased, Held, Subject, erase, find
     from selat.ledger.ticket import Ticket
@@ -35,6 +36,7 @@ else:
             "keys": "load_signer make_signer prepare save_signer",
             "place": "Place read_bucket",
             "process": "sequence",
+            "record": "secret",
             "query": "DIMENSIONS Asked Changed Question Use changed usage",
             "sequencer": "Sequencer",
             "subject": "Erased Held Subject erase find",
@@ -71,6 +73,7 @@ __all__ = [
     "read_bucket",
     "reindex",
     "save_signer",
+    "secret",
     "sequence",
     "usage",
 ]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 from selat.core.errors import TooLarge
-from selat.ledger.record import Record, Records
+from selat.ledger.record import Records
 
 MAGIC = b"selat-journal/1\n"
 HEADER_BYTES = len(MAGIC) + 16
@@ -46,22 +44,17 @@ def start(head: bytes) -> Cursor | None:
     return Cursor(HEADER_BYTES, zlib.crc32(head[:HEADER_BYTES]))
 
 
-def body(leaf: bytes, secrets: Mapping[str, bytes]) -> bytes:
-    """A record's bytes. Raises: TooLarge, naming the limit: entries of tlog-tiles have a 16-bit length."""
+def body(leaf: bytes, tail: bytes = b"") -> bytes:
+    """A record's bytes; `tail` are its secrets, one after another, each as `record.secret` gives it.
+
+    Raises: TooLarge, naming the limit: entries of tlog-tiles have a 16-bit length.
+    """
     if not 0 < len(leaf) <= MAX_LEAF_BYTES:
         raise TooLarge(f"ledger: a leaf has 1 to {MAX_LEAF_BYTES} bytes, this one {len(leaf)}")
-    whole = _SHORT.pack(len(leaf)) + leaf
-    for name, value in secrets.items():
-        whole += _named(name, len(value)) + value
+    whole = _SHORT.pack(len(leaf)) + leaf + tail
     if len(whole) > MAX_BODY_BYTES:
         raise TooLarge(f"ledger: a record with its secrets has at most {MAX_BODY_BYTES} bytes")
     return whole
-
-
-@lru_cache(maxsize=256)
-def _named(name: str, length: int) -> bytes:
-    key = name.encode()
-    return _SHORT.pack(len(key)) + key + _LONG.pack(length)
 
 
 def frames(bodies: list[bytes], chain: int) -> tuple[bytes, int]:
@@ -100,16 +93,16 @@ def scan(data: bytes, at: Cursor, most: int = MAX_BODY_BYTES) -> Scanned:
     return Scanned(Records(leaves, tails), Cursor(at.offset + position, chain), size - position)
 
 
-def salvage(data: bytes) -> list[Record]:
+def salvage(data: bytes) -> Records:
     """The whole records behind damage: each record holds the chain before it, so one bad body hides only itself.
 
     Nothing when the length of the damaged record is itself false, or nothing whole follows.
     """
-    at, saved, damaged = start(data), list[Record](), False
+    at, saved, damaged = start(data), Records([], []), False
     while at is not None:
         found = scan(data[at.offset :], at)
         if damaged:
-            saved += found.records
+            saved.extend(found.records)
         damaged = True
         bad, at = found.end.offset, None
         if found.rest >= _FRAME.size:

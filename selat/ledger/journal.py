@@ -9,7 +9,6 @@ import secrets as chance
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -36,7 +35,6 @@ Where there is CPU to spare, those who ask at once wait up to 3 ms more for an e
 """
 LINGER_S = 0.01
 """The longest an entry that nobody waits for waits for company: it then goes with a sync of its own."""
-_NOTHING: Mapping[str, bytes] = {}
 
 log = logging.getLogger("selat.ledger")
 
@@ -91,8 +89,9 @@ class Journal:
         self._down = None
         self._writer.start()
 
-    def append(self, leaf: bytes, secrets: Mapping[str, bytes] = _NOTHING) -> Ticket:
-        """Queue a record; the ticket tells when it is durable. Safe in `finally`, in any thread.
+    def append(self, leaf: bytes, secrets: bytes = b"") -> Ticket:
+        """Queue a record, its secrets (`record.secret`) beside it; the ticket tells when it is durable. Safe in
+        `finally`, in any thread.
 
         Raises: LedgerUnavailable, at once while the disk refuses; TooLarge, for a leaf over 65,535 bytes.
         """
@@ -230,7 +229,7 @@ class Journal:
             facts: dict[str, object] = {"journal": error.name, "bytes": error.found, "written": error.written}
             change = Change("ledger.journal-altered", f"{error.name}@{error.written}", time_, "", "ledger", facts)
             told = Ticket(self._lock, self._hurry)
-            told.bodies.append(frame.body(change.leaf(), _NOTHING))
+            told.bodies.append(frame.body(change.leaf()))
             self._commit(told)
 
     def _fail(self, error: OSError) -> None:

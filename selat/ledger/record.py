@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple, overload
 
 _SHORT, _LONG = struct.Struct(">H"), struct.Struct(">I")
@@ -59,6 +60,17 @@ class Records(Sequence[Record]):
 
     def __iter__(self) -> Iterator[Record]:
         return map(Record, self.leaves, map(secrets_of, self.tails))
+
+
+def secret(name: str, value: bytes) -> bytes:
+    """A secret as it follows a leaf in its body; several follow one another."""
+    return _named(name, len(value)) + value
+
+
+@lru_cache(maxsize=256)
+def _named(name: str, length: int) -> bytes:
+    key = name.encode()
+    return _SHORT.pack(len(key)) + key + _LONG.pack(length)
 
 
 def secrets_of(tail: bytes) -> Secrets:

@@ -259,7 +259,7 @@ def _salvage(work: _Work) -> None:
         if records:
             journal = work.place.journal("repair")
             journal.start()
-            tickets = [journal.append(record.leaf, dict(record.secrets)) for record in records]
+            tickets = [*map(journal.append, records.leaves, records.tails)]
             for ticket in tickets:
                 ticket.wait()
             journal.close()

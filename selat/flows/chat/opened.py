@@ -15,7 +15,7 @@ from selat.flows.chat.decide import Option, Options, Scanned, merge
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.lane import Course, course_of, lane_of
 from selat.flows.chat.sent import Sent
-from selat.ledger import Ticket
+from selat.ledger import Ticket, secret
 from selat.wire import Ask, language_of
 
 S = TypeVar("S", bound=Sent)
@@ -113,9 +113,9 @@ def _book(desk: Desk, ask: Ask, course: Course) -> tuple[Opening, Ticket]:
     id_, time_ = desk.stamp()
     opening = Opening(id_, time_, *course.about, prompt, course.packs, language_of(ask.document, ask.last))
     # Beside the entry, never in it: the salt, and the words where the tenant has them kept.
-    secrets = {"prompt": salt}
+    secrets = secret("prompt", salt)
     if ask.caller.keeps_content:
-        secrets["prompt.text"] = body
+        secrets += secret("prompt.text", body)
     ticket = desk.journal.append(course.form.leaf(opening), secrets)
     desk.count(opening)
     return opening, ticket

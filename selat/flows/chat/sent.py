@@ -32,7 +32,7 @@ from selat.flows.chat.outcome import outcome_of, overloaded, verdict_of
 from selat.flows.chat.streamed import Streamed
 from selat.flows.meter import Settle
 from selat.guard import Answers, Mask, Restorer
-from selat.ledger import Ticket
+from selat.ledger import Ticket, secret
 from selat.wire import Ask, read_answer, rewrite, written
 from selat.wire.events import Restoring
 
@@ -78,8 +78,8 @@ class Kept(Committer):
         else:
             self._pieces.clear()
 
-    def text(self) -> dict[str, bytes]:
-        return {"answer.text": b"".join(self._pieces)} if self._room >= 0 else {}
+    def text(self) -> bytes | None:
+        return b"".join(self._pieces) if self._room >= 0 else None
 
 
 class Sent:
@@ -413,9 +413,9 @@ class Sent:
             int((ended - started) * 1000),
             int((first - started) * 1000) if first else None,
         )
-        secrets = {"answer": answered.salt}
-        if ask.caller.keeps_content:
-            secrets |= self._kept()
+        secrets = secret("answer", answered.salt)
+        if ask.caller.keeps_content and (kept := self._kept()) is not None:
+            secrets += secret("answer.text", kept)
         try:
             desk.journal.append(closing.leaf(), secrets)
         except LedgerUnavailable as error:
@@ -432,11 +432,11 @@ class Sent:
         if answer is not None:
             _background(answer.close())
 
-    def _kept(self) -> dict[str, bytes]:
+    def _kept(self) -> bytes | None:
         """The words of an answer, for a tenant that has them kept: up to MAX_KEPT_BYTES, else none."""
         if self._streams:
-            return self.written.text() if isinstance(self.written, Kept) else {}
-        return {"answer.text": self._body} if len(self._body) <= MAX_KEPT_BYTES else {}
+            return self.written.text() if isinstance(self.written, Kept) else None
+        return self._body if len(self._body) <= MAX_KEPT_BYTES else None
 
 
 _closing: set[asyncio.Task[None]] = set()

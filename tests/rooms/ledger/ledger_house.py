@@ -6,7 +6,7 @@ from pathlib import Path
 
 from selat.core.canonical import canonical
 from selat.core.signer import Signer
-from selat.ledger import Journal, Sequencer, prepare
+from selat.ledger import Journal, Sequencer, prepare, secret
 
 
 def leaf(number: int, kind: str = "opened", tenant: str = "t1") -> bytes:
@@ -26,7 +26,7 @@ class House:
         """Append leaves, each with a salt, durably, by a writer that then goes."""
         journal = Journal(self.folder, worker)
         journal.start()
-        tickets = [journal.append(item, {"prompt": b"s" * 32}) for item in leaves]
+        tickets = [journal.append(item, secret("prompt", b"s" * 32)) for item in leaves]
         for ticket in tickets:
             ticket.wait(60)
         journal.close()

@@ -23,7 +23,7 @@ import json, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from ledger_house import House, leaf
-from selat.ledger import Journal, Sequencer, points
+from selat.ledger import Journal, Sequencer, points, secret
 home, point, nth = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 seen = 0
 signed = open(home / "signed", "a")
@@ -47,7 +47,7 @@ for turn in range(3):
     journal = Journal(house.folder, "w")
     journal.start()
     numbers = range(turn * 150, turn * 150 + 150)
-    tickets = [(n, journal.append(leaf(n), {"prompt": b"s" * 32})) for n in numbers]
+    tickets = [(n, journal.append(leaf(n), secret("prompt", b"s" * 32))) for n in numbers]
     for n, ticket in tickets:
         ticket.wait(60)
         acknowledged.write(f"{n}\\n")

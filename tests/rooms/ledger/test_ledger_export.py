@@ -15,7 +15,7 @@ from ledger_house import House
 from selat.core.canonical import canonical
 from selat.core.entry import Commitment
 from selat.core.errors import LedgerBroken, NotFound
-from selat.ledger import Book, Journal
+from selat.ledger import Book, Journal, secret
 from selat.ledger.export import export
 from selat.ledger.vault import Vault
 from selat.verifier import explain, read_bundle, verify_path
@@ -32,9 +32,8 @@ def bundle(house: House, tmp_path: Path) -> Path:
     journal = Journal(house.folder, "w")
     journal.start()
     base = {"v": 1, "id": "R1", "time": "2026-11-22T03:00:00Z", "tenant": "t1"}
-    journal.append(
-        canonical({**base, "kind": "opened", "policy": POLICY, "prompt": made.to_json()}), {"prompt": made.salt}
-    )
+    opened = {**base, "kind": "opened", "policy": POLICY, "prompt": made.to_json()}
+    journal.append(canonical(opened), secret("prompt", made.salt))
     journal.append(canonical({**base, "kind": "closed"})).wait(60)
     journal.close()
     house.sequence()

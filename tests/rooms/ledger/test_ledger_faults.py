@@ -19,7 +19,7 @@ from waiting import until
 from selat import durable
 from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.core.proof import verify
-from selat.ledger import Book, Journal, Sequencer, files, frame, load_signer, prepare
+from selat.ledger import Book, Journal, Sequencer, files, frame, load_signer, prepare, secret
 from selat.ledger.check import check
 from selat.ledger.repair import repair
 from selat.ledger.rotate import rotate
@@ -139,7 +139,7 @@ def test_torn_and_rotten_bytes_never_become_entries(cut: int, flips: list[tuple[
     head = frame.header(b"0123456789abcdef")
     at = frame.start(head)
     assert at is not None
-    bodies = [frame.body(leaf(number), {"prompt": b"s" * 32}) for number in range(15)]
+    bodies = [frame.body(leaf(number), secret("prompt", b"s" * 32)) for number in range(15)]
     data = bytearray(frame.frames(bodies, at.chain)[0])
     for position, mask in flips:
         data[position % len(data)] ^= mask
@@ -322,7 +322,7 @@ def test_records_full_of_zeros_are_taken_from_a_journal_that_is_being_written(ho
     journal.start()
     sequencer = Sequencer(house.folder, house.signer)
     for number, size in enumerate((64, 70_000, 200_000, 65_536, 1, 400_000)):
-        journal.append(leaf(number), {"answer.text": bytes(size)}).wait(10)
+        journal.append(leaf(number), secret("answer.text", bytes(size))).wait(10)
     taken = 0
     for _ in range(10):
         taken += sequencer.step()

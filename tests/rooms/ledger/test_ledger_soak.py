@@ -23,12 +23,12 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from ledger_house import leaf
-from selat.ledger import Journal
+from selat.ledger import Journal, secret
 journal = Journal(Path(sys.argv[1]), "w" + sys.argv[2])
 journal.start()
 number = int(sys.argv[2]) * 1_000_000
 while True:
-    tickets = [(number + n, journal.append(leaf(number + n), {"prompt": b"s" * 32})) for n in range(20)]
+    tickets = [(number + n, journal.append(leaf(number + n), secret("prompt", b"s" * 32))) for n in range(20)]
     for n, ticket in tickets:
         ticket.wait(60)
         print(n, flush=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
+from itertools import starmap
 
 import pytest
 from ledger_house import House, leaf
 
-from selat.ledger import Book, Journal, Sequencer, intake
+from selat.ledger import Book, Journal, Sequencer, intake, secret
 from selat.ledger.check import check
 from selat.ledger.vault import Vault
 
@@ -27,7 +28,7 @@ SECRETS: tuple[dict[str, bytes], ...] = (
 
 def written(house: House, count: int) -> dict[str, dict[str, dict[str, bytes]]]:
     """Records of all kinds in one journal; what of them is secret, by tenant and receipt."""
-    secret: dict[str, dict[str, dict[str, bytes]]] = defaultdict(dict)
+    kept: dict[str, dict[str, dict[str, bytes]]] = defaultdict(dict)
     journal = Journal(house.folder, "w")
     journal.start()
     for number in range(count):
@@ -37,11 +38,11 @@ def written(house: House, count: int) -> dict[str, dict[str, dict[str, bytes]]]:
         )
         if number < 300:
             secrets = SECRETS[number % 2]
-        journal.append(leaf(number, tenant=tenant), secrets)
+        journal.append(leaf(number, tenant=tenant), b"".join([*starmap(secret, secrets.items())]))
         if secrets:
-            secret[tenant][f"r{number}"] = secrets
+            kept[tenant][f"r{number}"] = secrets
     journal.close()
-    return secret
+    return kept
 
 
 @pytest.mark.parametrize("piece", [9, 1000, 128 * 1024])
@@ -51,14 +52,14 @@ def test_records_are_the_same_in_whatever_pieces_they_are_read(
     count = 40 if piece == 9 else 1100
     monkeypatch.setattr(intake, "_FIRST", piece)
     monkeypatch.setattr(intake, "_PIECE", piece)
-    secret = written(house, count)
+    kept = written(house, count)
     assert house.sequence() == count
     book, vault = Book(house.folder), Vault(house.folder)
     numbers = [int(json.loads(entry)["id"][1:]) for entry in book.entries()]
     assert numbers == list(range(count))
     for tenant in {*TENANTS}:
         found = vault.of(tenant, range(count))
-        assert {f"r{at}": secrets for at, secrets in found.items()} == secret[tenant]
+        assert {f"r{at}": secrets for at, secrets in found.items()} == kept[tenant]
     vault.close()
     assert check(house.folder).ok
 

@@ -23,7 +23,7 @@ from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
 from selat.core.note import parse_note
 from selat.core.proof import verify
 from selat.core.tree import tree_root
-from selat.ledger import Book, Journal, Place, Sequencer, Subject, erase, expire, find, load_signer, points
+from selat.ledger import Book, Journal, Place, Sequencer, Subject, erase, expire, find, load_signer, points, secret
 from selat.ledger.check import check
 from selat.ledger.page import Secret, grouped
 from selat.ledger.repair import repair
@@ -68,7 +68,7 @@ class Node:
     def write(self, leaves: list[bytes]) -> None:
         journal = self.journal("w")
         journal.start()
-        for ticket in [journal.append(item, {"prompt": b"s" * 32}) for item in leaves]:
+        for ticket in [journal.append(item, secret("prompt", b"s" * 32)) for item in leaves]:
             ticket.wait(60)
         journal.close()
 
@@ -246,7 +246,7 @@ def test_another_node_takes_over_in_seconds_without_a_fork(house: House, databas
         for turn in range(4):
             for _ in range(30):
                 number = len(acknowledged)
-                journal.append(leaf(number), {"prompt": b"s" * 32}).wait(60)
+                journal.append(leaf(number), secret("prompt", b"s" * 32)).wait(60)
                 acknowledged.append(number)
                 see()
             until(lambda: see() >= len(acknowledged))
@@ -314,7 +314,7 @@ def test_a_data_subject_is_forgotten_in_the_database_too(house: House, database:
     place = Place(node.folder, database)
     journal = place.journal("w")
     journal.start()
-    secrets = {"prompt": b"\x10" * 32, "prompt.text": b"900101-14-5678"}
+    secrets = secret("prompt", b"\x10" * 32) + secret("prompt.text", b"900101-14-5678")
     journal.append(canonical(entry), secrets).wait(60)
     journal.close()
     sequencer = Sequencer(place, house.signer)

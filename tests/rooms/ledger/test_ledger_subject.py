@@ -12,7 +12,7 @@ from ledger_house import House
 
 from selat.core.canonical import canonical
 from selat.core.errors import BadRequest, LedgerBroken, NotFound
-from selat.ledger import Book, Journal, Keeping, Sequencer, Subject, erase, expire, find, intake
+from selat.ledger import Book, Journal, Keeping, Sequencer, Subject, erase, expire, find, intake, secret
 from selat.ledger.check import check
 from selat.ledger.export import export
 from selat.ledger.vault import Vault
@@ -32,10 +32,11 @@ def entry(number: int, tenant: str = "t1", caller: str = "k1") -> bytes:
 def held(house: House) -> House:
     journal = Journal(house.folder, "w")
     journal.start()
-    journal.append(entry(0), {"prompt": b"\x10" * 32, "prompt.text": WORDS})
-    journal.append(entry(1, caller="k2"), {"prompt": b"\x11" * 32, "prompt.text": b"nothing personal"})
-    journal.append(entry(2), {"prompt": b"\x12" * 32})
-    journal.append(entry(3, tenant="t2"), {"prompt": b"\x13" * 32, "prompt.text": WORDS}).wait(60)
+    words, other = secret("prompt.text", WORDS), secret("prompt.text", b"nothing personal")
+    journal.append(entry(0), secret("prompt", b"\x10" * 32) + words)
+    journal.append(entry(1, caller="k2"), secret("prompt", b"\x11" * 32) + other)
+    journal.append(entry(2), secret("prompt", b"\x12" * 32))
+    journal.append(entry(3, tenant="t2"), secret("prompt", b"\x13" * 32) + words).wait(60)
     journal.close()
     house.sequence()
     return house
@@ -87,8 +88,8 @@ def test_a_journal_that_still_holds_the_salt_is_counted(
     journal = Journal(house.folder, "w")
     journal.start()
     for _ in range(others):
-        journal.append(entry(1, caller="k2"), {"prompt": b"\x11" * 32})
-    journal.append(entry(0), {"prompt": b"\x10" * 32}).wait(60)
+        journal.append(entry(1, caller="k2"), secret("prompt", b"\x11" * 32))
+    journal.append(entry(0), secret("prompt", b"\x10" * 32)).wait(60)
     house.sequence()
     monkeypatch.setattr(intake, "READ_BYTES", 1024)
     assert erase(house.folder, Subject("t1", "k1"), "o").waiting == 1
