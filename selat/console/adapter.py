@@ -67,17 +67,17 @@ class _Answer:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._status = 0
-        self._type = b"text/plain; charset=utf-8"
-        self._extra: list[tuple[bytes, bytes]] = []
+        self._type = "text/plain; charset=utf-8"
+        self._extra: list[tuple[str, str]] = []
 
     async def send(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             for name, value in message["headers"]:
                 if name == b"content-type":
-                    self._type = value
+                    self._type = value.decode("latin-1")
                 elif name != b"content-length":
-                    self._extra.append((name, value))
+                    self._extra.append((name.decode("latin-1"), value.decode("latin-1")))
             return
         body, more = message.get("body", b""), message.get("more_body", False)
         if not more and not self._request.started:

@@ -9,7 +9,6 @@ from operator import itemgetter
 from typing import Any
 
 from selat.core.errors import HomeBroken, Unavailable
-from selat.core.label import Label
 from selat.flows.chat import Leave, Reply, Start, Streamed, Told, Whole
 from selat.policy.recall import Recall
 from selat.wire import Ask, Events, read_answer
@@ -71,7 +70,8 @@ def usual(ask: Ask, reply: Whole | Streamed) -> bool:
     """Whether an answer's label says no more than its prompt would say without one: then it need not be kept."""
     # What the scan found in the words comes back with them, in the same conversation, and is found again. What the
     # opening says does not tell: an ask of documents is opened with the label of passages, which nobody repeats.
-    return not stricter(reply.label, ask.caller.prompt_label.with_personal(reply.opening.scan.personal))
+    unsaid = ask.caller.prompt_label.with_personal(reply.opening.scan.personal)
+    return reply.label is unsaid or reply.label.join(unsaid) == unsaid
 
 
 async def _kept(recall: Recall, ask: Ask, answer: Awaitable[Whole | Streamed]) -> Whole | Streamed:
@@ -88,11 +88,6 @@ async def _keep(recall: Recall, ask: Ask, reply: Whole | Streamed) -> Whole | St
         # A thread, since it writes to the database: nobody else's answer waits for that.
         await asyncio.to_thread(recall.keep, ask.caller.tenant, texts_of(reply), reply.label)
     return reply
-
-
-def stricter(label: Label, usual: Label) -> bool:
-    """Whether a label says more than a prompt without one would: only then is it worth keeping."""
-    return label is not usual and label.join(usual) != usual
 
 
 def earlier_texts(document: dict[str, object]) -> list[str]:

@@ -85,7 +85,8 @@ class Gateway:
     def finish(self, request: Request) -> None:
         """Be done with a request that was answered, or given up, by plain calls."""
         try:
-            self.ended(request)
+            if self._access is not None:
+                self._note(self._access, request)
         finally:
             request.finish()
 
@@ -103,13 +104,13 @@ class Gateway:
             log.error("request failed: %s at %s:%d", type(error).__name__, place.name, place.lineno or 0)
             await self._fail(request, SelatError("internal error"))
         finally:
-            self.ended(request)
+            if self._access is not None:
+                self._note(self._access, request)
 
-    def ended(self, request: Request) -> None:
+    def _note(self, access: Access, request: Request) -> None:
         """Write the line in the log about a request that is over."""
-        if self._access is not None:
-            route = request.path if request.path in ROUTES else collection(request.path)
-            self._access.ended(request, route if route in ROUTES else "none")
+        route = request.path if request.path in ROUTES else collection(request.path)
+        access.ended(request, route if route in ROUTES else "none")
 
     def _handler(self, request: Request) -> Handler:
         verbs = ROUTES.get(request.path) or ROUTES.get(collection(request.path))
@@ -130,13 +131,13 @@ class Gateway:
             return
         extra = []
         if request.receipt:
-            extra.append((b"selat-receipt", request.receipt.encode()))
+            extra.append(("selat-receipt", request.receipt))
         if isinstance(error, TooMany):
-            extra.append((b"retry-after", str(error.retry_after_s).encode()))
+            extra.append(("retry-after", str(error.retry_after_s)))
         if isinstance(error, MethodNotAllowed):
-            extra.append((b"allow", error.allowed.encode()))
+            extra.append(("allow", error.allowed))
         if error.status == 401:
-            extra.append((b"www-authenticate", b"Bearer"))
+            extra.append(("www-authenticate", "Bearer"))
         await request.respond(error.status, error_body(error, request.path), extra=extra)
 
 

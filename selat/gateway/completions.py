@@ -130,7 +130,7 @@ async def tell(door: Door, request: Request, reply: Whole | Streamed) -> None:
 def tell_whole(request: Request, reply: Whole) -> None:
     """Answer with a reply that is whole."""
     request.receipt = reply.opening.id
-    request.answer(reply.status, reply.body, reply.content_type.encode(), _headers(reply))
+    request.answer(reply.status, reply.body, reply.content_type, _headers(reply))
 
 
 def is_background(priority: str) -> bool:
@@ -142,8 +142,7 @@ def is_background(priority: str) -> bool:
 
 async def _stream(door: Door, request: Request, reply: Streamed, shaper: Shaper | None) -> None:
     try:
-        lines = b"%bcache-control: no-cache\r\n" % _headers(reply)
-        await request.start(reply.status, reply.content_type.encode(), lines)
+        await request.start(reply.status, reply.content_type, _headers(reply) + "cache-control: no-cache\r\n")
         await reply.pour(request.pass_on)
         await request.write(b"")
     except SelatError as error:
@@ -155,10 +154,8 @@ async def _stream(door: Door, request: Request, reply: Streamed, shaper: Shaper 
         reply.close()
 
 
-def _headers(reply: Whole | Streamed) -> bytes:
+def _headers(reply: Whole | Streamed) -> str:
     """The lines that say what was booked, and under which id."""
     opening = reply.opening
     effect = opening.decision.effect
-    return (
-        f"selat-receipt: {opening.id}\r\nselat-label: {reply.label.text}\r\nselat-decision: {effect}\r\n".encode()
-    )
+    return f"selat-receipt: {opening.id}\r\nselat-label: {reply.label.text}\r\nselat-decision: {effect}\r\n"

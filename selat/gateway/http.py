@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from selat.gateway.connection import Connection
     from selat.gateway.head import Head
 
-JSON = b"application/json"
+JSON = "application/json"
 HELD_BYTES = 256 * 1024
 """So much is taken of a body that nobody reads yet: it may wait behind a long answer, or come too fast."""
 
-Extra = Iterable[tuple[bytes, bytes]] | bytes
+Extra = Iterable[tuple[str, str]] | str
 """Further headers of a response: names and values, or their lines as they go out."""
-_STATUS = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
+_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _PROCESS = secrets.token_hex(4)
 _numbers = itertools.count(1)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -179,16 +179,16 @@ class Request:
             self._connection.write(_CONTINUE)
 
     async def start(
-        self, status: int, content_type: bytes, extra: Extra = (), size_bytes: int | None = None
+        self, status: int, content_type: str, extra: Extra = (), size_bytes: int | None = None
     ) -> None:
         """The head of a response whose body comes by `write`: so many bytes, where that is known."""
         self.sized = size_bytes is not None
         self.chunked = self.chunks_known and not self.sized
         if size_bytes is not None:
-            framing = b"content-length: %d\r\n" % size_bytes
+            framing = f"content-length: {size_bytes}\r\n"
         else:
             self.keep_alive = self.keep_alive and self.chunks_known
-            framing = b"transfer-encoding: chunked\r\n" if self.chunks_known else b""
+            framing = "transfer-encoding: chunked\r\n" if self.chunks_known else ""
         self._connection.write(self.head(status, content_type, extra, framing))
 
     async def write(self, body: bytes, *, more: bool = False) -> None:
@@ -231,14 +231,15 @@ class Request:
             raise ConnectionResetError("the caller is gone")
         return os.dup(transport.get_extra_info("socket").fileno())
 
-    async def respond(self, status: int, body: bytes, content_type: bytes = JSON, extra: Extra = ()) -> None:
+    async def respond(self, status: int, body: bytes, content_type: str = JSON, extra: Extra = ()) -> None:
         """A whole response; to HEAD without its body."""
         self.answer(status, body, content_type, extra)
 
-    def answer(self, status: int, body: bytes, content_type: bytes, extra: Extra) -> None:
+    def answer(self, status: int, body: bytes, content_type: str, extra: Extra) -> None:
         """`respond`, as a plain call."""
-        head = self.head(status, content_type, extra, b"content-length: %d\r\n" % len(body))
-        self._connection.write(head if self.method == "HEAD" else head + body)
+        connection = self._connection
+        head = self.head(status, content_type, extra, f"content-length: {len(body)}\r\n")
+        connection.burst.write(connection.transport, head if self.method == "HEAD" else head + body)
         self.ended = True
 
     def abort(self) -> None:
@@ -256,19 +257,16 @@ class Request:
     async def respond_json(self, status: int, value: object) -> None:
         await self.respond(status, msgspec.json.encode(value))
 
-    def head(self, status: int, content_type: bytes, extra: Extra, framing: bytes) -> bytes:
+    def head(self, status: int, content_type: str, extra: Extra, framing: str) -> bytes:
         self.started, self.status = True, status
         if not self.complete:
             # What is left of the body is not read, so nothing can follow on this connection.
             self.keep_alive = False
         second = int(time.time())
-        return b"%b%b\r\n%b%b%b" % (
-            _beginnings.get((second, status, content_type)) or _beginning(second, status, content_type),
-            self.id.encode(),
-            framing,
-            extra if isinstance(extra, bytes) else b"".join([b"%b: %b\r\n" % field for field in extra]),
-            b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n",
-        )
+        beginning = _beginnings.get((second, status, content_type)) or _beginning(second, status, content_type)
+        lines = extra if isinstance(extra, str) else "".join([f"{name}: {value}\r\n" for name, value in extra])
+        end = "\r\n" if self.keep_alive else "connection: close\r\n\r\n"
+        return f"{beginning}{self.id}\r\n{framing}{lines}{end}".encode("latin-1", "replace")
 
     # Called by the connection.
 
@@ -331,14 +329,14 @@ class Pieces:
         return self._taken.popleft()
 
 
-_beginnings: dict[tuple[int, int, bytes], bytes] = {}
+_beginnings: dict[tuple[int, int, str], str] = {}
 """What responses begin with, by the second since 1970, status and content-type; of one second only."""
 
 
-def _beginning(second: int, status: int, content_type: bytes) -> bytes:
+def _beginning(second: int, status: int, content_type: str) -> str:
     if not any(known[0] == second for known in _beginnings):
         _beginnings.clear()
-    date = formatdate(second, usegmt=True).encode()
-    made = b"%bdate: %b\r\ncontent-type: %b\r\nx-request-id: " % (_STATUS[status], date, content_type)
+    date = formatdate(second, usegmt=True)
+    made = f"{_STATUS[status]}date: {date}\r\ncontent-type: {content_type}\r\nx-request-id: "
     _beginnings[second, status, content_type] = made
     return made

@@ -32,7 +32,7 @@ R = TypeVar("R")
 PIECE_BYTES, AT_HAND_BYTES = 1 << 20, 1 << 18
 STALL_S = 60.0
 """A caller who takes nothing for so long is hung up on."""
-BINARY = b"application/octet-stream"
+BINARY = "application/octet-stream"
 _NAME = r"(?P<name>[^/]+(?:/[^/]+)?)"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _QUANT = re.compile(r"[._-]((?:UD-)?(?:I?Q\d\w*|TQ\d\w*|BF16|F16|F32|MXFP4\w*))\.gguf$", re.IGNORECASE)
@@ -174,15 +174,15 @@ async def resolve(ask: Ask, name: str, revision: str, path: str) -> None:
         file, opener = await _in_thread(ask.door.house.mirror.file, model, path)
     except FileUnknown as error:
         # Clients keep it in mind, by commit, that a file is not there.
-        return await _refuse(request, error, ((b"x-repo-commit", model.revision.encode()),))
-    tag = f'"{file.digest}"'.encode()
+        return await _refuse(request, error, (("x-repo-commit", model.revision),))
+    tag = f'"{file.digest}"'
     extra = [
-        (b"etag", tag),
-        (b"accept-ranges", b"bytes"),
-        (b"x-repo-commit", model.revision.encode()),
-        (b"x-linked-size", b"%d" % file.size_bytes),
-        (b"x-linked-etag", tag),
-        (b"cache-control", b"private, no-transform"),
+        ("etag", tag),
+        ("accept-ranges", "bytes"),
+        ("x-repo-commit", model.revision),
+        ("x-linked-size", str(file.size_bytes)),
+        ("x-linked-etag", tag),
+        ("cache-control", "private, no-transform"),
     ]
     if file.digest in request.header(b"if-none-match"):
         request.started = True
@@ -190,7 +190,7 @@ async def resolve(ask: Ask, name: str, revision: str, path: str) -> None:
     start, end = span(request.header(b"range"), request.header(b"if-range"), file)
     whole = (start, end) == (0, file.size_bytes)
     if not whole:
-        extra.append((b"content-range", b"bytes %d-%d/%d" % (start, end - 1, file.size_bytes)))
+        extra.append(("content-range", f"bytes {start}-{end - 1}/{file.size_bytes}"))
     if request.method == "HEAD":
         await request.start(200, BINARY, extra, size_bytes=file.size_bytes)
         request.ended = True
@@ -198,7 +198,7 @@ async def resolve(ask: Ask, name: str, revision: str, path: str) -> None:
     if file.path.endswith((".safetensors", ".gguf")):
         receipt = await asyncio.to_thread(ask.door.house.mirror.give, ask.caller, model, file)
         request.receipt = receipt
-        extra.append((b"selat-receipt", receipt.encode()))
+        extra.append(("selat-receipt", receipt))
     reading = await _in_thread(opener, start, end)
     await _send(request, reading, end - start, (200 if whole else 206, extra))
 
@@ -224,9 +224,7 @@ def span(wanted: str, unless: str, file: ModelFile) -> tuple[int, int]:
     return start, end
 
 
-async def _send(
-    request: Request, reading: Reading, left: int, head: tuple[int, list[tuple[bytes, bytes]]]
-) -> None:
+async def _send(request: Request, reading: Reading, left: int, head: tuple[int, list[tuple[str, str]]]) -> None:
     """`left` bytes: from this machine's disk by the kernel, else in pieces, two of them in memory at most.
 
     Of those, what the kernel has in memory is read at once; the rest in a thread, one ahead of what goes out.
@@ -329,21 +327,21 @@ def _parents(path: str, start: str) -> list[str]:
     return [parent for n in range(1, len(parts)) if (parent := "/".join(parts[:n])).startswith(start)]
 
 
-async def _refuse(request: Request, error: SelatError, extra: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+async def _refuse(request: Request, error: SelatError, extra: tuple[tuple[str, str], ...] = ()) -> None:
     # As hubs do: who has no key is not told apart from what is not there.
-    code = b"RepoNotFound" if error.status in (401, 404) else b""
+    code = "RepoNotFound" if error.status in (401, 404) else ""
     if isinstance(error, RevisionUnknown):
-        code = b"RevisionNotFound"
+        code = "RevisionNotFound"
     elif isinstance(error, FileUnknown):
-        code = b"EntryNotFound"
+        code = "EntryNotFound"
     said = str(error) if error.code != SelatError.code else "Selat failed; the log of the gateway says why"
-    lines = [(b"x-error-message", said.encode("ascii", "replace").replace(b"\n", b" ")), *extra]
+    lines = [("x-error-message", said.encode("ascii", "replace").decode().replace("\n", " ")), *extra]
     if code:
-        lines.append((b"x-error-code", code))
+        lines.append(("x-error-code", code))
     if error.status == 401:
-        lines.append((b"www-authenticate", b"Bearer"))
+        lines.append(("www-authenticate", "Bearer"))
     if isinstance(error, MethodNotAllowed):
-        lines.append((b"allow", error.allowed.encode()))
+        lines.append(("allow", error.allowed))
     await request.respond(error.status, msgspec.json.encode({"error": said}), JSON, lines)
 
 

@@ -8,7 +8,7 @@ from selat.gateway.completions import caller_of
 from selat.gateway.door import Door
 from selat.gateway.http import Request
 
-PROOF = b"text/plain; charset=utf-8"
+PROOF = "text/plain; charset=utf-8"
 
 
 async def models(door: Door, request: Request) -> None:
@@ -53,7 +53,7 @@ async def readyz(door: Door, request: Request) -> None:
 
 async def metrics(door: Door, request: Request) -> None:
     """GET /metrics: Prometheus text, summed over the workers."""
-    await request.respond(200, door.render_metrics(), b"text/plain; version=0.0.4; charset=utf-8")
+    await request.respond(200, door.render_metrics(), "text/plain; version=0.0.4; charset=utf-8")
 
 
 def _id(request: Request) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import repeat
 
 WINDOW = 80
 """Characters looked at: the last of what was said last, since a question comes after what it is about."""
@@ -34,12 +33,6 @@ _ENGLISH = _words(
 )
 
 
-# One word counts for Malay, the other against it; a word of neither counts for nothing.
-_LEANING = {**dict.fromkeys(_MALAY, 1), **dict.fromkeys(_ENGLISH, -1)}
-_leaning = _LEANING.get
-_NOTHING = repeat(0)
-
-
 def language_of(document: dict[str, object], last: str | None = None) -> str:
     """`ms`, `en`, `zh` or `ta`; "" where the words are too few, mixed evenly, or of another language.
 
@@ -52,8 +45,9 @@ def language_of(document: dict[str, object], last: str | None = None) -> str:
         weight = 3 if chinese else 1  # a Han character says about as much as three letters
         if sum(map(len, runs)) * weight * 4 > len(text):
             return "zh" if chinese else "ta"
-    malay = sum(map(_leaning, {*text.lower().split()}, _NOTHING))
-    return "ms" if malay > 0 else "en" if malay else ""
+    words = text.lower().split()
+    malay, english = len(_MALAY.intersection(words)), len(_ENGLISH.intersection(words))
+    return "ms" if malay > english else "en" if english > malay else ""
 
 
 def _said_last(document: dict[str, object]) -> str:
