@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from selat.gateway.head import Head
 
 JSON = "application/json"
+AT_ONCE_BYTES = 64 * 1024
+"""A longer piece of a stream is written without waiting for the end of the turn."""
 HELD_BYTES = 256 * 1024
 """So much is taken of a body that nobody reads yet: it may wait behind a long answer, or come too fast."""
 
@@ -211,6 +213,9 @@ class Request:
         connection = self._connection
         framed = b"%x\r\n%b\r\n" % (len(body), body) if self.chunked else body
         connection.burst.write(connection.transport, framed)
+        if len(framed) > AT_ONCE_BYTES:
+            # An engine's next piece may come in this very turn, and the one after it: is the caller slow?
+            connection.burst.send()
         return connection.writable
 
     async def vacate(self) -> int | None:

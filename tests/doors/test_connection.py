@@ -11,7 +11,7 @@ import pytest
 from selat.burst import Burst
 from selat.core.errors import SelatError, TooLarge
 from selat.gateway.connection import MAX_KEPT, MAX_PIPELINED, Connection, Leave
-from selat.gateway.http import HELD_BYTES, JSON, Request
+from selat.gateway.http import AT_ONCE_BYTES, HELD_BYTES, JSON, Request
 from selat.gateway.logs import CURRENT
 from selat.gateway.server import _drain
 
@@ -182,6 +182,14 @@ async def test_who_does_not_read_the_answers_is_not_answered_further(scene: Scen
     scene.connection.resume_writing()
     assert scene.desk.told == [str(number) for number in range(1, 4 + MAX_PIPELINED)]
     assert not scene.wire.paused
+
+
+@on_loop
+async def test_a_slow_caller_is_felt_within_the_turn_that_brings_much(scene: Scene) -> None:
+    scene.wire.write = lambda data: scene.connection.pause_writing()  # type: ignore[method-assign]
+    scene.send(asked("/held"))
+    assert scene.desk.held[0].pass_on(b"little") is None
+    assert scene.desk.held[0].pass_on(b"m" * AT_ONCE_BYTES + b"uch") is not None
 
 
 @on_loop
