@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from selat.core.entry import Usage
-from selat.core.errors import EngineGarbage
+from selat.core.errors import EngineError, EngineGarbage
 from selat.wire.alike import Alike, alike
 from selat.wire.body import read_usage
 from selat.wire.shapes import (
@@ -51,7 +51,8 @@ class Events:
     plain events wait for `tell`, which whoever reads a long stream calls now and then, and `close` in the end.
     With `restoring`, a maker of Restoring (its argument: whether the text is JSON inside a string),
     events are rewritten with the caller's own values.
-    Raises: EngineGarbage for an event that is no JSON, or longer than 4 MiB.
+    Raises: EngineGarbage for an event that is no JSON, or longer than 4 MiB; EngineError for one that tells of an
+    error of the engine's, whose words may be anybody's.
     """
 
     def __init__(
@@ -211,7 +212,7 @@ class Events:
         return self._restored(data) if self._restoring and chunk.choices else event + b"\n\n"
 
     def _read(self, data: bytes) -> Chunk | None:
-        """The data of one event, its texts given to the guard; None for the last. Raises: EngineGarbage."""
+        """The data of one event, its texts given to the guard; None for the last. Raises: EngineError."""
         if data == _DONE:
             self.done = True
             return None
@@ -219,6 +220,8 @@ class Events:
             chunk = decode_chunk(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise EngineGarbage(f"engine '{self._engine}' sent an event that is not the protocol's") from None
+        if chunk.error:
+            raise EngineError(f"engine '{self._engine}' broke off its answer with an error; look into its log")
         self._tell()  # what came before, of the same channel perhaps
         if chunk.usage is not None:
             self._counted = chunk.usage

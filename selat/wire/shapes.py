@@ -99,6 +99,7 @@ class Choice(msgspec.Struct):
 class Chunk(msgspec.Struct):
     choices: list[Choice] = []
     usage: dict[str, object] | None = None
+    error: object = None
 
 
 # What most asks and answers are, with nothing else in them: all that they say is then known without a walk.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selat.core.errors import EngineGarbage
+from selat.core.errors import EngineError, EngineGarbage
 from selat.wire import Events
 from selat.wire.alike import Alike, alike
 from selat.wire.shapes import decode_plain_chunk
@@ -123,6 +123,16 @@ def test_garbage_is_named_without_its_text(garbage: bytes) -> None:
     with pytest.raises(EngineGarbage) as refused:
         run([garbage], None)
     assert "html" not in str(refused.value)
+
+
+@pytest.mark.parametrize("restoring", [None, lambda inside_json: Placeholder()])
+def test_an_error_of_the_engines_is_one_without_its_words(restoring: Callable[[bool], Placeholder] | None) -> None:
+    events = Events("laut", lambda channel, text: None, restoring)
+    assert events.feed(event({"content": "a"}))
+    with pytest.raises(EngineError, match="'laut' broke off") as failed:
+        events.feed(b'data: {"error": {"message": "rahsia", "code": 500}}\n\n')
+    assert "rahsia" not in str(failed.value)
+    assert events.feed(b'data: {"error": null, "choices": []}\n\n')
 
 
 def test_an_endless_event_is_cut_off() -> None:
