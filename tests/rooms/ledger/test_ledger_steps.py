@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import starmap
 
 import pytest
@@ -107,3 +108,37 @@ def test_a_step_that_is_refused_leaves_the_backlog_to_the_next(
     monkeypatch.setattr(sequencer, "step", refuse)
     sequencer.run(stop)
     assert tries == [1]
+
+
+class Stop(threading.Event):
+    """Notes how long it is waited for, does something at given turns, and is set at the last."""
+
+    def __init__(self, turns: int, at: dict[int, Callable[[], object]]) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+        self._turns, self._at = turns, at
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.waits.append(timeout)
+        self._at.get(len(self.waits), bool)()
+        return len(self.waits) == self._turns
+
+
+def test_after_a_rest_the_next_step_comes_soon_and_after_one_that_sealed_a_whole_pause_later(house: House) -> None:
+    stop = Stop(5, {2: lambda: house.write([leaf(1)]), 3: lambda: house.write([leaf(2)])})
+    Sequencer(house.folder, house.signer).run(stop, 2)
+    assert stop.waits == [0.4, 0.4, 2, 2, 0.4]
+    assert Book(house.folder).size == 2
+
+
+def test_a_step_that_is_refused_is_tried_again_after_a_whole_pause(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> int:
+        raise OSError(28, "No space left on device")
+
+    sequencer, stop = Sequencer(house.folder, house.signer), Stop(3, {})
+    monkeypatch.setattr(sequencer, "step", refuse)
+    sequencer.run(stop, 2)
+    assert stop.waits == [0.4, 2, 2]
