@@ -53,11 +53,11 @@ def furnish(home: Home) -> str | None:
         fresh.rename(home.policy)
     platform = Platform(home, "up")
     try:
-        platform.keys.ensure_tenant(Tenant(DEFAULT_TENANT))
         Quota(platform.keys.database)  # makes policy's tables here: no worker then loads what makes them
         platform.book_packs()
-        if platform.keys.list(DEFAULT_TENANT):
+        if platform.keys.any(DEFAULT_TENANT):
             return None
+        platform.keys.ensure_tenant(Tenant(DEFAULT_TENANT))
         highest = platform.keys.tenant(DEFAULT_TENANT).highest_label
         return platform.create_key(KeyWish("first", frozenset({"operator", "builder"}), highest)).secret
     finally:

@@ -52,6 +52,29 @@ def test_a_worker_on_a_furnished_home_loads_nothing_that_chat_does_without(tmp_p
     assert done.stdout == "[]\n"
 
 
+AGAIN = """
+import sys
+from pathlib import Path
+from selat.app import open_platform
+from selat.home import open_home
+from selat.house import furnish
+home = open_home(Path(sys.argv[1]))
+secret = furnish(home)
+with open_platform(home.path, "up") as platform:
+    platform.guard
+print(secret, [name for name in sys.argv[2:] if name in sys.modules])
+"""
+
+
+def test_what_a_later_start_does_before_the_gateway_may_start_loads_little(tmp_path: Path) -> None:
+    home = create_home(tmp_path / "home")
+    assert furnish(home)
+    done = subprocess.run(
+        [sys.executable, "-c", AGAIN, home.path, *HEAVY], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "None []\n"
+
+
 GIVING = """
 import hashlib, hyperscan, msgspec, sqlite3, ssl, uvloop
 from pathlib import Path

@@ -11,13 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from selat.app import DEFAULT_TENANT, Platform, open_platform
-from selat.cli.ask import Asker
 from selat.cli.frame import show_json
-from selat.cli.ingest import take_in
 from selat.cli.welcome import QUESTION, first_question, peer, wait_until_ready, what_next, where_to_look
 from selat.core.errors import Unavailable
 from selat.core.proof import verify
-from selat.flows.ingest import Intake
 from selat.home import Home
 from selat.house import furnish
 from selat.identity import KeyWish
@@ -38,7 +35,7 @@ class Opening:
 
 
 def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[int], *, as_json: bool) -> None:
-    """Furnish the home, ingest the samples while the gateway starts, ask once it is ready; show what came of it.
+    """Furnish the home; ingest the samples and ask while the gateway starts; then show what came of it.
 
     `reached` is called when the home is furnished, and when the gateway is ready; a signal fills `stopping`.
     """
@@ -48,10 +45,10 @@ def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[in
         _ = platform.guard  # compiled here and kept in the cache: no worker then holds the 15 MB that it takes
     reached()
     _ingest_samples(opening.at)
-    wait_until_ready(gateway, lambda: None, stopping)
-    reached()
     asked = _ask(home)
     with _brief_key(opening.at) as key:
+        wait_until_ready(gateway, lambda: None, stopping)
+        reached()
         trust = Book(opening.at.ledger).trust()
         answer = first_question(gateway, key, asked, home / "receipts", lambda proof: _checked(proof, trust))
     link = _first_link(home)
@@ -69,6 +66,8 @@ def _ask(home: Path) -> dict[str, object]:
 
     Asked here, not of the gateway: its workers stay in memory, and few of them are ever asked of documents.
     """
+    from selat.cli.ask import Asker  # once the home is furnished: the gateway starts meanwhile
+
     with open_platform(home, "up") as platform:
         return asyncio.run(Asker(platform, DEFAULT_TENANT, "", "").ask(QUESTION, ""))
 
@@ -92,6 +91,9 @@ def _ingest_samples(home: Home) -> None:
     version = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
     if told.exists() and told.read_text("utf-8") == version and any(home.knowledge.iterdir()):
         return
+    from selat.cli.ingest import take_in  # as above
+    from selat.flows.ingest import Intake
+
     with open_platform(home.path, "up") as platform:
         given = platform.keys.tenant(DEFAULT_TENANT).highest_label
         report = take_in(platform, [guides()], Intake(DEFAULT_TENANT, "documents", given))

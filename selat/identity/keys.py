@@ -212,6 +212,11 @@ class Keys:
             db.count_change(connection)
         return NewKey(secret, record)
 
+    def any(self, tenant: str) -> bool:
+        """Whether the tenant ever had a key."""
+        with self.database.reading(ROOM) as session:
+            return bool(session.all("SELECT 1 FROM keys WHERE tenant = :tenant LIMIT 1", {"tenant": tenant}))
+
     def list(self, tenant: str) -> list[KeyRecord]:
         """The tenant's keys, oldest first, the revoked ones too."""
         self.flush_uses()

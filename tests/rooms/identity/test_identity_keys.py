@@ -41,6 +41,15 @@ def test_a_key_identifies_its_caller(keys: Keys) -> None:
     assert str(caller.prompt_label) == "terbuka/public/none/MY"
 
 
+def test_a_tenant_that_ever_had_a_key_is_known(keys: Keys) -> None:
+    keys.ensure_tenant(Tenant("other"))
+    assert not keys.any("default")
+    made = keys.create("default", KeyWish("one", frozenset({"builder"}), LOWEST))
+    keys.revoke("default", made.record.id)
+    assert keys.any("default")
+    assert not keys.any("other")
+
+
 def test_the_secret_is_kept_nowhere(tmp_path: Path) -> None:
     keys = Keys.open(tmp_path / "identity.db")
     keys.ensure_tenant(Tenant("default"))
