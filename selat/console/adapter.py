@@ -83,6 +83,6 @@ class _Answer:
         if not more and not self._request.started:
             return await self._request.respond(self._status, body, self._type, self._extra)
         if not self._request.started:
-            await self._request.start(self._status, self._type, self._extra)
+            self._request.start(self._status, self._type, self._extra)
         if body or not more:
             await self._request.write(body, more=more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from selat.core.later import later
+from selat.engines.answer import Over
 from selat.engines.drill import DrillFile, Drilling
 from selat.engines.engine import (
     CHAT,
@@ -24,7 +25,7 @@ from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngin
 from selat.engines.limits import Capacity, Timeouts
 from selat.engines.llama.spec import LlamaSpec
 from selat.engines.openai import OpenAIEngine
-from selat.engines.pouring import at_hand, pour
+from selat.engines.pouring import at_hand, flow, flows, pour
 from selat.engines.route import BreakerView, Route, Router, affinity_key
 from selat.engines.shelf import LLAMA, MAKERS, Maker, Shelf, load_engines, makers
 from selat.engines.spec import EngineSpec
@@ -80,6 +81,7 @@ __all__ = [
     "Maker",
     "Need",
     "OpenAIEngine",
+    "Over",
     "Place",
     "Ready",
     "Route",
@@ -93,6 +95,8 @@ __all__ = [
     "affinity_key",
     "at_hand",
     "begin",
+    "flow",
+    "flows",
     "hold",
     "load_engines",
     "makers",

@@ -106,7 +106,7 @@ class HttpAnswer:
             self.flow(sink, partial(_settle, poured))
             await poured
         finally:
-            self.sink = self._waits = self._over = None
+            self.halt()
 
     def flow(self, sink: Sink, over: Over) -> None:
         """`pour` by plain calls: `over` is called once at the end, with the error where there was one. What has
@@ -117,6 +117,10 @@ class HttpAnswer:
         self.sink = sink
         self._over = over
         self._flow()
+
+    def halt(self) -> None:
+        """Pour no more, and tell nobody."""
+        self.sink = self._waits = self._over = None
 
     def bring(self, pieces: list[bytes]) -> None:
         """Hand what one read has brought to who waits for it, or keep it. Leaves `pieces` empty."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from selat.engines.answer import HttpAnswer
-from selat.engines.engine import Answer, Sink
+from selat.engines.answer import HttpAnswer, Over
+from selat.engines.engine import Answer, Leave, Sink
 
 
 async def pour(answer: Answer, sink: Sink) -> None:
@@ -15,6 +15,19 @@ async def pour(answer: Answer, sink: Sink) -> None:
         held = sink(piece)
         if held is not None:
             await held
+
+
+def flows(answer: Answer) -> bool:
+    """Whether `flow` can pour an answer."""
+    return isinstance(answer, HttpAnswer)
+
+
+def flow(answer: Answer, sink: Sink, over: Over) -> Leave:
+    """`pour` by plain calls, of an answer that `flows`. `over` is called once at the end, perhaps in this very
+    call, with the error where there was one. The Leave ends it before, and then nothing is told."""
+    assert isinstance(answer, HttpAnswer)
+    answer.flow(sink, over)
+    return answer.halt
 
 
 def at_hand(answer: Answer) -> bytes | None:

@@ -14,7 +14,7 @@ from selat.gateway.door import Door
 from selat.gateway.errors import error_event, error_object, inner
 from selat.gateway.http import Request
 from selat.identity import Presented
-from selat.wire import APIS, Ask, Shaper, read_ask
+from selat.wire import APIS, Ask, read_ask
 
 BEARER = "bearer "
 DEFAULT_PURPOSE = "chat"
@@ -122,9 +122,35 @@ async def tell(door: Door, request: Request, reply: Whole | Streamed) -> None:
     if isinstance(reply, Whole):
         tell_whole(request, reply)
         return
-    assert request.asked is not None
+    try:
+        begin_stream(request, reply)
+        await reply.pour(request.pass_on)
+        await request.write(b"")
+    except SelatError as error:
+        await break_off(door, request, reply, error)
+    finally:
+        # A plain call: a caller who hung up cancels this task, and an awaited write would be cancelled too.
+        reply.close()
+
+
+def begin_stream(request: Request, reply: Streamed) -> None:
+    """The head of the answer to a reply that streams; its events go to `request.pass_on`."""
     request.receipt = reply.opening.id
-    await _stream(door, request, reply, request.asked.shaper)
+    request.start(reply.status, reply.content_type, _headers(reply) + "cache-control: no-cache\r\n")
+
+
+async def break_off(door: Door, request: Request, reply: Streamed, error: Exception) -> None:
+    """Tell the caller of a stream what broke it off. Raises: `error`, where it is none of ours."""
+    assert request.asked is not None
+    try:
+        if not isinstance(error, SelatError):
+            raise error
+        door.access.failed(error)
+        shaper = request.asked.shaper
+        event = error_event(error) if shaper is None else shaper.fail(error.status, inner(error_object(error)))
+        await request.write(event)
+    finally:
+        reply.close()
 
 
 def tell_whole(request: Request, reply: Whole) -> None:
@@ -138,20 +164,6 @@ def is_background(priority: str) -> bool:
     if priority not in PRIORITIES:
         raise BadRequest(f"selat-priority: write {' or '.join(PRIORITIES)}", param="selat-priority")
     return priority == BACKGROUND
-
-
-async def _stream(door: Door, request: Request, reply: Streamed, shaper: Shaper | None) -> None:
-    try:
-        await request.start(reply.status, reply.content_type, _headers(reply) + "cache-control: no-cache\r\n")
-        await reply.pour(request.pass_on)
-        await request.write(b"")
-    except SelatError as error:
-        door.access.failed(error)
-        event = error_event(error) if shaper is None else shaper.fail(error.status, inner(error_object(error)))
-        await request.write(event)
-    finally:
-        # A plain call: a caller who hung up cancels this task, and an awaited write would be cancelled too.
-        reply.close()
 
 
 def _headers(reply: Whole | Streamed) -> str:

@@ -180,9 +180,7 @@ class Request:
         if not self.complete and self.headers.get(b"expect", b"").lower() == b"100-continue":
             self._connection.write(_CONTINUE)
 
-    async def start(
-        self, status: int, content_type: str, extra: Extra = (), size_bytes: int | None = None
-    ) -> None:
+    def start(self, status: int, content_type: str, extra: Extra = (), size_bytes: int | None = None) -> None:
         """The head of a response whose body comes by `write`: so many bytes, where that is known."""
         self.sized = size_bytes is not None
         self.chunked = self.chunks_known and not self.sized
@@ -201,9 +199,7 @@ class Request:
         if body:
             self.pass_on(body)
         if not more:
-            if self.chunked:
-                connection.write(b"0\r\n\r\n")
-            self.ended = True
+            self.end()
         else:
             # Whoever writes piece by piece is to wait for a slow caller, not for the end of the turn.
             connection.burst.send()
@@ -217,6 +213,12 @@ class Request:
             # An engine's next piece may come in this very turn, and the one after it: is the caller slow?
             connection.burst.send()
         return connection.writable
+
+    def end(self) -> None:
+        """End a body that came by `pass_on`."""
+        if self.chunked:
+            self._connection.write(b"0\r\n\r\n")
+        self.ended = True
 
     async def vacate(self) -> int | None:
         """A descriptor of the caller's socket once all that was written has left us, to send what follows by.

@@ -192,7 +192,7 @@ async def resolve(ask: Ask, name: str, revision: str, path: str) -> None:
     if not whole:
         extra.append(("content-range", f"bytes {start}-{end - 1}/{file.size_bytes}"))
     if request.method == "HEAD":
-        await request.start(200, BINARY, extra, size_bytes=file.size_bytes)
+        request.start(200, BINARY, extra, size_bytes=file.size_bytes)
         request.ended = True
         return
     if file.path.endswith((".safetensors", ".gguf")):
@@ -232,7 +232,7 @@ async def _send(request: Request, reading: Reading, left: int, head: tuple[int, 
     status, extra = head
     ahead: Future[bytes] | None = None
     try:
-        await request.start(status, BINARY, extra, size_bytes=left)
+        request.start(status, BINARY, extra, size_bytes=left)
         if isinstance(reading, FileReading) and left > AT_HAND_BYTES:
             left = await send_straight(request, reading, left, _reader, STALL_S)
         while left:

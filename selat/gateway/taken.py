@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from selat.flows.chat import Leave, Reply, Whole
+from selat.flows.chat import Leave, Reply, Streamed, Whole
 from selat.gateway import completions
 from selat.gateway.http import Request
 
@@ -72,11 +74,38 @@ class Taken:
             else:
                 self._gateway.finish(request)
                 return
-        self._task = asyncio.get_running_loop().create_task(self._rest(reply))
+        elif isinstance(reply, Streamed) and reply.flows:
+            self._flow(reply)
+            return
+        self._see_through(completions.rest(self._gateway.door, request, reply))
 
-    async def _rest(self, reply: Reply) -> None:
-        gateway, request = self._gateway, self._request
+    def _flow(self, reply: Streamed) -> None:
+        """Pass a stream on as it comes."""
+        self._leave = reply.close
         try:
-            await gateway.see_through(request, completions.rest(gateway.door, request, reply))
+            completions.begin_stream(self._request, reply)
+            reply.flow(self._request.pass_on, partial(self._flowed, reply))
+        except Exception as error:  # noqa: BLE001 - it is told as any other
+            self._flowed(reply, error)
+
+    def _flowed(self, reply: Streamed, error: Exception | None) -> None:
+        """All of a stream has gone to the caller, or it was broken off."""
+        self._leave = None
+        gateway, request = self._gateway, self._request
+        if error is not None:
+            self._see_through(completions.break_off(gateway.door, request, reply, error))
+            return
+        request.end()
+        try:
+            reply.close()
         finally:
-            request.finish()
+            gateway.finish(request)
+
+    def _see_through(self, work: Awaitable[None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._rest(work))
+
+    async def _rest(self, work: Awaitable[None]) -> None:
+        try:
+            await self._gateway.see_through(self._request, work)
+        finally:
+            self._request.finish()

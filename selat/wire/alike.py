@@ -18,8 +18,7 @@ class Alike(NamedTuple):
 
     An event that begins with `before`, ends with `after` and has one JSON string in `[start:stop]`, quotes and
     all, says that string and is otherwise what the known one was: JSON is read from left to right, so no string
-    alters what stands around it. `joint` is what stands between two texts, with the quotes that end one and begin
-    the other.
+    alters what stands around it. `joint` is what stands between two texts.
     """
 
     before: bytes
@@ -37,7 +36,7 @@ def alike(data: bytes, text: str) -> Alike | None:
     if not token or not all(_says(before + b'"%b"' % probe.encode() + after, probe) for probe in _PROBES):
         return None
     before, after = _START + before + b'"', b'"' + after + _END
-    return Alike(before, after, len(before) - 1, 1 - len(after), after + before)
+    return Alike(before, after, len(before) - 1, 1 - len(after), after[1:] + before[:-1])
 
 
 def _says(data: bytes, text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Any, Protocol
 
 import msgspec
@@ -38,7 +39,6 @@ _CHANCES = 4
 _SERVED = 16
 """Texts between two times of `tell` from which on it has."""
 _NEVER: tuple[bytes, ...] = ()  # what nothing begins with
-_NEXT = b'",\n"'  # between two strings of a list
 _JSON_FIELDS = ("function_call",)
 _PLAIN_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 
@@ -88,24 +88,26 @@ class Events:
 
     def feed(self, chunk: bytes) -> bytes:
         if chunk.startswith(self._before) and chunk.endswith(self._after):
-            texts = chunk[self._start : self._stop]
+            text = chunk[self._start : self._stop]
             try:
-                self._said.append(decode_text(texts))
+                self._said.append(decode_text(text))
                 return chunk
             except (msgspec.MsgspecError, UnicodeDecodeError):
-                if self._hear_several(texts):
+                if self._hear_several(chunk, text):
                     return chunk
         return self._feed_lines(chunk)
 
-    def _hear_several(self, texts: bytes) -> bool:
-        """Keep what plain events say, from the text of the first to that of the last; nothing, if not all are."""
-        joint = self._joint
+    def _hear_several(self, chunk: bytes, texts: bytes) -> bool:
+        """Keep what plain events of one read say; `texts` goes from the text of the first to that of the last."""
+        each = [*map(self._text_of, chunk.splitlines()[::2])]
+        if self._joint.join(each) != texts:
+            return False
         try:
-            said = decode_texts(b"[%b]" % texts.replace(joint, _NEXT))
+            said = decode_texts(b"[%b]" % b",\n".join(each))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return False
-        # A string holds no line's end, so none goes on into the next event; and each event has one at least.
-        if len(said) != texts.count(joint) + 1:
+        # One that is more than a string made more; none swallows the next, for none has a line's end.
+        if len(said) != len(each):
             return False
         self._said += said
         return True
@@ -146,6 +148,7 @@ class Events:
         if known is not None:
             self._alike = known
             self._before, self._after, self._start, self._stop, self._joint = known
+            self._text_of = itemgetter(slice(self._start, self._stop + 2))  # of a line, whose end is left out
 
     def _feed(self, chunk: bytes) -> bytes:
         """Any bytes at all, cut anywhere."""

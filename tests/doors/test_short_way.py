@@ -18,7 +18,7 @@ from selat.app import Platform
 from selat.burst import Burst
 from selat.engines.http1 import Connection as ToEngine
 from selat.engines.pool import Pool
-from selat.flows.chat import Reply, short
+from selat.flows.chat import Reply, Streamed, short
 from selat.gateway import completions, taken
 from selat.gateway.app import ASKING, ROUTES, Gateway
 from selat.gateway.connection import Connection
@@ -44,6 +44,8 @@ BEGUN = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encodin
     len(EVENT),
     EVENT,
 )
+
+DONE = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 
 
 class Wire:
@@ -339,22 +341,76 @@ def test_a_stream_that_is_left_in_the_turn_it_begins_is_closed(house: House) -> 
         house.engine.protocol.data_received(BEGUN)
         house.connection.connection_lost(None)
         await until(lambda: len(house.finished) == 1)
-        assert house.platform.shelf.lookup("m")[0].in_flight == 0
+        await until(lambda: house.platform.shelf.lookup("m")[0].in_flight == 0)
 
     asyncio.run(tell())
     assert [leaf["outcome"] for leaf in house.leaves() if leaf["kind"] == "closed"] == ["complete", "cancelled"]
 
 
 @story
-async def test_a_stream_goes_to_its_end(house: House) -> None:
+async def test_a_stream_goes_to_its_end_without_a_task(house: House) -> None:
     house.ask(stream=True)
     await until(lambda: bool(house.engine.out))
     house.engine.protocol.data_received(BEGUN)
-    done = b"data: [DONE]\n\n"
-    house.engine.protocol.data_received(b"%x\r\n%b\r\n0\r\n\r\n" % (len(done), done))
-    await until(lambda: house.caller.out.endswith(b"0\r\n\r\n"))
+    assert house.status == 200
+    assert b"Baik" in house.caller.out, "the first event goes on in the call that brings it"
+    house.engine.protocol.data_received(DONE)
+    house.connection.burst.send()
+    assert house.caller.out.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    assert (len(house.finished), house.ways) == (1, ["Streamed"])
+    assert len(asyncio.all_tasks()) == 1
+    assert [leaf["outcome"] for leaf in house.leaves() if leaf["kind"] == "closed"] == ["complete", "complete"]
+
+
+@story
+async def test_a_stream_to_a_slow_reader_waits_and_is_over_when_all_has_gone(house: House) -> None:
+    house.ask(stream=True)
+    await until(lambda: bool(house.engine.out))
+    house.connection.pause_writing()
+    house.engine.protocol.data_received(BEGUN)
+    house.engine.protocol.data_received(DONE)
+    house.connection.burst.send()
+    assert b"Baik" in house.caller.out
+    assert b"DONE" not in house.caller.out
+    assert house.finished == []
+    house.connection.resume_writing()
     await until(lambda: len(house.finished) == 1)
-    assert house.ways == ["Streamed"]
+    house.connection.burst.send()
+    assert house.caller.out.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("fails", "code", "outcome"),
+    [("engine", b"engine_unreachable", "engine_error"), ("event", b"engine_garbage", "engine_error"),
+     ("begin_stream", b"internal_error", "cancelled"), ("pass_on", b"internal_error", "cancelled")],
+)  # fmt: skip
+def test_a_stream_that_fails_tells_its_caller_and_is_finished_once(
+    house: House, fails: str, code: bytes, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> Any:
+        raise KeyError("a prompt's words")
+
+    async def tell() -> None:
+        await house.warm()
+        if fails == "begin_stream":
+            monkeypatch.setattr(completions, fails, breaks)
+        elif fails == "pass_on":
+            monkeypatch.setattr(Streamed, fails, breaks)
+        house.ask(stream=True)
+        await until(lambda: bool(house.engine.out))
+        house.engine.protocol.data_received(BEGUN)
+        if fails == "engine":
+            house.engine.close()
+        elif fails == "event":
+            house.engine.protocol.data_received(b"e\r\ndata: <html>\n\n\r\n")
+        await until(lambda: len(house.finished) == 1)
+        house.connection.burst.send()
+        assert code in house.caller.out
+        assert b"words" not in house.caller.out
+        await until(lambda: house.platform.shelf.lookup("m")[0].in_flight == 0)
+
+    asyncio.run(tell())
+    assert [leaf["outcome"] for leaf in house.leaves() if leaf["kind"] == "closed"] == ["complete", outcome]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from contextvars import copy_context
 from functools import partial
 from operator import sub
 from time import monotonic
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from selat.core.errors import EngineError, GuardFailed
 from selat.core.finding import Scan
-from selat.engines import Sink, pour
+from selat.engines import Leave, Over, Sink, flow, flows, pour
 from selat.flows.chat.decide import merge
 from selat.flows.chat.outcome import outcome_of
 from selat.guard import Guard, StreamScanner
@@ -47,7 +48,7 @@ NO_EAR: Ear | None = None
 
 
 class Streamed:
-    """An answer that streams. `pour` it once, and in the end, whatever happened, `close`: a plain call.
+    """An answer that streams. `pour` it or have it `flow`, once; in the end, whatever happened, `close` it.
 
     An event is read at once, so that garbage goes no further. What is found in its texts alters nothing of what
     is passed on (a restorer looks for itself), so scan, commitment and times wait for some 16 KiB, or the end.
@@ -57,6 +58,7 @@ class Streamed:
     content_type = "text/event-stream"
     ear: Ear | None = NO_EAR
     """Who else hears it; set before `pour`."""
+    _halt: Leave | None = None
 
     def __init__(self, sent: Sent) -> None:
         assert sent.answer is not None
@@ -80,11 +82,22 @@ class Streamed:
         self.open(sink)
         try:
             await pour(self.answer, self.pass_on)
-            self.finish()
         except (EngineError, GuardFailed) as error:
-            self.end(outcome_of(error), error.status)
-            raise
-        self.end("complete", 200)
+            self._ended(error)
+        else:
+            self._ended(None)
+
+    @property
+    def flows(self) -> bool:
+        """Whether it can `flow`."""
+        return flows(self.answer)
+
+    def flow(self, sink: Sink, over: Over) -> None:
+        """`pour` by plain calls. `over` is called once at the end, perhaps in this very call, with the error where
+        there was one; never after `close`."""
+        self.open(sink)
+        context = copy_context()  # of the request, for the log
+        self._halt = flow(self.answer, self.pass_on, lambda error: context.run(self._flowed, over, error))
 
     def open(self, sink: Sink) -> None:
         """Say who takes what `pass_on` and `finish` give."""
@@ -127,7 +140,9 @@ class Streamed:
             self._sink(out)
 
     def close(self) -> None:
-        """Book a hang-up, unless the end is booked already."""
+        """Pass on no more, and book a hang-up, unless the end is booked already."""
+        if self._halt is not None:
+            self._halt()
         try:
             if self.ear is not None:
                 self.ear.close()
@@ -141,6 +156,24 @@ class Streamed:
         self._sent.scan = merge(self._scans())
         self._sent.usage = self._events.usage
         self._sent.close(outcome, status)
+
+    def _flowed(self, over: Over, error: Exception | None) -> None:
+        try:
+            self._ended(error)
+        except Exception as failure:  # noqa: BLE001 - it is for whoever is told
+            error = failure
+        over(error)
+
+    def _ended(self, error: Exception | None) -> None:
+        """Give what is left, unless the engine broke off, and book the end. Raises: `error`; else as `finish`."""
+        try:
+            if error is not None:
+                raise error
+            self.finish()
+        except (EngineError, GuardFailed) as failure:
+            self.end(outcome_of(failure), failure.status)
+            raise
+        self.end("complete", 200)
 
     def _settle(self) -> None:
         """Take up what was gathered. Raises: GuardFailed."""

@@ -9,7 +9,7 @@ import pytest
 from engines_kit import OK, chat, read, run, scripted, spec, until
 
 from selat.core.errors import EngineUnreachable
-from selat.engines import OpenAIEngine, begin, pour
+from selat.engines import OpenAIEngine, begin, flow, flows, pour
 from selat.engines.limits import HIGH_WATER_BYTES
 from selat.testing import Upstream
 
@@ -123,6 +123,23 @@ def test_a_sink_that_fails_or_drops_the_answer_ends_what_flows(upstream: Upstrea
             await asyncio.sleep(0.02)
             assert [type(one) for one in over] == [type(None) if drops else ValueError]
         assert await until(lambda: engine._pool.open == 0)
+
+    run(OpenAIEngine(spec(upstream.url)), story)
+
+
+def test_what_is_told_to_stop_flows_no_more_and_tells_nobody(upstream: Upstream) -> None:
+    async def story(engine: OpenAIEngine) -> None:
+        got: list[bytes] = []
+        over: list[Exception | None] = []
+        answer = await engine.send(chat("endless:0.002", stream=True))
+        assert flows(answer)
+        stop = flow(answer, got.append, over.append)
+        assert await until(lambda: len(got) > 1)
+        stop()
+        passed = len(got)
+        await answer.close()
+        assert await until(lambda: engine._pool.open == 0)
+        assert (len(got), over) == (passed, [])
 
     run(OpenAIEngine(spec(upstream.url)), story)
 
