@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 EVERY_S = 1.0
+KEPT_BYTES = 4 << 20
 _DONTNEED = 4
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _OWN = Path("/proc/self/smaps")
 
 
@@ -29,10 +31,17 @@ def let_go_of_files() -> int:
 
 
 def keep_trimmed(every_s: float = EVERY_S) -> None:
-    """Give back what is free in the heap, again and again, from a thread of its own."""
+    """Give back what is free in the heap, again and again, from a thread of its own.
+
+    Up to KEPT_BYTES stay until then: what goes back at once is faulted in again, page by page, for the next long
+    prompt.
+    """
     trim = _function("malloc_trim", ctypes.c_size_t)
-    if trim is None:
+    keep = _function("mallopt", ctypes.c_int, ctypes.c_int)
+    if trim is None or keep is None:
         return
+    keep(_TRIM_THRESHOLD, KEPT_BYTES)
+    keep(_MMAP_THRESHOLD, KEPT_BYTES)
 
     def work() -> None:
         waiting = threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from selat.core.later import later
 from selat.home import create_home
 from selat.house import furnish
 from selat.spare import _unwritten
+from selat.supervisor import MEMORY
 
 ROOMS = [name for _, name, package in pkgutil.walk_packages(selat.__path__, "selat.") if package]
 HEAVY = (
@@ -91,6 +93,20 @@ hashlib.sha256(b"x").hexdigest(), msgspec.json.decode(b"[1]"), ssl.create_defaul
 sqlite3.connect(":memory:").execute("SELECT 1").fetchall()
 print(gone > 1 << 20, before - after > 1 << 10)
 """
+KEEPING = """
+import resource
+from selat import spare
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        [b"x" * size for size in (32_000, 200_000) * 10]
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 100
+
+before = faults()
+spare.keep_trimmed(3600)
+print(before > 100, faults() < 10)
+"""
 SMAPS = """\
 55d0c0000000-55d0c0002000 r--p 00000000 08:01 1   /usr/lib/a library.so
 Rss:                   8 kB
@@ -117,6 +133,14 @@ def test_only_what_nobody_wrote_to_is_let_go_of() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's own way to give back")
 def test_a_process_works_on_when_it_has_let_go_of_its_libraries() -> None:
     done = subprocess.run([sys.executable, "-c", GIVING], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's own way to give back")
+def test_what_one_prompt_leaves_free_is_kept_for_the_next() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KEEPING], capture_output=True, text=True, check=True, env={**os.environ, **MEMORY}
+    )
     assert done.stdout == "True True\n"
 
 
