@@ -9,10 +9,10 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain, filterfalse, groupby, repeat
-from operator import add, attrgetter, sub
+from itertools import repeat
+from operator import add
 from pathlib import Path
-from typing import cast
+from typing import Final
 
 from selat.core.entry import Closing, Opening
 from selat.core.timing import Timing
@@ -51,14 +51,10 @@ BUCKETS_S = (
 )
 _BOUNDS = (*(f"{bound:g}" for bound in BUCKETS_S), "+Inf")
 STALE_S = 10.0
-FOLD_AT = 512
+FOLD_AT: Final = 512
 """Small, so that adding up never holds the loop for longer than about a millisecond."""
 GAPS_FOLD_AT = 4096
 
-# Adding up is done by calls that go through hundreds of entries at a time: no step of Python for each of them.
-_DECIDED, _OUTCOME, _TENANT = attrgetter("api", "decision.effect"), attrgetter("outcome"), attrgetter("tenant")
-_TAKEN, _GIVEN, _FOUND = attrgetter("usage.prompt"), attrgetter("usage.completion"), attrgetter("scan.findings")
-_KIND_OF, _LEFT, _CALLED = attrgetter("kind"), attrgetter("left"), attrgetter("engine", "outcome")
 _FAMILY = "selat_phase_seconds"
 _LASTING = ("_total", "_bucket", "_sum", "_count")
 
@@ -114,53 +110,56 @@ class Metrics:
         """Add up what was remembered since the last time: each kind of sample is added to once."""
         entries = self._entries[:]
         del self._entries[: len(entries)]  # the list stays the one that `count` adds to
-        closings = cast("list[Closing]", [*filter(Closing.__instancecheck__, entries)])
-        openings = cast("list[Opening]", [*filter(Opening.__instancecheck__, entries)])
-        decided = Counter(map(_DECIDED, openings))
+        closings = [entry for entry in entries if isinstance(entry, Closing)]
+        openings = [entry for entry in entries if isinstance(entry, Opening)]
+        decided = Counter([(one.api, one.decision.effect) for one in openings])
         for (api, effect), number in decided.items():
             self.add(f'selat_requests_total{{api="{api}",effect="{effect}"}}', number)
-        for outcome, number in Counter(map(_OUTCOME, closings)).items():
+        for outcome, number in Counter([one.outcome for one in closings]).items():
             self.add(f'selat_answers_total{{outcome="{outcome}"}}', number)
         refused = sum(number for (_, effect), number in decided.items() if effect == "deny")
         self._open += len(openings) - refused - len(closings)
         self._tokens(closings)
         self._findings(openings, "in")
         self._findings(closings, "out")
-        for tenant, number in Counter(map(_TENANT, openings)).items():
+        for tenant, number in Counter([one.tenant for one in openings]).items():
             self.add(f'selat_tenant_requests_total{{tenant="{tenant}"}}', number)
         if openings:
             self.last_id = openings[-1].id
         self._fold_timings()
 
     def _tokens(self, closings: Sequence[Closing]) -> None:
+        taken = given = 0
+        spent: dict[str, int] = {}
+        for one in closings:
+            usage, tenant = one.usage, one.tenant
+            taken += usage.prompt
+            given += usage.completion
+            spent[tenant] = spent.get(tenant, 0) + usage.prompt + usage.completion
         if closings:
-            self.add('selat_tokens_total{direction="in"}', sum(map(_TAKEN, closings)))
-            self.add('selat_tokens_total{direction="out"}', sum(map(_GIVEN, closings)))
-        for tenant, group in groupby(sorted(closings, key=_TENANT), _TENANT):
-            own = [*group]
-            spent = sum(map(_TAKEN, own)) + sum(map(_GIVEN, own))
-            self.add(f'selat_tenant_tokens_total{{tenant="{tenant}"}}', spent)
+            self.add('selat_tokens_total{direction="in"}', taken)
+            self.add('selat_tokens_total{direction="out"}', given)
+        for tenant, tokens in spent.items():
+            self.add(f'selat_tenant_tokens_total{{tenant="{tenant}"}}', tokens)
 
     def _findings(self, entries: Sequence[Opening | Closing], direction: str) -> None:
-        found = Counter(map(_KIND_OF, chain.from_iterable(map(_FOUND, entries))))
+        found = Counter([finding.kind for entry in entries for finding in entry.scan.findings])
         for kind, number in found.items():
             self.add(f'selat_findings_total{{kind="{kind}",direction="{direction}"}}', number)
 
     def _fold_timings(self) -> None:
         timings, self._timings = self._timings, []
-        if timings:
-            self._observe("read", _spans(timings, "arrived", "read"))
-            self._observe("scan", _spans(timings, "begun", "scanned"))
-            self._observe("decide", _spans(timings, "scanned", "decided"))
-            self._observe("book", _spans(timings, "decided", "booked"))
-            self._observe("queue", [*filter(None, map(attrgetter("queued_s"), timings))])
-            self._observe("connect", [*filter(None, map(attrgetter("connect_s"), timings))])
-            self._observe("first_token", _spans(timings, "booked", "first"))
-            unread = filterfalse(attrgetter("arrived"), timings)
-            self._observe("total", _spans(timings, "arrived", "ended") + _spans(unread, "begun", "ended"))
-        for engine, number in Counter(chain.from_iterable(map(_LEFT, timings))).items():
+        self._observe("read", [one.read - one.arrived for one in timings if one.arrived and one.read])
+        self._observe("scan", [one.scanned - one.begun for one in timings if one.begun and one.scanned])
+        self._observe("decide", [one.decided - one.scanned for one in timings if one.scanned and one.decided])
+        self._observe("book", [one.booked - one.decided for one in timings if one.decided and one.booked])
+        self._observe("queue", [one.queued_s for one in timings if one.queued_s])
+        self._observe("connect", [one.connect_s for one in timings if one.connect_s])
+        self._observe("first_token", [one.first - one.booked for one in timings if one.booked and one.first])
+        self._observe("total", [one.ended - (one.arrived or one.begun) for one in timings if one.ended])
+        for engine, number in Counter([engine for one in timings for engine in one.left]).items():
             self.add(f'selat_engine_calls_total{{engine="{engine}",outcome="left"}}', number)
-        for (engine, outcome), number in Counter(map(_CALLED, timings)).items():
+        for (engine, outcome), number in Counter([(one.engine, one.outcome) for one in timings]).items():
             if engine:
                 self.add(f'selat_engine_calls_total{{engine="{engine}",outcome="{outcome}"}}', number)
         self._fold_gaps()
@@ -185,13 +184,6 @@ class Metrics:
             names += [f'{_FAMILY}_sum{{phase="{phase}"}}', f'{_FAMILY}_count{{phase="{phase}"}}']
             told.update(zip(names, (*within, sum_s, within[-1]), strict=True))
         return told
-
-
-def _spans(timings: Iterable[Timing], since: str, until: str) -> list[float]:
-    """Seconds from one moment to another, of those requests that had both."""
-    begun, ended = attrgetter(since), attrgetter(until)
-    told = [*filter(begun, filter(ended, timings))]
-    return [*map(sub, map(ended, told), map(begun, told))]
 
 
 def of_process() -> dict[str, float]:
