@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import struct
 from collections import deque
+from typing import Final
 
-PIECE_BYTES = 32
-_CUT = struct.Struct(f"{PIECE_BYTES}s" * 128)
-_pieces: deque[bytes] = deque()
+PIECE_BYTES: Final = 32
+_CUT: Final = struct.Struct(f"{PIECE_BYTES}s" * 128)
+_pieces: Final[deque[bytes]] = deque()
 # A process that is forked off begins with pieces of its own.
 os.register_at_fork(after_in_child=_pieces.clear)
 

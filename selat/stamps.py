@@ -7,6 +7,7 @@ import time
 from collections import deque
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 TAIL_BYTES = 10
 """Of an id: 4 bits that say version 7, 12 of chance, 2 that say variant, 62 of chance. RFC 9562 section 5.7."""
@@ -14,7 +15,7 @@ AT_ONCE = 128
 """Tails drawn together: the call for random bytes is what costs."""
 _VERSION = bytes(byte & 0x0F | 0x70 for byte in range(256))
 _VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
-_tails: deque[str] = deque()
+_tails: Final[deque[str]] = deque()
 # A process that is forked off begins with tails of its own.
 os.register_at_fork(after_in_child=_tails.clear)
 
@@ -26,13 +27,13 @@ def now() -> str:
 
 def fresh_id() -> str:
     """A UUID of version 7 as 32 hex digits: 48 bits of milliseconds, then chance; sorts by time. RFC 9562."""
-    return f"{time.time_ns() // 1_000_000:012x}{fresh_tail()}"
+    return format(time.time_ns() // 1_000_000, "012x") + fresh_tail()
 
 
 def fresh_stamp() -> tuple[str, str]:
     """What `fresh_id` and `now` give, from one look at the clock."""
     milliseconds = time.time_ns() // 1_000_000
-    return f"{milliseconds:012x}{fresh_tail()}", _written(milliseconds)
+    return format(milliseconds, "012x") + fresh_tail(), _written(milliseconds)
 
 
 def fresh_tail() -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from selat.core.errors import SelatError
 
-quoted: Callable[[str], str] = json.encoder.encode_basestring
+quoted: Final[Callable[[str], str]] = json.encoder.encode_basestring
 """A string as canonical JSON writes it, with its quotation marks."""
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode

@@ -7,7 +7,7 @@ import hmac
 from binascii import b2a_base64
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from selat.core.caller import Site
 from selat.core.canonical import canonical, canonical_text, quoted
@@ -15,18 +15,19 @@ from selat.core.decision import Basis, Decision
 from selat.core.finding import Scan
 from selat.core.label import Label
 
-VERSION = 1
-SALT_BYTES = 32
+VERSION: Final = 1
+SALT_BYTES: Final = 32
 DIGESTED_BYTES = 32 * 1024
 """Pieces of a stream are digested when there are so many bytes of them: one call then does for all."""
 
 
 # HMAC's two keys, from the digests alone (RFC 2104): `hmac.digest` takes twice as long over a small body, and lets
 # another thread have the interpreter in the middle of it.
-_sha256 = hashlib.sha256
-_BLOCK_BYTES = 64
-_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
-_URL = bytes.maketrans(b"+/", b"-_")
+_sha256: Final = hashlib.sha256
+_BLOCK_BYTES: Final = 64
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+_URL: Final = bytes.maketrans(b"+/", b"-_")
 
 
 def commitment(salt: bytes, data: bytes) -> str:
@@ -108,7 +109,7 @@ class Usage(NamedTuple):
         return {"prompt": self.prompt, "completion": self.completion, "source": self.source}
 
 
-_END = f',"v":{VERSION}}}'
+_END: Final = f',"v":{VERSION}}}'
 About = tuple[str, str, str, str, str, str, Site | None, Label, Scan, Decision]
 """What many openings have alike: tenant, caller, purpose, api, model, engine, site, label, scan, decision."""
 

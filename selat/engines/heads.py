@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
-HEAD_ENDS = b"\r\n\r\n"
+HEAD_ENDS: Final = b"\r\n\r\n"
 
 _LONGEST_BYTES = 4096
 _MOST_A_SECOND = 8

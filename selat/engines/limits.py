@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-MAX_HEAD_BYTES = 64 * 1024
+MAX_HEAD_BYTES: Final = 64 * 1024
 """Most bytes of head, trailers or chunk extensions taken without a byte of body between them."""
 
 HIGH_WATER_BYTES = 256 * 1024
 """Reading pauses once this much of an answer waits unread; one more read (256 KiB at most) may follow."""
 
-WRITE_SLICE_BYTES = 64 * 1024
-AT_ONCE_BYTES = 4 * WRITE_SLICE_BYTES
+WRITE_SLICE_BYTES: Final = 64 * 1024
+AT_ONCE_BYTES: Final = 4 * WRITE_SLICE_BYTES
 """Bodies above this are written a slice at a time, each drained before the next."""
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 from selat.core.errors import HomeBroken, Unavailable
 from selat.flows.chat import Leave, Reply, Start, Streamed, Told, Whole
@@ -16,8 +16,8 @@ from selat.wire import Ask, Events, read_answer
 log = logging.getLogger("selat.history")
 
 Answer = Callable[[Ask], Awaitable[Whole | Streamed]]
-_EARLIER = frozenset({"assistant", "tool", "function"})
-_role: Callable[[Any], object] = itemgetter("role")
+_EARLIER: Final = frozenset({"assistant", "tool", "function"})
+_role: Final[Callable[[Any], object]] = itemgetter("role")
 _EVENTS = "text/event-stream"
 _ANSWERS = (Whole, Streamed)
 

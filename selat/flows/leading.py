@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from selat.flows.chat import Desk, Leave, Start, Streamed, Told, Whole, chat, start
 from selat.wire import CHAT, Ask
 
 MODEL = "docs"
 EXTRACTIVE = "extractive"
-_OURS = (MODEL, EXTRACTIVE)
+_OURS: Final = (MODEL, EXTRACTIVE)
 Grounding = Callable[[Ask, str], Awaitable[Whole | Streamed]]
 """Answers an ask from the documents of a collection, or of all where it is empty."""
 

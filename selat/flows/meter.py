@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from selat.core.entry import Usage
 from selat.core.errors import HomeBroken
@@ -15,7 +16,7 @@ from selat.wire import Ask
 Settle = Callable[[Usage | None], None]
 """Settles a reservation by the tokens used; None gives everything back, for a request that never went."""
 
-CHARACTERS_PER_TOKEN = 4
+CHARACTERS_PER_TOKEN: Final = 4
 ANSWER_TOKENS = 1024
 """Set aside for an answer whose request names no limit of its own."""
 

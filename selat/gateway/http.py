@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -33,8 +33,8 @@ HELD_BYTES = 256 * 1024
 Extra = Iterable[tuple[str, str]] | str
 """Further headers of a response: names and values, or their lines as they go out."""
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
-_PROCESS = secrets.token_hex(4)
-_numbers = itertools.count(1)
+_PROCESS: Final = secrets.token_hex(4)
+_numbers: Final = itertools.count(1)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -83,7 +83,7 @@ class Request:
         self._connection = connection
         self._pieces = pieces
         self.headers = headers
-        self.id = f"{_PROCESS}{next(_numbers):08x}"
+        self.id = _PROCESS + format(next(_numbers), "08x")
 
     def header(self, name: bytes) -> str:
         """A header as text, "" when absent. Raises: BadRequest, when it is not ASCII."""
@@ -336,7 +336,7 @@ class Pieces:
         return self._taken.popleft()
 
 
-_beginnings: dict[tuple[int, int, str], str] = {}
+_beginnings: Final[dict[tuple[int, int, str], str]] = {}
 """What responses begin with, by the second since 1970, status and content-type; of one second only."""
 
 

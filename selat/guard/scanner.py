@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -42,7 +42,7 @@ SEGMENT = 65_536
 MARGIN = 512
 """Characters of context a segment sees on either side, and more than any finding's usual length."""
 _CACHE_SIZE = 4096
-_NONCE = bytes(12)
+_NONCE: Final = bytes(12)
 """Texts are told apart by AES-GCM's tag over them, under a key of the guard's own: as sure as a hash where no tag is
 ever shown (one nonce is then enough), and for 32 KB fifteen times as fast."""
 Hit = tuple[int, int]

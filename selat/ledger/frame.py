@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from selat.core.errors import TooLarge
 from selat.ledger.record import Records
 
 MAGIC = b"selat-journal/1\n"
 HEADER_BYTES = len(MAGIC) + 16
-MAX_LEAF_BYTES = 65_535
-MAX_BODY_BYTES = 16 * 2**20
-_FRAME, _HEAD = struct.Struct(">II"), struct.Struct(">IIH")
-_SHORT, _LONG = struct.Struct(">H"), struct.Struct(">I")
+MAX_LEAF_BYTES: Final = 65_535
+MAX_BODY_BYTES: Final = 16 * 2**20
+_FRAME: Final = struct.Struct(">II")
+_HEAD: Final = struct.Struct(">IIH")
+_SHORT: Final = struct.Struct(">H")
+_LONG: Final = struct.Struct(">I")
 
 
 class Cursor(NamedTuple):

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from selat.core.entry import Change
 from selat.core.errors import LedgerUnavailable
@@ -20,7 +20,7 @@ from selat.ledger.segment import SUFFIX, Altered, Segment
 from selat.ledger.ticket import Ticket
 from selat.stamps import now
 
-MAX_BATCH = 4096
+MAX_BATCH: Final = 4096
 SEGMENT_BYTES = 16 * 2**20
 SEGMENT_AGE_S = 60.0
 RETRY_S = 0.25

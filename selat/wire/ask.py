@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
+from typing import Final
 
 import msgspec
 
@@ -18,11 +19,11 @@ from selat.wire.shapes import Chat, Completion, Embedding, PlainChat, PlainMessa
 from selat.wire.texts import may_be_media
 
 CHAT = "/chat/completions"
-LONG_BYTES = 4096
+LONG_BYTES: Final = 4096
 """A body above this is looked at once more, to spare writing it anew."""
-_content: Callable[[PlainMessage], str] = attrgetter("content")
+_content: Final[Callable[[PlainMessage], str]] = attrgetter("content")
 
-APIS = {
+APIS: Final = {
     "/v1/chat/completions": Api("chat.completions", CHAT, Chat),
     "/v1/completions": Api("completions", "/completions", Completion),
     "/v1/embeddings": Api("embeddings", "/embeddings", Embedding),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from selat.wire.shapes import Counted, PlainChoice, decode_plain
 from selat.wire.texts import may_be_media, rewrite, texts
 
 _WRITTEN = ("choices", "results")
-_content: Callable[[PlainChoice], str] = attrgetter("message.content")
+_content: Final[Callable[[PlainChoice], str]] = attrgetter("message.content")
 
 
 class AnswerBody(NamedTuple):

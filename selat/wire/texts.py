@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from operator import methodcaller
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,7 +16,7 @@ from selat.wire.shapes import LONG_NUMBER
 _WORDS = frozenset({"model", "role", "type"})
 _MODEL = "model"
 INLINE_DATA = "data:"
-may_be_media: Callable[[str], bool] = methodcaller("startswith", INLINE_DATA)
+may_be_media: Final[Callable[[str], bool]] = methodcaller("startswith", INLINE_DATA)
 _DATA_URL = re.compile(r"data:[\w.+/-]*(?:;[\w.=+-]+)*;base64,[A-Za-z0-9+/=]*", re.ASCII).fullmatch
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal", "thinking"})
 _MEDIA_LISTS = frozenset({"images", "audios", "videos", "files"})

@@ -8,6 +8,7 @@ and the closing entry is written by a plain call for whatever reason the answer 
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from selat.flows.chat.decide import scan_ask
 from selat.flows.chat.desk import Desk
@@ -31,7 +32,7 @@ __all__ = [
     "start",
 ]
 
-THREADED_BYTES = 256 * 1024
+THREADED_BYTES: Final = 256 * 1024
 """A larger body is scanned in a thread, so that one caller does not hold up the others; so is every body where
 detectors of other makers take part, which are slow."""
 

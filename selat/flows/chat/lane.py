@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from selat.core.decision import Redact
 from selat.core.entry import About, Form, form_of
@@ -13,7 +13,7 @@ from selat.flows.chat.desk import Desk
 from selat.policy import UNREGISTERED, PolicySet
 from selat.wire import Ask
 
-MOST = 2048
+MOST: Final = 2048
 """Lanes that are kept: a caller's key, a model, a purpose, an endpoint and what a scan tells make one."""
 
 

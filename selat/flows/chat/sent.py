@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -44,8 +44,8 @@ MAX_KEPT_BYTES = 8 * 2**20
 HUNG_UP = 499
 _NOT_ITS_DOING = ("cancelled", "failed")
 """Ends that say nothing of the engine: the caller's, and ours."""
-_JSON = "application/json"
-_EVENTS = "text/event-stream"
+_JSON: Final = "application/json"
+_EVENTS: Final = "text/event-stream"
 
 Shape = Callable[[bytes], Awaitable[bytes]]
 
