@@ -25,7 +25,7 @@ from selat.models import ModelStore
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = ROOT / ".make" / "torch" / "bin" / "python"
-CLIENT = Path(__file__).parent / "clients" / "use_hub.py"
+CLIENT = Path(__file__).parent / "clients" / "hub" / "use_hub.py"
 LLAMA = ROOT / ".make" / "models" / "llama"
 NAME = "cuba/kecil"
 

@@ -18,7 +18,7 @@ from models_kit import gguf, put
 from selat.models import ModelStore
 
 pytest.importorskip("xllamacpp", reason="needs the xllamacpp package, which is llama.cpp")
-CLIENT = Path(__file__).parent / "clients" / "use_llama.py"
+CLIENT = Path(__file__).parent / "clients" / "hub" / "use_llama.py"
 SMALL, LARGE = gguf(300_000), gguf(9_000_000)
 
 
