@@ -75,7 +75,7 @@ class Asker:
             "answer": message["content"],
             "citations": citations,
             **document["selat"],
-            "decision": reply.opening.decision.effect,
+            "decision": reply.opening.about.decision.effect,
             "receipt": reply.opening.id,
         }
 

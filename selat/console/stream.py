@@ -22,9 +22,9 @@ def told(reply: Whole | Streamed, say: Say) -> Response:
     headers = {
         "selat-receipt": opening.id,
         "selat-label": str(reply.label),
-        "selat-decision": opening.decision.effect,
-        "selat-model": opening.model,
-        "selat-engine": opening.engine,
+        "selat-decision": opening.about.decision.effect,
+        "selat-model": opening.about.model,
+        "selat-engine": opening.about.engine,
         "cache-control": "no-store",
         "x-accel-buffering": "no",
     }

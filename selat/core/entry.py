@@ -110,21 +110,16 @@ class Usage(NamedTuple):
 
 
 _END: Final = f',"v":{VERSION}}}'
-About = tuple[str, str, str, str, str, str, Site | None, Label, Scan, Decision]
-"""What many openings have alike: tenant, caller, purpose, api, model, engine, site, label, scan, decision."""
 
 
-class Opening(NamedTuple):
-    """The decision on a request, written before its prompt may leave: kind `opened`, or `refused` for a Deny.
+class About(NamedTuple):
+    """What many openings have alike.
 
     `model` and `engine` are registered names, empty when the caller named an unknown one (the caller's own
     words never enter a leaf); `purpose` likewise is `unregistered` for one outside the tenant's register.
-    `packs` is the hex SHA-256 that stands for the rule packs in force for the tenant. `language` is the
-    prompt's, coarsely: `ms`, `en`, `zh`, `ta`, or empty for any other.
+    `packs` is the hex SHA-256 that stands for the rule packs in force for the tenant.
     """
 
-    id: str
-    time: str
     tenant: str
     caller: str
     purpose: str
@@ -135,42 +130,54 @@ class Opening(NamedTuple):
     label: Label
     scan: Scan
     decision: Decision
-    prompt: Commitment
     packs: str = ""
-    language: str = ""
 
     @property
     def kind(self) -> str:
-        return _kind(self.decision)
+        return "refused" if self.decision.effect == "deny" else "opened"
+
+
+class Opening(NamedTuple):
+    """The decision on a request, written before its prompt may leave: kind `opened`, or `refused` for a Deny.
+
+    `language` is the prompt's, coarsely: `ms`, `en`, `zh`, `ta`, or empty for any other.
+    """
+
+    id: str
+    time: str
+    about: About
+    prompt: Commitment
+    language: str = ""
 
     def to_json(self) -> dict[str, object]:
+        about = self.about
         return {
             "v": VERSION,
-            "kind": self.kind,
+            "kind": about.kind,
             "id": self.id,
             "time": self.time,
-            "tenant": self.tenant,
-            "caller": self.caller,
-            "purpose": self.purpose,
-            "api": self.api,
-            "model": self.model,
-            "engine": self.engine,
-            "site": self.site.to_json() if self.site else None,
-            "label": self.label.to_json(),
+            "tenant": about.tenant,
+            "caller": about.caller,
+            "purpose": about.purpose,
+            "api": about.api,
+            "model": about.model,
+            "engine": about.engine,
+            "site": about.site.to_json() if about.site else None,
+            "label": about.label.to_json(),
             "language": self.language,
-            "scan": self.scan.to_json(),
-            "decision": decision_json(self.decision),
-            "policy": policy_json(self.decision.basis, self.packs),
+            "scan": about.scan.to_json(),
+            "decision": decision_json(about.decision),
+            "policy": policy_json(about.decision.basis, about.packs),
             "prompt": self.prompt.to_json(),
         }
 
     def leaf(self) -> bytes:
         """The bytes of `to_json` in canonical form; a test holds the two."""
-        return form_of(self[2:12], self.packs).leaf(self)
+        return form_of(self.about).leaf(self)
 
 
 class Form(NamedTuple):
-    """The leaf of openings that differ in id, time, prompt and language alone: the text between those four."""
+    """The leaf of openings about the same: the text between their id, language, prompt and time."""
 
     before_id: str
     before_language: str
@@ -178,21 +185,21 @@ class Form(NamedTuple):
     before_time: str
 
     def leaf(self, opening: Opening) -> bytes:
-        value, size_bytes, _ = opening.prompt
+        id_, time, _, (value, size_bytes, _), language = opening
         before_id, before_language, before_prompt, before_time = self
         return (
-            f"{before_id}{quoted(opening.id)}{before_language}{quoted(opening.language)}"
-            f'{before_prompt}{size_bytes},"c":"{value}"{before_time}{quoted(opening.time)}{_END}'
+            f"{before_id}{quoted(id_)}{before_language}{quoted(language)}"
+            f'{before_prompt}{size_bytes},"c":"{value}"{before_time}{quoted(time)}{_END}'
         ).encode()
 
 
-def form_of(about: About, packs: str) -> Form:
-    """The Form of openings about this, in the order of an Opening's fields."""
-    tenant, caller, purpose, api, model, engine, site, label, scan, decision = about
+def form_of(about: About) -> Form:
+    """The Form of openings about this."""
+    tenant, caller, purpose, api, model, engine, site, label, scan, decision, packs = about
     return Form(
         f'{{"api":{quoted(api)},"caller":{quoted(caller)},'
         f'"decision":{canonical_text(decision_json(decision))},"engine":{quoted(engine)},"id":',
-        f',"kind":"{_kind(decision)}","label":{label.leaf_text},"language":',
+        f',"kind":"{about.kind}","label":{label.leaf_text},"language":',
         f',"model":{quoted(model)},"policy":{canonical_text(policy_json(decision.basis, packs))},'
         '"prompt":{"bytes":',
         f'}},"purpose":{quoted(purpose)},"scan":{scan.leaf_text},'
@@ -327,7 +334,3 @@ def basis_json(basis: Basis) -> dict[str, object]:
 
 def policy_json(basis: Basis, packs: str) -> dict[str, object]:
     return basis_json(basis) | {"packs": packs or "none"}
-
-
-def _kind(decision: Decision) -> str:
-    return "refused" if decision.effect == "deny" else "opened"

@@ -38,7 +38,7 @@ class HttpAnswer:
     # On the class, since most of these stay as they are in most exchanges.
     status: int = 0
     content_type: str = ""
-    whole: bytes | None = None  # the body, where it came before the answer was told
+    whole: bytes | None = None  # the body, where it came before the answer was told, until it is taken
     size: int = 0  # bytes in `parts`
     headed: bool = False
     framed: bool = False
@@ -72,11 +72,6 @@ class HttpAnswer:
     def unread(self) -> bool:
         """Whether it is the reader's turn."""
         return self._waits is not None or self.size > 0
-
-    def at_hand(self) -> bytes | None:
-        """The whole body, where it has all come and none of it was taken yet: then nobody need wait for it."""
-        whole, self.whole = self.whole, None
-        return whole
 
     def chunks(self) -> HttpAnswer:
         self._unfold()

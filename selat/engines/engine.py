@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from selat.core.caller import Site
 from selat.core.errors import EngineError
@@ -17,7 +19,7 @@ EMBEDDINGS = "/v1/embeddings"
 MODELS = "/v1/models"
 
 
-class Call(NamedTuple):
+class Call(msgspec.Struct, frozen=True):
     """One request to an engine: `path` as our callers know it (`/v1/chat/completions`), `body` its JSON.
 
     An engine puts its own prefix in the place of `/v1`. `stream` says that events are wanted as they come.

@@ -32,4 +32,7 @@ def flow(answer: Answer, sink: Sink, over: Over) -> Leave:
 
 def at_hand(answer: Answer) -> bytes | None:
     """An answer's whole body, where it has come already and need not be waited for."""
-    return answer.at_hand() if isinstance(answer, HttpAnswer) else None
+    if not isinstance(answer, HttpAnswer):
+        return None
+    whole, answer.whole = answer.whole, None
+    return whole

@@ -128,7 +128,6 @@ class Router:
         """The Route and the engines in its order."""
         if len(engines) == 1:
             return (Route(engines[0].name, "only"), list(engines)) if self.takes(engines[0]) else (None, [])
-        self.budget.earn()
         now = self.clock()
         self._turn += 1
         candidates = [Candidate(one.name, self.weight(one), one.in_flight) for one in engines]
@@ -140,15 +139,16 @@ class Router:
 
     def takes(self, engine: Engine) -> bool:
         """Whether the only engine there is may have the call: what `order` costs without a choice to make."""
-        if self.budget.saved < self.budget.most:
-            self.budget.earn()
         breaker = self._breakers.get(engine.name)
         return breaker is None or breaker.opens_until is None or breaker.allows(self.clock())
 
     def may_retry(self) -> bool:
         return self.budget.spend()
 
-    def begin(self, engine: str) -> None:
+    def begin(self, engine: str, first: bool = True) -> None:
+        """A call goes out. The first of an ask earns a share of a second one."""
+        if first and self.budget.saved < self.budget.most:
+            self.budget.earn()
         breaker = self._breakers.get(engine)
         if breaker is None:
             self._breakers[engine] = Breaker(self.rule)

@@ -82,7 +82,8 @@ class Shelf:
 
         Raises: Unavailable, while a drill takes all of them away.
         """
-        self._look()
+        if time.monotonic() >= self._next_look:
+            self._look()
         found = self._by_model.get(model)
         return self._none(model) if found is None else found
 

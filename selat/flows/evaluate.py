@@ -186,7 +186,7 @@ def putting(desk: Desk, caller: Caller, subject: Subject) -> Put:
         read = (read_reply if sample.path == CHAT else read_means)(reply.body, subject.engine)
         return replace(
             read,
-            masked=reply.opening.decision.effect == "redact",
+            masked=reply.opening.about.decision.effect == "redact",
             receipt=reply.opening.id,
             duration_ms=int((time.monotonic() - started) * 1000),
         )

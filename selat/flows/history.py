@@ -70,7 +70,7 @@ def usual(ask: Ask, reply: Whole | Streamed) -> bool:
     """Whether an answer's label says no more than its prompt would say without one: then it need not be kept."""
     # What the scan found in the words comes back with them, in the same conversation, and is found again. What the
     # opening says does not tell: an ask of documents is opened with the label of passages, which nobody repeats.
-    unsaid = ask.caller.prompt_label.with_personal(reply.opening.scan.personal)
+    unsaid = ask.caller.prompt_label.with_personal(reply.opening.about.scan.personal)
     return reply.label is unsaid or reply.label.join(unsaid) == unsaid
 
 
@@ -117,8 +117,8 @@ def earlier_texts(document: dict[str, object]) -> list[str]:
 def texts_of(reply: Whole) -> list[str]:
     """What a whole answer says, also where it is written as events."""
     if not reply.content_type.startswith(_EVENTS):
-        return list(read_answer(reply.body, reply.opening.engine).texts)
-    heard = _Heard(reply.opening.engine)
+        return list(read_answer(reply.body, reply.opening.about.engine).texts)
+    heard = _Heard(reply.opening.about.engine)
     heard.feed(reply.body)
     return heard.texts()
 
@@ -148,7 +148,7 @@ class _Remembering:
     def __init__(self, reply: Streamed, recall: Recall, tenant: str) -> None:
         self._opening, self._label = reply.opening, reply.label
         self._recall, self._tenant = recall, tenant
-        self._heard = _Heard(reply.opening.engine)
+        self._heard = _Heard(reply.opening.about.engine)
         self._kept = False
 
     def hear(self, out: bytes) -> None:

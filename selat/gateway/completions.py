@@ -169,5 +169,5 @@ def is_background(priority: str) -> bool:
 def _headers(reply: Whole | Streamed) -> str:
     """The lines that say what was booked, and under which id."""
     opening = reply.opening
-    effect = opening.decision.effect
+    effect = opening.about.decision.effect
     return f"selat-receipt: {opening.id}\r\nselat-label: {reply.label.text}\r\nselat-decision: {effect}\r\n"

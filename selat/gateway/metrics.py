@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from selat.core.entry import Closing, Opening
+from selat.core.finding import Scan
 from selat.core.timing import Timing
 
 HELP = {
@@ -112,7 +113,7 @@ class Metrics:
         del self._entries[: len(entries)]  # the list stays the one that `count` adds to
         closings = [entry for entry in entries if isinstance(entry, Closing)]
         openings = [entry for entry in entries if isinstance(entry, Opening)]
-        decided = Counter([(one.api, one.decision.effect) for one in openings])
+        decided = Counter([(one.about.api, one.about.decision.effect) for one in openings])
         for (api, effect), number in decided.items():
             self.add(f'selat_requests_total{{api="{api}",effect="{effect}"}}', number)
         for outcome, number in Counter([one.outcome for one in closings]).items():
@@ -120,9 +121,9 @@ class Metrics:
         refused = sum(number for (_, effect), number in decided.items() if effect == "deny")
         self._open += len(openings) - refused - len(closings)
         self._tokens(closings)
-        self._findings(openings, "in")
-        self._findings(closings, "out")
-        for tenant, number in Counter([one.tenant for one in openings]).items():
+        self._findings([one.about.scan for one in openings], "in")
+        self._findings([one.scan for one in closings], "out")
+        for tenant, number in Counter([one.about.tenant for one in openings]).items():
             self.add(f'selat_tenant_requests_total{{tenant="{tenant}"}}', number)
         if openings:
             self.last_id = openings[-1].id
@@ -142,8 +143,8 @@ class Metrics:
         for tenant, tokens in spent.items():
             self.add(f'selat_tenant_tokens_total{{tenant="{tenant}"}}', tokens)
 
-    def _findings(self, entries: Sequence[Opening | Closing], direction: str) -> None:
-        found = Counter([finding.kind for entry in entries for finding in entry.scan.findings])
+    def _findings(self, scans: Sequence[Scan], direction: str) -> None:
+        found = Counter([finding.kind for scan in scans for finding in scan.findings])
         for kind, number in found.items():
             self.add(f'selat_findings_total{{kind="{kind}",direction="{direction}"}}', number)
 

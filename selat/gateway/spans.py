@@ -119,8 +119,8 @@ class RequestSpans:
             _end(late, LATE, None)
         if call is None or closing is None:
             return
-        operation = _OPERATIONS.get(opening.api, "chat")
-        call.update_name(f"{operation} {opening.model}")
+        operation = _OPERATIONS.get(opening.about.api, "chat")
+        call.update_name(f"{operation} {opening.about.model}")
         call.set_attributes(
             {
                 **_about(opening),
@@ -149,10 +149,10 @@ class RequestSpans:
 def _about(opening: Opening) -> dict[str, str | tuple[str, ...]]:
     return {
         "selat.receipt.id": opening.id,
-        "selat.tenant": opening.tenant,
-        "selat.purpose": opening.purpose,
-        "selat.decision": opening.decision.effect,
-        "selat.rules": opening.decision.rules,
+        "selat.tenant": opening.about.tenant,
+        "selat.purpose": opening.about.purpose,
+        "selat.decision": opening.about.decision.effect,
+        "selat.rules": opening.about.decision.rules,
     }
 
 

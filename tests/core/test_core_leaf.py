@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from selat.core.caller import Site
 from selat.core.canonical import canonical
 from selat.core.decision import Basis, Decision, Deny, Permit, Redact
-from selat.core.entry import Closing, Commitment, Committer, Opening, Usage
+from selat.core.entry import About, Closing, Commitment, Committer, Opening, Usage
 from selat.core.finding import Finding, Scan
 from selat.core.label import CloudClass, Label, Official, PersonalKind
 
@@ -42,16 +42,10 @@ DECISIONS: st.SearchStrategy[Decision] = st.one_of(
     *(st.builds(kind, st.lists(TEXT, max_size=3).map(tuple), TEXT, BASES) for kind in (Permit, Redact, Deny))
 )
 COMMITMENTS = st.builds(Commitment.to, st.binary(max_size=9), st.binary(min_size=32, max_size=32))
-OPENINGS = st.builds(
-    Opening,
-    *(TEXT,) * 8,
-    st.none() | st.builds(Site, TEXT, TEXT, TEXT, TEXT),
-    LABELS,
-    SCANS,
-    DECISIONS,
-    COMMITMENTS,
-    TEXT,
+ABOUTS = st.builds(
+    About, *(TEXT,) * 6, st.none() | st.builds(Site, TEXT, TEXT, TEXT, TEXT), LABELS, SCANS, DECISIONS, TEXT
 )
+OPENINGS = st.builds(Opening, TEXT, TEXT, ABOUTS, COMMITMENTS, TEXT)
 USAGES = st.builds(Usage, NUMBERS, NUMBERS, TEXT)
 CLOSINGS = st.builds(
     Closing, *(TEXT,) * 4, NUMBERS, LABELS, SCANS, USAGES, COMMITMENTS, NUMBERS, st.none() | NUMBERS

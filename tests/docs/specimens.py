@@ -8,7 +8,7 @@ from pathlib import Path
 from selat.core.caller import Site
 from selat.core.checkpoint import Checkpoint
 from selat.core.decision import Basis, Redact
-from selat.core.entry import Change, Closing, Commitment, Opening, Usage
+from selat.core.entry import About, Change, Closing, Commitment, Opening, Usage
 from selat.core.finding import Finding, Scan
 from selat.core.label import CloudClass, Label, Official, PersonalKind
 from selat.core.note import Note
@@ -16,7 +16,7 @@ from selat.core.proof import UnverifiedProof
 from selat.core.signature import COSIGN_ED25519
 from selat.core.signer import Signer
 from selat.core.tree import fold, inclusion_proof, leaf_hash, tree_root
-from selat.ledger import frame
+from selat.ledger import frame, secret
 
 PAGES = Path(__file__).parents[2] / "docs" / "formats"
 BLOCK = re.compile(r"<!-- specimen: ([a-z-]+) -->\n```[a-z]*\n(.*?)```\n", re.DOTALL)
@@ -33,18 +33,20 @@ _ID, _LABEL = (
 OPENING = Opening(
     id=_ID,
     time="2026-11-22T03:00:00.125Z",
-    tenant="default",
-    caller="k_7Q2M",
-    purpose="chat",
-    api="chat.completions",
-    model="sample",
-    engine="local",
-    site=Site("MY"),
-    label=_LABEL,
-    scan=Scan((Finding(12, 26, "MYKAD"),)),
-    decision=Redact(("redact-personal",), "personal data is masked", Basis("5f" * 32, "c1" * 32)),
+    about=About(
+        tenant="default",
+        caller="k_7Q2M",
+        purpose="chat",
+        api="chat.completions",
+        model="sample",
+        engine="local",
+        site=Site("MY"),
+        label=_LABEL,
+        scan=Scan((Finding(12, 26, "MYKAD"),)),
+        decision=Redact(("redact-personal",), "personal data is masked", Basis("5f" * 32, "c1" * 32)),
+        packs="7d" * 32,
+    ),
     prompt=Commitment.to(PROMPT, PROMPT_SALT),
-    packs="7d" * 32,
     language="ms",
 )
 CLOSING = Closing(
@@ -77,7 +79,9 @@ def specimens() -> dict[str, str]:
     head = frame.header(bytes(range(16)))
     at = frame.start(head)
     assert at is not None
-    framed, _ = frame.frames([frame.body(b'{"v":1,"kind":"closed","id":"R1"}', {"answer": ANSWER_SALT})], at.chain)
+    framed, _ = frame.frames(
+        [frame.body(b'{"v":1,"kind":"closed","id":"R1"}', secret("answer", ANSWER_SALT))], at.chain
+    )
     return {
         "entry-opened": leaves[0].decode() + "\n",
         "entry-closed": leaves[1].decode() + "\n",

@@ -16,7 +16,7 @@ from playwright.sync_api import Page
 from selat.app import Platform
 from selat.core.caller import Site
 from selat.core.decision import Basis, Deny, Permit
-from selat.core.entry import Closing, Commitment, Opening, Usage
+from selat.core.entry import About, Closing, Commitment, Opening, Usage
 from selat.core.finding import CLEAN
 from selat.core.label import parse_label
 from selat.core.passage import Passage, Source
@@ -77,7 +77,7 @@ def fill_ledger(platform: Platform, requests: int) -> None:
     for number in range(requests):
         opening = opened(platform, number, chance)
         ticket = platform.journal.append(opening.leaf())
-        if opening.kind == "opened":
+        if opening.about.kind == "opened":
             ticket = platform.journal.append(closed(opening, chance).leaf())
     ticket.wait()
 
@@ -103,12 +103,13 @@ def opened(platform: Platform, number: int, chance: random.Random) -> Opening:
     prompt = Commitment.to(b"soalan", chance.randbytes(32))
     model, engine = ("docs", "extractive") if number % 2 else ("echo", "dekat")
     place = ("default", "key_seed", "chat", "chat.completions", model, engine)
-    return Opening(fresh_id(), now(), *place, Site("MY"), parse_label(LABEL), CLEAN, effect, prompt)
+    about = About(*place, Site("MY"), parse_label(LABEL), CLEAN, effect)
+    return Opening(fresh_id(), now(), about, prompt)
 
 
 def closed(opening: Opening, chance: random.Random) -> Closing:
     answer = Commitment.to(b"jawapan", chance.randbytes(32))
-    told = ("complete", 200, opening.label, CLEAN, Usage(120, 80, "engine"), answer, 900, 40)
+    told = ("complete", 200, opening.about.label, CLEAN, Usage(120, 80, "engine"), answer, 900, 40)
     return Closing(opening.id, now(), "default", *told)
 
 

@@ -180,7 +180,7 @@ def test_what_is_remembered_is_added_up_by_tenant_kind_engine_and_outcome() -> N
     for number in range(FOLD_AT + 3):
         tenant = f"t{number % 3}"
         scan = Scan((Finding(0, 1, "MYKAD"), Finding(2, 3, "EMAIL"))) if number % 2 else CLEAN
-        opening = OPENING._replace(tenant=tenant, scan=scan)
+        opening = OPENING._replace(about=OPENING.about._replace(tenant=tenant, scan=scan))
         outcome = "cancelled" if number == 7 else "complete"
         closing = CLOSING._replace(tenant=tenant, outcome=outcome, usage=Usage(number, 2, "engine"))
         timing = Timing()

@@ -8,7 +8,7 @@ import pytest
 
 from selat.core.caller import Caller, Site
 from selat.core.decision import Basis
-from selat.core.entry import Commitment, Opening
+from selat.core.entry import About, Commitment, Opening
 from selat.core.errors import LedgerUnavailable
 from selat.core.finding import Finding, Scan
 from selat.core.label import parse_label
@@ -23,12 +23,11 @@ SET = PolicySet.load(DEFAULT)
 def leaf_of(request: AuthorizationRequest, api: str = "chat.completions") -> dict[str, object]:
     """What the book would hold of a request."""
     registered = request.purpose if request.registered else "unregistered"
-    opening = Opening(
-        *("id", "2026-11-22T00:00:00.000Z", request.caller.tenant, request.caller.key, registered, api, "m"),
-        *(request.engine, request.site, request.label.with_personal(request.scan.personal), request.scan),
-        *(decide(SET, request), Commitment.to(b"x", bytes(32))),
+    about = About(
+        *(request.caller.tenant, request.caller.key, registered, api, "m", request.engine, request.site),
+        *(request.label.with_personal(request.scan.personal), request.scan, decide(SET, request)),
     )
-    return opening.to_json()
+    return Opening("id", "2026-11-22T00:00:00.000Z", about, Commitment.to(b"x", bytes(32))).to_json()
 
 
 @pytest.mark.parametrize(

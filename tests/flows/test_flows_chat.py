@@ -113,7 +113,7 @@ def test_what_is_masked_abroad_comes_back_restored(office: Callable[..., Office]
     assert "<MYKAD_1>" in sent
     said = "".join(written(body)) if stream else json.loads(body)["choices"][0]["message"]["content"]
     assert said == f"Echo: {PROMPT}"
-    assert reply.opening.decision.effect == "redact"
+    assert reply.opening.about.decision.effect == "redact"
     opened = desk.leaves()[0]
     assert opened["scan"]["findings"] == {"MYKAD": 1}
     assert opened["label"]["personal"] == "personal"

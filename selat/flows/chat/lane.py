@@ -20,15 +20,13 @@ MOST: Final = 2048
 class Course(NamedTuple):
     """What an ask of a lane meets at one engine.
 
-    `about`, `packs` and `form`: what an opening tells beside its own id, time, prompt and language, and the leaf
-    that says so. `path` is that of the call, `model` the engine's own name for the model; `masks`: it gets
-    placeholders.
+    `about` and `form`: what an opening tells beside its own id, time, prompt and language, and the leaf that says
+    so. `path` is that of the call, `model` the engine's own name for the model; `masks`: it gets placeholders.
     """
 
     engine: Engine
     name: str
     about: About
-    packs: str
     form: Form
     path: str
     model: str
@@ -93,7 +91,7 @@ def lane_of(desk: Desk, ask: Ask, scan: Scan, engines: tuple[Engine, ...]) -> La
 def course_of(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Course:
     """What an ask meets at an engine."""
     caller, engine = ask.caller, option.engine
-    about = (
+    about = About(
         caller.tenant,
         caller.key,
         ask.purpose if ask.purpose in caller.purposes else UNREGISTERED,
@@ -104,14 +102,13 @@ def course_of(desk: Desk, ask: Ask, scan: Scan, option: Option[Engine]) -> Cours
         ask.label.with_personal(scan.personal),
         scan,
         option.decision,
+        desk.packs.get(caller.profile, ""),
     )
-    packs = desk.packs.get(caller.profile, "")
     return Course(
         engine,
         engine.name,
         about,
-        packs,
-        form_of(about, packs),
+        form_of(about),
         "/v1" + ask.api.path,
         engine.upstream_model(ask.model),
         isinstance(option.decision, Redact),

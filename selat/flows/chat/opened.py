@@ -48,14 +48,12 @@ def opened(kind: type[S], desk: Desk, ask: Ask, engines: tuple[Engine, ...], sca
     ask.timing.scanned = time.monotonic()
     lane = lane_of(desk, ask, scan, engines)
     way = lane.only
-    if way is None:
+    if way is None:  # else there is no other, whatever its breaker says
         way = route(desk.router, ask, lane.options, scanned.texts)
         if not way:
             denied = lane.options.denied[0]
             decision = denied.decision
             return Refusal(Forbidden(decision.reason, rules=decision.rules), denied, scan)
-    else:
-        desk.router.takes(way[0].engine)  # whatever it says, there is no other
     course = lane.course or lane.course_at(desk, ask, way[0])
     try:
         settle = desk.reserve(ask, course.name)
@@ -111,7 +109,7 @@ def _book(desk: Desk, ask: Ask, course: Course) -> tuple[Opening, Ticket]:
     salt, body = desk.entropy(SALT_BYTES), ask.body
     prompt = Commitment(commitment(salt, body), len(body), salt)
     id_, time_ = desk.stamp()
-    opening = Opening(id_, time_, *course.about, prompt, course.packs, language_of(ask.document, ask.last))
+    opening = Opening(id_, time_, course.about, prompt, language_of(ask.document, ask.last))
     # Beside the entry, never in it: the salt, and the words where the tenant has them kept.
     secrets = secret("prompt", salt)
     if ask.caller.keeps_content:

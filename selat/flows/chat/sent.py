@@ -178,21 +178,19 @@ class Sent:
 
     def aim(self) -> Call:
         """Begin a try at the next engine: what goes there. `heed`, or in the end `close`, ends it."""
-        if self.tried:
-            self.course = self.lane.course_at(self.desk, self.ask, self.way[self.tried])
-        else:
+        first = self.tried == 0
+        if first:
             self.ask.timing.booked = time.monotonic()
+        else:
+            self.course = self.lane.course_at(self.desk, self.ask, self.way[self.tried])
         self.tried += 1
         call, self.mask = self._call(self.course)
         self.engine = name = self.course.name
-        self.desk.router.begin(name)
+        self.desk.router.begin(name, first)
         return call
 
     def _call(self, course: Course) -> tuple[Call, Mask | None]:
-        """What goes to an engine, and what masked it.
-
-        It is what was scanned, under the engine's name for the model.
-        """
+        """What goes to an engine, and what masked it: what was scanned, under the engine's name for the model."""
         ask, mask, trace = self.ask, None, ""
         timing = ask.timing
         if course.masks:
@@ -258,7 +256,7 @@ class Sent:
             await self._rebook(spare)
             late, mask = self._call(self.lane.course_at(self.desk, self.ask, spare))
             asked.append(mask)
-            router.begin(name)
+            router.begin(name, first=False)
             try:
                 return await spare.engine.send(late)
             except EngineError:
@@ -285,7 +283,7 @@ class Sent:
         entry = Rerouting(
             self.opening.id,
             self.desk.now(),
-            self.opening.tenant,
+            self.opening.about.tenant,
             option.engine.name,
             option.engine.site,
             option.decision,
@@ -363,7 +361,7 @@ class Sent:
 
     def label(self) -> Label:
         """The answer's label: the join of all that went in and what was found in it."""
-        label, scan = self.opening.label, self.scan
+        label, scan = self.opening.about.label, self.scan
         return label if scan is CLEAN else label.with_personal(scan.personal)
 
     def finish(self, body: bytes) -> Whole:
@@ -403,7 +401,7 @@ class Sent:
         self.closing = closing = Closing(
             opening.id,
             desk.now(),
-            opening.tenant,
+            opening.about.tenant,
             outcome,
             status,
             self.label(),

@@ -9,7 +9,7 @@ import pytest
 from engines_kit import OK, chat, read, run, scripted, spec, until
 
 from selat.core.errors import EngineUnreachable
-from selat.engines import OpenAIEngine, begin, flow, flows, pour
+from selat.engines import OpenAIEngine, at_hand, begin, flow, flows, pour
 from selat.engines.limits import HIGH_WATER_BYTES
 from selat.testing import Upstream
 
@@ -86,7 +86,7 @@ def test_what_flows_is_what_is_read_and_its_end_is_told_once(upstream: Upstream)
             answer.flow(got.append, over.append)
             assert await until(lambda over=over: bool(over))  # type: ignore[misc]
             assert (b"".join(got), over) == (whole, [None])
-            assert answer.at_hand() is None
+            assert at_hand(answer) is None
         assert len(engine._pool._idle) == 1
 
     run(OpenAIEngine(spec(upstream.url)), story)

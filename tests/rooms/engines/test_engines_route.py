@@ -217,6 +217,18 @@ class Clock:
         return self.now
 
 
+def test_a_router_earns_second_tries_by_first_ones_alone() -> None:
+    router = Router(lambda engine: 1, Clock(), budget=RetryBudget(saved=0.0))
+    for _ in range(11):
+        router.begin("a")
+    for _ in range(100):
+        router.begin("b", first=False)
+    assert [router.may_retry(), router.may_retry()] == [True, False]
+    for _ in range(200):
+        router.begin("a")
+    assert sum(router.may_retry() for _ in range(20)) == 10
+
+
 def test_a_router_leaves_a_failing_engine_alone_and_comes_back_to_it() -> None:
     clock = Clock()
     router = Router(lambda engine: 1, clock)

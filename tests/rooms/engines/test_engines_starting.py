@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from engines_kit import OK, chat, read, run, scripted, spec, until
+from msgspec.structs import replace
 
 from selat.core.caller import Site
 from selat.core.errors import EngineError, EngineGarbage, EngineTimeout, EngineUnreachable
@@ -21,6 +22,7 @@ from selat.engines import (
     Leave,
     OpenAIEngine,
     Timeouts,
+    at_hand,
     begin,
     pour,
 )
@@ -83,7 +85,7 @@ def idle(engine: OpenAIEngine) -> Connection:
 
 def test_what_is_told_is_what_send_gives_and_the_same_leaves(upstream: Upstream) -> None:
     async def story(engine: OpenAIEngine) -> None:
-        call = chat("echo", "selat")._replace(trace="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+        call = replace(chat("echo", "selat"), trace="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
         sent = await engine.send(call)
         whole = await read(sent)
         told = Told()
@@ -308,7 +310,7 @@ def test_the_next_call_may_be_begun_where_the_last_is_told(upstream: Upstream) -
 
         def told(answer: Any) -> None:
             assert engine.in_flight == 0
-            whole = answer.at_hand()
+            whole = at_hand(answer)
             got.append(content(whole))
             if len(got) == 50:
                 over.set_result(None)
@@ -423,11 +425,11 @@ def test_a_large_answer_is_told_before_its_end_and_held_back(upstream: Upstream)
     async def story(engine: OpenAIEngine) -> None:
         await warm(engine)
         told = Told()
-        told.begin(engine, chat("echo", "x" * 200_000 * 10)._replace(body=b'{"model": "fat"}'))
+        told.begin(engine, replace(chat("echo", "x" * 200_000 * 10), body=b'{"model": "fat"}'))
         answer: Any = await told.answer()
         await asyncio.sleep(0.05)
         assert answer.size <= 2.5 * HIGH_WATER_BYTES
-        assert answer.at_hand() is None or answer.connection is None
+        assert at_hand(answer) is None or answer.connection is None
         await answer.close()
 
     run(OpenAIEngine(spec(upstream.url)), story)
