@@ -37,7 +37,8 @@ class Ask(msgspec.Struct, frozen=True):
     another protocol `document` is the chat completion made of it, and `shaper` makes the caller's answer of
     the engine's. `background` lets people's asks go first at a busy engine. `timing` is told when each step was
     done. `said` are all the texts of `document` where it is a plain chat that `body` holds, so that nobody need
-    look for them, else None; `last` is the last of them where a user said it.
+    look for them, else None; `last` is the last of them where a user said it. `verbatim`: whoever reads `body`
+    reads what `document` says, so it may go on as it came.
     """
 
     caller: Caller
@@ -51,11 +52,12 @@ class Ask(msgspec.Struct, frozen=True):
     timing: Timing
     said: list[str] | None = None
     last: str | None = None
+    verbatim: bool = False
     shaper: Shaper | None = None
     background: bool = False
 
     def _replace(self, **changes: Any) -> Ask:
         """The same with some fields changed, as of a named tuple. Of another document nothing is known yet."""
         if "document" in changes or "body" in changes:
-            changes = {"said": None, "last": None, **changes}
+            changes = {"said": None, "last": None, "verbatim": False, **changes}
         return msgspec.structs.replace(self, **changes)
