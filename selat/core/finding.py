@@ -13,6 +13,8 @@ SENSITIVE_FLAGS = frozenset({"HEALTH", "RELIGION", "POLITICS", "OFFENCE"})
 BIOMETRIC_FLAG = "BIOMETRIC"
 MEDIA_FLAG = "MEDIA"
 """Set where an image, a sound or a file goes with the text: no detector has read it."""
+FIELDS_FLAG = "UNKNOWN_FIELDS"
+"""Set where a request has fields beside those of its protocol, which go to the engine as they are."""
 NOT_PERSONAL = frozenset({"SSM", "SECRET"})
 
 

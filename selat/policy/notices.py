@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from selat.core.errors import Misused
+from selat.core.finding import FIELDS_FLAG
 from selat.policy.incidents import Duty, Incident, stamp
 from selat.policy.packs import PACKS
 
@@ -52,7 +53,7 @@ def facts_from(leaves: Iterable[bytes], tenant: str, from_: str, until: str, che
         refused += kind == "refused"
         for name, count in entry["scan"]["findings"].items():
             kinds[name] = kinds.get(name, 0) + count
-        for flag in entry["scan"]["flags"]:
+        for flag in set(entry["scan"]["flags"]) - {FIELDS_FLAG}:
             kinds[flag] = kinds.get(flag, 0) + 1
         if kind == "opened" and entry["site"]:
             sites.add(f"{entry['site']['jurisdiction']} ({entry['site']['operator']})")

@@ -4,6 +4,7 @@ from selat.wire.ask import APIS, CHAT, decode, read_ask, written
 from selat.wire.asked import Ask
 from selat.wire.body import AnswerBody, read_answer
 from selat.wire.events import Events
+from selat.wire.fields import has_others
 from selat.wire.language import LANGUAGES, language_of
 from selat.wire.messages_answer import messages_error
 from selat.wire.shaper import Shaper, framed
@@ -19,6 +20,7 @@ __all__ = [
     "Shaper",
     "decode",
     "framed",
+    "has_others",
     "language_of",
     "messages_error",
     "read_answer",

@@ -12,6 +12,28 @@ from selat.wire.shapes import Known
 
 K = TypeVar("K", bound=Known)
 
+_WRITING = (
+    "model stream stream_options temperature top_p n max_tokens user stop seed logit_bias logprobs"
+    " presence_penalty frequency_penalty"
+)
+_CHAT = (
+    "messages audio function_call functions max_completion_tokens metadata modalities parallel_tool_calls"
+    " prediction prompt_cache_key prompt_cache_retention reasoning_effort response_format safety_identifier"
+    " service_tier store tool_choice tools top_logprobs verbosity web_search_options"
+)
+_FIELDS = {
+    "/chat/completions": frozenset(f"{_WRITING} {_CHAT}".split()),
+    "/completions": frozenset(f"{_WRITING} prompt best_of echo suffix".split()),
+    "/embeddings": frozenset(("model", "input", "dimensions", "encoding_format", "user")),
+    "/rerank": frozenset(("model", "query", "documents", "top_n", "return_documents", "user")),
+}
+"""The protocol's fields, by the engine's path. Source: OpenAI's API reference; of reranking, Jina's."""
+
+
+def has_others(document: Mapping[str, object], path: str) -> bool:
+    """Whether what goes to `path` has fields beside the protocol's: an engine's own, or a word misspelt."""
+    return not document.keys() <= _FIELDS[path]
+
 
 def known_fields(document: Mapping[str, object], shape: type[K]) -> K:
     """The known fields of `document`. Raises: BadRequest, with the field in `param`."""

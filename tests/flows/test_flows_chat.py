@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -30,8 +31,10 @@ from selat.flows.chat import Streamed, chat
 from selat.guard import Guard
 from selat.policy import DEFAULT, PolicySet
 from selat.testing import EchoEngine
-from selat.wire import Ask
+from selat.wire import Ask, has_others
+from selat.wire.shapes import PlainChat
 
+CLIENTS = Path(__file__).parents[2] / "docs" / "howto" / "clients.md"
 MYKAD = "900101-14-5678"
 PROMPT = f"Sila semak pemohon dengan MyKad {MYKAD} hari ini"
 
@@ -101,6 +104,41 @@ def test_a_permitted_body_leaves_as_it_was_read(office: Callable[..., Office]) -
     ask = desk.ask("salam", seed=7, logit_bias={})
     asyncio.run(desk.answer(ask))
     assert json.loads(engine.calls[0].body) == json.loads(ask.body)
+
+
+def test_policy_may_keep_fields_that_are_nobodys_from_going_on(
+    office: Callable[..., Office], tmp_path: Path
+) -> None:
+    desk = office(EchoEngine(), abroad())
+    shown = re.search(r"```cedar\n(.*?)```", CLIENTS.read_text("utf-8"), re.DOTALL)
+    assert shown is not None
+    shutil.copytree(DEFAULT, tmp_path / "strict")
+    (tmp_path / "strict" / "policies" / "90.cedar").write_text(shown[1])
+    asks = [desk.ask("hai", seed=7, stop=["x"]), desk.ask("hai", top_k=5)]
+    for ask in asks:
+        asyncio.run(desk.answer(ask._replace(label=parse_label("terbuka"))))
+    desk.desk.decider.use(PolicySet.load(tmp_path / "strict"))
+    here, there = desk.desk.shelf.engines  # type: ignore[attr-defined]
+    for engine, ask in ((here, asks[1]), (there, asks[0])):
+        desk.desk.shelf.engines = (engine,)  # type: ignore[attr-defined]
+        asyncio.run(desk.answer(ask))
+    with pytest.raises(Forbidden) as refused:
+        asyncio.run(desk.answer(asks[1]))
+    assert refused.value.rules == ("only-the-protocols-fields-abroad",)
+    opened = [leaf for leaf in desk.leaves() if leaf["kind"] in ("opened", "refused")]
+    assert [leaf["scan"]["flags"] for leaf in opened] == [
+        [],
+        ["UNKNOWN_FIELDS"],
+        ["UNKNOWN_FIELDS"],
+        [],
+        ["UNKNOWN_FIELDS"],
+    ]
+
+
+def test_an_ask_that_is_plain_has_no_fields_of_its_own() -> None:
+    """Its fields are not looked at again."""
+    assert not has_others(dict.fromkeys(PlainChat.__struct_fields__), "/chat/completions")
+    assert has_others({"model": "m", "top_k": 1}, "/chat/completions")
 
 
 @pytest.mark.parametrize("stream", [False, True])

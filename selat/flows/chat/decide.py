@@ -11,15 +11,14 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from selat.core.caller import Site
 from selat.core.decision import Decision
 from selat.core.errors import GuardFailed
-from selat.core.finding import CLEAN, MEDIA_FLAG, Scan
+from selat.core.finding import CLEAN, FIELDS_FLAG, MEDIA_FLAG, Scan
 from selat.guard import Guard
 from selat.policy import AuthorizationRequest, Decider
-from selat.wire import Ask, texts
+from selat.wire import Ask, has_others, texts
 
 log = logging.getLogger("selat.chat")
 
 _tells = partial(is_not, CLEAN)
-MEDIA = Scan(flags=frozenset({MEDIA_FLAG}))
 
 
 class Placed(Protocol):
@@ -60,12 +59,14 @@ class Scanned(NamedTuple):
 
 
 def scan_ask(guard: Guard, ask: Ask) -> Scanned:
-    """The scan of each text of an ask. Media go unscanned, which the scan of the text "" then says."""
+    """The scan of each text of an ask. That of the text "" tells of what is no text: media, which go unscanned,
+    and fields beside the protocol's."""
     if ask.said is not None:
         return scan_texts(guard, ask.said)
     media: list[str] = []
     scanned = scan_texts(guard, texts(ask.document, media))
-    return Scanned([*scanned.texts, ""], [*scanned.scans, MEDIA]) if media else scanned
+    flags = [MEDIA_FLAG] * bool(media) + [FIELDS_FLAG] * has_others(ask.document, ask.api.path)
+    return Scanned([*scanned.texts, ""], [*scanned.scans, Scan(flags=frozenset(flags))]) if flags else scanned
 
 
 def scan_all(guard: Guard, found: list[str]) -> Scan:
