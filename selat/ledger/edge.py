@@ -12,11 +12,11 @@ from selat.ledger.tiles import ENTRIES, HEIGHT, WIDTH, Tiles, pack_entries, tile
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """The partial tile of each level (hashes), and the entries of the partial bundle, at `size` leaves."""
+    """The partial tile of each level (hashes), and the partial bundle, at `size` leaves."""
 
     size: int = 0
     levels: tuple[tuple[Hash, ...], ...] = ()
-    bundle: tuple[bytes, ...] = ()
+    bundle: bytes = b""
 
     @classmethod
     def load(cls, tiles: Tiles) -> Edge:
@@ -29,7 +29,7 @@ class Edge:
             levels.append(tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)))
             level += 1
         number, partial = divmod(size, WIDTH)
-        bundle = tuple(pack_entries(tiles.leaves(number))) if partial else ()
+        bundle = pack_entries(tiles.leaves(number)) if partial else b""
         return cls(size, tuple(levels), bundle)
 
     def root(self) -> Hash:
@@ -68,21 +68,21 @@ class Growth:
 class _Files(Mapping[str, bytes]):
     """Bundles of entries, each put together when it is asked for, so that leaves lie in memory once; hash tiles.
 
-    `begun` are the entries that the first bundle had.
+    `begun` is what the first bundle, that of leaf `size`, had.
     """
 
-    def __init__(self, size: int, begun: Sequence[bytes], leaves: Sequence[bytes]) -> None:
+    def __init__(self, size: int, begun: bytes, leaves: Sequence[bytes]) -> None:
         self.tiles: dict[str, bytes] = {}
         self._begun, self._leaves = begun, leaves
         self._bundles: dict[str, int] = {}
-        first, end = size // WIDTH, size + len(leaves)
-        for number in range(first, -(-end // WIDTH)):
-            name = tile_name(ENTRIES, number, min(WIDTH, end - number * WIDTH))
-            self._bundles[name] = (number - first) * WIDTH - len(begun)
+        self._end = size + len(leaves)
+        for number in range(size // WIDTH, -(-self._end // WIDTH)):
+            name = tile_name(ENTRIES, number, min(WIDTH, self._end - number * WIDTH))
+            self._bundles[name] = number * WIDTH - size
 
     def __getitem__(self, name: str) -> bytes:
         at = self._bundles.get(name)
-        return self.tiles[name] if at is None else b"".join(self._entries(at))
+        return self.tiles[name] if at is None else self._bundle(at)
 
     def __iter__(self) -> Iterator[str]:
         return chain(self._bundles, self.tiles)
@@ -90,15 +90,14 @@ class _Files(Mapping[str, bytes]):
     def __len__(self) -> int:
         return len(self._bundles) + len(self.tiles)
 
-    def last(self) -> tuple[bytes, ...]:
-        """The entries of the last bundle, unless it is full."""
-        entries = tuple(self._entries(list(self._bundles.values())[-1])) if self._bundles else ()
-        return entries if len(entries) < WIDTH else ()
+    def last(self) -> bytes:
+        """The last bundle, unless it is full."""
+        return self._bundle(list(self._bundles.values())[-1]) if self._end % WIDTH else b""
 
-    def _entries(self, at: int) -> Iterator[bytes]:
-        """Those of the bundle whose first is leaf `at` of ours; less than 0 where some were there before."""
-        before = self._begun if at < 0 else ()
-        return chain(before, pack_entries(self._leaves[max(at, 0) : at + WIDTH]))
+    def _bundle(self, at: int) -> bytes:
+        """The bundle whose first is leaf `at` of ours; less than 0 where some were there before."""
+        entries = pack_entries(self._leaves[max(at, 0) : at + WIDTH])
+        return self._begun + entries if at < 0 else entries
 
 
 class _Writer:

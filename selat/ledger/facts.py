@@ -17,29 +17,36 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     time: str = ""
 
 
+# Fields stand as canonical JSON has them, by name: the decoder then finds each where it looks first.
+
+
 class _Usage(msgspec.Struct, frozen=True, gc=False):
-    prompt: int = 0
     completion: int = 0
+    prompt: int = 0
 
 
-class Details(Facts, frozen=True, gc=False):
+class Details(msgspec.Struct, frozen=True, gc=False):
     """Facts, and what an `opened`, `refused` or `closed` entry says besides; label and decision as written.
 
     Most entries of a busy hour say the same of these two: `manner` reads them, and is asked once for each.
     """
 
-    caller: str = ""
-    purpose: str = ""
     api: str = ""
-    model: str = ""
-    engine: str = ""
-    language: str = ""
-    label: msgspec.Raw = msgspec.Raw()
+    caller: str = ""
     decision: msgspec.Raw = msgspec.Raw()
-    outcome: str = ""
-    status: int = 0
-    usage: _Usage = _Usage()
     duration_ms: int = 0
+    engine: str = ""
+    id: str = ""
+    kind: str = ""
+    label: msgspec.Raw = msgspec.Raw()
+    language: str = ""
+    model: str = ""
+    outcome: str = ""
+    purpose: str = ""
+    status: int = 0
+    tenant: str = ""
+    time: str = ""
+    usage: _Usage = _Usage()
 
 
 class Manner(NamedTuple):
@@ -104,7 +111,7 @@ def details(leaf: bytes) -> Details:
         return _details(leaf)
     except (msgspec.DecodeError, UnicodeDecodeError):
         plain = facts(leaf)
-        return Details(plain.id, plain.kind, plain.tenant, plain.time)
+        return Details(id=plain.id, kind=plain.kind, tenant=plain.tenant, time=plain.time)
 
 
 def manner(said: Details) -> Manner:

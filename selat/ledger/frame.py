@@ -73,25 +73,26 @@ def frames(bodies: list[bytes], chain: int) -> tuple[bytes, int]:
 def scan(data: bytes, at: Cursor, most: int = MAX_BODY_BYTES) -> Scanned:
     """Find up to `most` (1 or more) whole records in `data`, which starts at `at`; stop at one torn or damaged."""
     leaves, tails = list[bytes](), list[bytes]()
-    position, chain, size = 0, at.chain, len(data)
-    unpack, crc32, last = _HEAD.unpack_from, zlib.crc32, size - _HEAD.size
-    while position <= last:
+    position, chain, size, view = 0, at.chain, len(data), memoryview(data)
+    unpack, crc32, last, longest = _HEAD.unpack_from, zlib.crc32, size - _HEAD.size, MAX_BODY_BYTES
+    for _ in range(most):
+        if position > last:
+            break
         length, stated, leaf_bytes = unpack(data, position)
         body = position + 8
         end = body + length
-        if end > size or not 3 <= length <= MAX_BODY_BYTES:
+        if end > size or length > longest or length < 3:
             break
-        actual = crc32(data[body:end], crc32(data[position : position + 4], chain))
+        actual = crc32(view[body:end], crc32(data[position : position + 4], chain))
         if actual != stated:
             break
-        split = body + 2 + leaf_bytes
+        leaf = body + 2
+        split = leaf + leaf_bytes
         if split > end:
             split = end
-        leaves.append(data[body + 2 : split])
+        leaves.append(data[leaf:split])
         tails.append(data[split:end])
         position, chain = end, actual
-        if len(leaves) == most:
-            break
     return Scanned(Records(leaves, tails), Cursor(at.offset + position, chain), size - position)
 
 

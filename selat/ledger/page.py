@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -40,6 +41,7 @@ Row = tuple[int, str, str, str, bytes]
 Group = tuple[str, Sequence[Row]]
 """A tenant, and all secrets of a leaf of its, or of several neighbouring ones."""
 
+_TIME, _NAME, _VALUE = map(itemgetter, (2, 3, 4))
 _decode = msgspec.msgpack.Decoder(list[Row]).decode
 
 
@@ -74,7 +76,7 @@ def pages(held: Iterable[Group]) -> Iterator[tuple[str, list[Row]]]:
     open_: dict[str, list[Row]] = {}
     sizes: dict[str, int] = {}
     for tenant, rows in held:
-        page, size = open_.get(tenant), sum([len(row[4]) for row in rows])
+        page, size = open_.get(tenant), sum(map(len, map(_VALUE, rows)))
         if page is not None and len(page) + len(rows) <= _MOST and sizes[tenant] + size <= _MOST_BYTES:
             page += rows
             sizes[tenant] += size
@@ -87,8 +89,8 @@ def pages(held: Iterable[Group]) -> Iterator[tuple[str, list[Row]]]:
 
 def seal(cipher: AESGCM, tenant: str, rows: Sequence[Row]) -> Page:
     """These secrets of one tenant, at least one, encrypted together under a fresh nonce."""
-    first, times = rows[0][0], [row[2] for row in rows]
-    content = {name for name in {row[3] for row in rows} if name.endswith(CONTENT)}
+    first, times = rows[0][0], list(map(_TIME, rows))
+    content = {name for name in set(map(_NAME, rows)) if name.endswith(CONTENT)}
     texts = sum(row[3] in content for row in rows) if content else 0
     nonce = secrets.token_bytes(NONCE_BYTES)
     sealed = nonce + cipher.encrypt(nonce, _encode(rows), _bound(tenant, first))

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -352,8 +353,8 @@ def _of(first: int, said: Sequence[Details], tails: Sequence[bytes]) -> Iterator
         (leaf, one.id, one.time, salt(tail[:-SALT_BYTES], ""), tail[-SALT_BYTES:])
         for leaf, one, tail in zip(count(first), said, tails, strict=False)
     ]
-    tenants = {one.tenant for one in said}
-    if len(tenants) == 1 and "" not in {row[3] for row in rows}:
+    tenants = set(map(attrgetter("tenant"), said))
+    if len(tenants) == 1 and "" not in map(itemgetter(3), rows):
         yield tenants.pop(), rows
         return
     for leaf, one, tail in zip(count(first), said, tails):

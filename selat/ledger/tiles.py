@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
-from operator import add
+from collections.abc import Sequence
+from itertools import chain
 
 from selat.core.errors import LedgerBroken
 from selat.core.tree import HASH_BYTES, Hash, fold
@@ -31,14 +31,10 @@ def tile_width(level: int, number: int, size: int) -> int:
     return min(WIDTH, max(0, (size >> HEIGHT * level) - number * WIDTH))
 
 
-def pack_entry(leaf: bytes) -> bytes:
-    """An entry as a bundle holds it: a 16-bit big-endian length, then the leaf."""
-    return _SHORT.pack(len(leaf)) + leaf
-
-
-def pack_entries(leaves: Sequence[bytes]) -> Iterator[bytes]:
-    """`pack_entry` of each."""
-    return map(add, map(_SHORT.pack, map(len, leaves)), leaves)
+def pack_entries(leaves: Sequence[bytes]) -> bytes:
+    """Entries as a bundle holds them: of each a 16-bit big-endian length, then the leaf."""
+    lengths = map(_SHORT.pack, map(len, leaves))
+    return b"".join(chain.from_iterable(zip(lengths, leaves, strict=True)))
 
 
 def unpack_bundle(data: bytes) -> list[bytes]:
