@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
@@ -77,7 +78,7 @@ def sync(paths: Iterable[Path]) -> None:
 
 def make_folder(path: Path) -> None:
     """Make a folder and its parents, each name durable in its parent. Raises: OSError."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    missing = list(takewhile(lambda folder: not folder.exists(), (path, *path.parents)))
     path.mkdir(parents=True, exist_ok=True)
     sync(folder.parent for folder in reversed(missing))
 

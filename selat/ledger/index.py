@@ -11,7 +11,7 @@ from pathlib import Path
 from selat.core.errors import LedgerBroken
 from selat.ledger.facts import Manner
 from selat.ledger.lines import ALONE, MOST_MANNERS, NEVER, OPEN, Common, Lines, Manners, Row
-from selat.ledger.sqlite import Kept, opened
+from selat.ledger.sqlite import PAGES, Kept, opened
 
 NAME = "index.db"
 VERSION = 5
@@ -153,7 +153,7 @@ class Index:
 
     def open(self) -> AbstractContextManager[sqlite3.Connection]:
         """A connection for one use. Raises: LedgerUnavailable; LedgerBroken, when it is damaged or not there."""
-        return opened(self._path, _SYNC, advice=_ADVICE)
+        return opened(self._path, PAGES, _SYNC, advice=_ADVICE)
 
     def close(self) -> None:
         """Let go of what `add` keeps open."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from selat.core.errors import LedgerBroken, LedgerUnavailable
 
 BUSY_S = 10.0
+PAGES = "page_size = 8192"
+"""For a file that is made: a step writes many pages, each with two calls. One that is there keeps its own."""
 # Primary result codes that say that the disk or a lock refuses now, not that the file is damaged.
 _REFUSED = frozenset(
     {

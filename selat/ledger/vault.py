@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from selat import durable
 from selat.core.errors import LedgerBroken
 from selat.ledger.page import NONCE_BYTES, Group, Page, Secret, grouped, pages, rows_of, seal, unseal
-from selat.ledger.sqlite import Kept, opened
+from selat.ledger.sqlite import PAGES, Kept, opened
 
 NAME, KEY = "vault.db", "vault.key"
 KEY_BYTES = 32
@@ -31,7 +31,7 @@ _PAGE = "SELECT tenant, first, last, earliest, latest, held, texts, sealed FROM 
 _AT = f"{_PAGE} WHERE tenant = ? AND first <= ? ORDER BY first DESC LIMIT 1"
 _KEEP = "INSERT INTO secret_page VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _DROP = "DELETE FROM secret_page WHERE tenant = ? AND first = ?"
-_PRAGMAS = "synchronous = FULL", "secure_delete = ON", "cache_size = -512"
+_PRAGMAS = PAGES, "synchronous = FULL", "secure_delete = ON", "cache_size = -512"
 _LEAVES = 4096
 
 log = logging.getLogger("selat.ledger")

@@ -151,6 +151,22 @@ def test_a_vault_of_rows_without_its_key_is_not_taken_for_empty(tmp_path: Path) 
         Vault(tmp_path / "ledger").of("t1", [1])
 
 
+@pytest.mark.parametrize("name", ["vault.db", "index.db"])
+def test_a_database_of_small_pages_is_used_as_it_is(house: House, name: str) -> None:
+    earlier = sqlite3.connect(house.folder / name)
+    earlier.executescript("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; CREATE TABLE of_before (one)")
+    earlier.close()
+    house.write([leaf(0)])
+    house.sequence()
+    other = "index.db" if name == "vault.db" else "vault.db"
+    sizes = {}
+    for each in (name, other):
+        with contextlib.closing(sqlite3.connect(house.folder / each)) as database:
+            sizes[each] = database.execute("PRAGMA page_size").fetchone()[0]
+    assert sizes == {name: 4096, other: 8192}
+    assert Book(house.folder).secrets("r0") == {0: {"prompt": b"s" * 32}}
+
+
 def test_a_vault_put_aside_while_it_is_open_is_not_written_to(house: House) -> None:
     house.write([leaf(0)])
     house.sequence()
