@@ -169,6 +169,23 @@ def test_labels_are_a_tenants_own_and_join(recall: Recall) -> None:
     assert recall.label_of("default", [SAID + str(number) for number in range(1200)] + [SAID]) != LOWEST
 
 
+def test_a_long_text_is_known_again_by_every_process_and_by_no_other_tenant(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selat.policy.recall.DIGESTS_LIMIT", 3)
+    place = Database(database)
+    one, other = Recall(place, b"k" * 32), Recall(place, b"k" * 32)
+    long = [f"{number} {SAID}" * 100 for number in range(5)]
+    one.keep("default", long[:2], TERHAD)
+    for recall in (one, other):
+        for _ in range(3):  # also by its tag, and when the tags were too many and are forgotten
+            assert [recall.label_of("default", [text]) for text in long] == [TERHAD] * 2 + [LOWEST] * 3
+            assert [recall.label_of("lain", [text]) for text in long] == [LOWEST] * 5
+            assert recall.label_of("default", [long[0] + "."]) == LOWEST
+            assert len(recall._digest_by_tag) <= 3
+    place.close()
+
+
 def test_the_text_is_kept_nowhere_and_labels_age(tmp_path: Path) -> None:
     days = [0.0]
     place = Database(tmp_path / "x.db")
