@@ -63,7 +63,7 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
-        self._kept = Kept(self._path, _SYNC, "cache_size = -1024", advice=_ADVICE)
+        self._kept = Kept(self._path, _SYNC, "cache_size = -256", advice=_ADVICE)
         self._manners = Manners()
         self._known: dict[Common, int] = {}  # their numbers
         self._numbered: sqlite3.Connection | None = None  # whose they are

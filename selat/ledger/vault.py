@@ -31,7 +31,7 @@ _PAGE = "SELECT tenant, first, last, earliest, latest, held, texts, sealed FROM 
 _AT = f"{_PAGE} WHERE tenant = ? AND first <= ? ORDER BY first DESC LIMIT 1"
 _KEEP = "INSERT INTO secret_page VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _DROP = "DELETE FROM secret_page WHERE tenant = ? AND first = ?"
-_PRAGMAS = PAGES, "synchronous = FULL", "secure_delete = ON", "cache_size = -512"
+_PRAGMAS = PAGES, "synchronous = FULL", "secure_delete = ON", "cache_size = -256"
 _LEAVES = 4096
 
 log = logging.getLogger("selat.ledger")
