@@ -1,4 +1,4 @@
-"""What an entry is stamped with: an id that nothing had before, and the time."""
+"""What entries and answers are stamped with: an id that nothing had before, and the time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ AT_ONCE = 128
 """Tails drawn together: the call for random bytes is what costs."""
 _VERSION = bytes(byte & 0x0F | 0x70 for byte in range(256))
 _VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _tails: Final[deque[str]] = deque()
 # A process that is forked off begins with tails of its own.
 os.register_at_fork(after_in_child=_tails.clear)
@@ -47,6 +49,16 @@ def fresh_tail() -> str:
         tail, *more = drawn.hex(" ", TAIL_BYTES).split()
         _tails.extend(more)
         return tail
+
+
+def http_date(second: int) -> str:
+    """A moment as a head tells it. RFC 9110 section 5.6.7.
+
+    `email.utils` writes it, too, and is 0.4 MB of a worker that has no other use for it.
+    """
+    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(second)
+    clock = f"{hour:02d}:{minute:02d}:{second:02d}"
+    return f"{_DAYS[weekday]}, {day:02d} {_MONTHS[month - 1]} {year:04d} {clock} GMT"
 
 
 # Most of what happens in a busy worker happens in a millisecond that is written already.

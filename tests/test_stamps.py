@@ -6,8 +6,11 @@ import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from email.utils import formatdate
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from selat import stamps
 
@@ -35,6 +38,12 @@ def test_a_forked_process_is_given_other_tails() -> None:
     assert os.read(reading, 2 * stamps.TAIL_BYTES) != stamps.fresh_tail().encode()
     os.close(reading)
     os.close(writing)
+
+
+@given(st.integers(0, 2**37))
+@example(951_782_400)  # a 29th of February
+def test_a_head_tells_a_moment_as_email_utils_writes_it(second: int) -> None:
+    assert stamps.http_date(second) == formatdate(second, usegmt=True)
 
 
 @pytest.mark.parametrize("nanoseconds", [1, 999_999, 1_700_000_000_000_000_000, 1_795_000_000_007_999_999])

@@ -9,7 +9,6 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ import msgspec
 
 from selat.core.errors import BadRequest, SelatError, TooLarge
 from selat.gateway.errors import BodyTimeout
+from selat.stamps import http_date
 from selat.wire import Ask
 
 if TYPE_CHECKING:
@@ -343,7 +343,7 @@ _beginnings: Final[dict[tuple[int, int, str], str]] = {}
 def _beginning(second: int, status: int, content_type: str) -> str:
     if not any(known[0] == second for known in _beginnings):
         _beginnings.clear()
-    date = formatdate(second, usegmt=True)
+    date = http_date(second)
     made = f"{_STATUS[status]}date: {date}\r\ncontent-type: {content_type}\r\nx-request-id: "
     _beginnings[second, status, content_type] = made
     return made

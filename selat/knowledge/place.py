@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,9 +35,15 @@ def full_disk_told(folder: Path) -> Iterator[None]:
             yield
         except (sqlite3.OperationalError, ValueError) as error:
             full = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
-            if not full and shutil.disk_usage(folder).free >= _ROOM_BYTES:
+            if not full and _free(folder) >= _ROOM_BYTES:
                 raise
             raise OSError(errno.ENOSPC, "no room") from error
+
+
+def _free(folder: Path) -> int:
+    """Bytes that a disk has room for."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
 
 
 class Connection(Protocol):
@@ -187,6 +192,8 @@ class FilePlace:
         fresh.replace(self.folder / kind)
 
     def drop(self, kind: str, name: str) -> None:
+        import shutil  # not in a worker, which asks each second what waits to be read
+
         shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def index(self, name: str) -> TextIndex:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +67,8 @@ def _mark(folder: Path) -> Mark:
 
 def lay_out(folder: Path) -> list[Path]:
     """Copy the shipped set to `folder` where a file is missing; what is there is left alone. The files written."""
+    import shutil  # for the commands, and not for a worker, which holds this module too
+
     written = []
     for source in sorted(path for path in DEFAULT.rglob("*") if path.is_file()):
         target = folder / source.relative_to(DEFAULT)
