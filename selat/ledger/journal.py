@@ -234,8 +234,14 @@ class Journal:
 
     def _fail(self, error: OSError) -> None:
         reason = error.strerror or str(error)
-        self._down = f"ledger: entries cannot be made durable in {self._folder}: {reason}"
-        log.error("journal %s: %s; refusing entries until a new segment can be made", self._name, reason)
+        # Told to callers, who need not know where it lies.
+        self._down = f"ledger: entries cannot be made durable: {reason}; the log of the gateway says where"
+        log.error(
+            "journal %s in %s: %s; refusing entries until a new segment can be made",
+            self._name,
+            self._folder,
+            reason,
+        )
 
     def _recover(self) -> None:
         try:
