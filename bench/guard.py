@@ -83,7 +83,7 @@ def main() -> None:
         )
         print("default has, it looks for no names of persons and is the faster for it.")
     gc.freeze()
-    gc.set_threshold(2_000, 20, 50)
+    gc.set_threshold(10_000, 20, 50)
     print(f"{'throughput, KB/s of UTF-8':34} {'Selat':>8} {'Presidio':>9} {'times':>6}")
     for name, texts in (("mixed chat: 1 message in 5 dense", chat), ("corpus texts alone", corpus)):
         ours = throughput(guard._scan, texts)

@@ -193,7 +193,7 @@ async def main(chosen: argparse.Namespace) -> None:
         load, platform = build(chosen.cell, chosen.connections, Path(name), apart=chosen.apart)
         await load.run(500)
         gc.freeze()  # as a worker does before it serves
-        gc.set_threshold(2_000, 20, 50)
+        gc.set_threshold(10_000, 20, 50)
         if chosen.count:
             await counted(load, 256)
         else:

@@ -98,11 +98,13 @@ class Gateway:
             if error.status >= 500:
                 self.door.access.failed(error)
             await self._fail(request, error)
+            forget(error)
         except Exception as error:  # noqa: BLE001 - the last line of defence for the process
             # Where it broke, without the message: a foreign exception's text may repeat the prompt.
             place = traceback.extract_tb(error.__traceback__)[-1]
             log.error("request failed: %s at %s:%d", type(error).__name__, place.name, place.lineno or 0)
             await self._fail(request, SelatError("internal error"))
+            forget(error)
         finally:
             if self._access is not None:
                 self._note(self._access, request)
@@ -139,6 +141,17 @@ class Gateway:
         if error.status == 401:
             extra.append(("www-authenticate", "Bearer"))
         await request.respond(error.status, error_body(error, request.path), extra=extra)
+
+
+def forget(error: BaseException | None) -> None:
+    """Let go of where an error, and what led to it, came from, once nobody asks any more.
+
+    The frames that it passed know it by name, and the request with its body: a circle that would stay until it is
+    searched for.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def for_people(request: Request, pages: Pages) -> bool:

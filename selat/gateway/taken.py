@@ -109,3 +109,4 @@ class Taken:
             await self._gateway.see_through(self._request, work)
         finally:
             self._request.finish()
+            self._task = None  # which, cancelled, knows the frames that know us

@@ -48,9 +48,10 @@ async def work(platform: Platform, listening: socket.socket, pages: Callable[[Do
     lag = Lag(platform)
     reading = Reading(platform)
     door = build_door(platform, metrics, lag, reading.wake)
-    # What is built by now stays for good: kept out of every collection, which then comes less often.
+    # What is built by now stays for good: kept out of every collection. A request leaves no circles, answered or
+    # failed: fewer objects than this are those at work, and what the metrics have not added up yet.
     gc.freeze()
-    gc.set_threshold(2_000, 20, 50)
+    gc.set_threshold(10_000, 20, 50)
     spare.let_go_of_files()
     spare.keep_trimmed()
     loop = asyncio.get_running_loop()

@@ -589,6 +589,53 @@ def test_what_a_request_made_is_gone_when_it_is_over(house: House, stream: bool,
         gc.enable()
 
 
+@pytest.mark.parametrize(
+    ("fails", "wrong"),
+    [
+        ("key", {"key": "sk-selat-wrong"}),
+        ("field", {"messages": 7}),
+        ("model", {"model": "none"}),
+        ("policy", {"extra": "selat-label: rahsia\r\n", "model": "far"}),
+        ("engine", {}),
+        ("garbage", {}),
+        ("caller", {}),
+    ],
+)
+def test_what_failed_is_gone_when_it_is_over(house: House, fails: str, wrong: dict[str, Any]) -> None:
+    async def tell() -> None:
+        await house.warm()
+        gc.collect()
+        gc.disable()
+        if fails == "caller":
+            house.engine.close()  # so that a task awaits a fresh connection
+            await until(lambda: not house.platform.shelf.lookup("m")[0]._pool.open)  # type: ignore[attr-defined]
+        house.ask(**wrong)
+        current = house.connection._current
+        assert current is not None
+        kept = weakref.ref(current)
+        del current
+        if fails == "caller":
+            await until(lambda: len(house.engines) == 2)
+            house.connection.connection_lost(None)
+        elif not wrong:
+            await until(lambda: bool(house.engine.out))
+            if fails == "engine":
+                house.engine.protocol.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")
+                house.engine.close()
+            else:
+                house.engine.protocol.data_received(answer(b"not JSON"))
+        await until(lambda: len(house.finished) == 1)
+        assert fails == "caller" or house.status >= 400
+        await asyncio.sleep(0.05)
+        house.metrics.fold()
+        assert kept() is None
+
+    try:
+        asyncio.run(tell())
+    finally:
+        gc.enable()
+
+
 def test_a_head_that_comes_again_is_read_once_but_its_key_is_asked_about_each_time(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
