@@ -99,8 +99,8 @@ class Events:
 
     def _hear_several(self, chunk: bytes, texts: bytes) -> bool:
         """Keep what plain events of one read say; `texts` goes from the text of the first to that of the last."""
-        each = [*map(self._text_of, chunk.splitlines()[::2])]
-        if self._joint.join(each) != texts:
+        each = [*map(self._text_of, chunk[:-1].split(b"\n")[::2])]
+        if self._joint.join(each) != texts or _CR in texts:
             return False
         try:
             said = decode_texts(b"[%b]" % b",\n".join(each))
@@ -123,20 +123,19 @@ class Events:
                 self.feed(chunk[:end])
                 self.feed(chunk[end:])
                 return chunk
-        if not chunk.endswith(b"\n\n"):
-            return self._feed(chunk)
-        events = chunk[6:-2].split(b"\n\ndata: ")
-        if chunk.count(b"\n") != 2 * len(events):
-            return self._feed(chunk)
-        end = 0
-        for event in events:
-            self._see(event)
-            end += len(event) + 8
+        at = 0
+        while at < len(chunk):
+            end = chunk.find(b"\n", at)
+            if not chunk.startswith(b"data: ", at) or not chunk.startswith(b"\n\n", end):
+                self._feed(chunk[at:])
+                break
+            self._see(chunk[at + 6 : end])
+            at = end + 2
             # The first text of a stream is not learnt from: its event says who speaks, too, and is like no other.
             if self._plain is not None and self._chances and len(self._said) > 1:
                 self._learn(*self._plain)
-                if end < len(chunk):
-                    self.feed(chunk[end:])  # no deeper than there are chances
+                if at < len(chunk):
+                    self.feed(chunk[at:])  # no deeper than there are chances
                 break
         return chunk
 
