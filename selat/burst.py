@@ -24,24 +24,21 @@ class Burst:
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop or asyncio.get_running_loop()
-        self._unsent: dict[Transport, list[bytes]] = {}
+        self._unsent: dict[Transport, bytes] = {}
 
     def write(self, transport: Transport, data: bytes) -> None:
         """Write when the turn is over; in order, and in one piece, with what the transport got so before."""
         unsent = self._unsent
         if not unsent:
             self._loop.call_soon(self.send)
-        pieces = unsent.get(transport)
-        if pieces is None:
-            unsent[transport] = [data]
-        else:
-            pieces.append(data)
+        before = unsent.get(transport)
+        unsent[transport] = data if before is None else before + data
 
     def send(self) -> None:
         """Write all of it now: before anything that must not overtake it."""
         unsent = self._unsent
         if unsent:
             self._unsent = {}
-            for transport, pieces in unsent.items():
+            for transport, data in unsent.items():
                 if not transport.is_closing():
-                    transport.write(b"".join(pieces))
+                    transport.write(data)
