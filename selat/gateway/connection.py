@@ -278,18 +278,22 @@ class Connection(asyncio.Protocol):
     def _set_to_work(self, request: Request) -> None:
         self._current = request
         self.waiting_since = None
-        if request.method:  # else it is none, and is refused
-            CURRENT.set(request.id)
-            try:
-                leave = self._handle.begin(request)
-            except BaseException:
-                self.transport.abort()
-                raise
-            if leave is not None:
-                if self._current is request:
-                    self._leave = leave
-                return
-        self._task = self._loop.create_task(self._work(request))
+        if not request.method or not self._begin(request):  # without a method it is none, and is refused
+            self._task = self._loop.create_task(self._work(request))
+
+    def _begin(self, request: Request) -> bool:
+        """Have the request at work taken without a task; whether it was."""
+        CURRENT.set(request.id)
+        try:
+            leave = self._handle.begin(request)
+        except BaseException:
+            self.transport.abort()
+            raise
+        if leave is None:
+            return False
+        if self._current is request:  # else it is over by now
+            self._leave = leave
+        return True
 
     async def _work(self, request: Request) -> None:
         CURRENT.set(request.id)
