@@ -31,6 +31,8 @@ MAX_KEPT = 32
 """Heads that a connection may show us before we no longer look for the next that it repeats."""
 
 Leave = Callable[[], None]
+_NOBODYS = httptools.HttpRequestParser(None)
+"""Stands in the place of a parser that is no longer needed."""
 
 
 class Handle(Protocol):
@@ -132,6 +134,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
+        self._parser = _NOBODYS  # ours knows us: what goes in a circle stays until it is searched for
         self._waiting.clear()
         self.resume_writing()
         if self._current is None or self._current.ended:

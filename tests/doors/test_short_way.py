@@ -636,6 +636,23 @@ def test_what_failed_is_gone_when_it_is_over(house: House, fails: str, wrong: di
         gc.enable()
 
 
+def test_a_connection_is_gone_when_it_is_lost(house: House) -> None:
+    async def tell() -> None:
+        await house.warm()
+        gc.collect()
+        gc.disable()
+        kept = weakref.ref(house.connection)
+        house.connection.connection_lost(None)
+        house.caller.protocol = None  # as a loop's transport lets go of it
+        del house.connection
+        assert kept() is None
+
+    try:
+        asyncio.run(tell())
+    finally:
+        gc.enable()
+
+
 def test_a_head_that_comes_again_is_read_once_but_its_key_is_asked_about_each_time(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
