@@ -78,7 +78,14 @@ class Events:
         self._characters = 0
         self._counted: dict[str, object] | None = None
         self._last: dict[str, object] = {}
+        self._begun: set[int] = set()  # choices
+        self._finished: set[int] = set()
         self.done = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the engine has said that this is all: by `[DONE]`, or by how each choice finished."""
+        return self.done or (bool(self._finished) and self._begun <= self._finished)
 
     @property
     def usage(self) -> Usage:
@@ -178,6 +185,7 @@ class Events:
             text = "".join(self._said)
             self._said.clear()
             if text:
+                self._begun.add(0)
                 self._characters += len(text)
                 self._watch(_FIRST_CONTENT, text)
 
@@ -228,6 +236,9 @@ class Events:
         if chunk.usage is not None:
             self._counted = chunk.usage
         for choice in chunk.choices:
+            self._begun.add(choice.index)
+            if choice.finish_reason:
+                self._finished.add(choice.index)
             for field, text in _texts(choice):
                 self._characters += len(text)
                 self._watch(f"{choice.index}.{field}", text)

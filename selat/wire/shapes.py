@@ -174,6 +174,7 @@ class _PlainPart(msgspec.Struct, gc=False):
     delta: _PlainDelta
     index: Literal[0] = 0
     text: None = None
+    finish_reason: None = None
 
 
 class PlainChunk(msgspec.Struct, gc=False):

@@ -577,7 +577,7 @@ def test_what_a_request_made_is_gone_when_it_is_over(house: House, stream: bool,
         kept = weakref.ref(current), weakref.ref(current.asked.timing)
         del current
         await until(lambda: bool(house.engine.out))
-        house.engine.protocol.data_received(BEGUN + b"0\r\n\r\n" if stream else WHOLE)
+        house.engine.protocol.data_received(BEGUN + DONE if stream else WHOLE)
         await until(lambda: len(house.finished) == 1)
         await asyncio.sleep(0.05)  # until the journal's thread is done with it
         house.metrics.fold()

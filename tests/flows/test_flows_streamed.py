@@ -14,7 +14,7 @@ import pytest
 from chat_kit import Office, chunks
 
 from selat.core.entry import SALT_BYTES, Commitment
-from selat.core.errors import EngineGarbage, GuardFailed
+from selat.core.errors import EngineGarbage, EngineUnreachable, GuardFailed
 from selat.core.finding import Scan
 from selat.engines import Answer, Call
 from selat.flows.chat import Streamed, chat
@@ -66,6 +66,11 @@ class Pieces:
 
 def event(text: str, field: str = "content", index: int = 0) -> bytes:
     return b"data: " + json.dumps({"choices": [{"index": index, "delta": {field: text}}]}).encode() + b"\n\n"
+
+
+def finish(index: int, **delta: str) -> bytes:
+    choice = {"index": index, "delta": delta, "finish_reason": "stop"}
+    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
 
 
 DONE = b"data: [DONE]\n\n"
@@ -131,8 +136,38 @@ def test_garbage_is_not_passed_on_and_what_came_before_is_booked(office: Callabl
     assert closed["answer"] == Commitment.to(got[0], SALT).to_json()
 
 
+@pytest.mark.parametrize("said", [[], [event("Baik")], [event("Baik"), event("a", index=1), finish(1)]])
+def test_an_answer_whose_end_was_never_said_is_one_that_broke_off(
+    office: Callable[..., Office], said: list[bytes]
+) -> None:
+    """As where an engine frames its answer by the connection's close alone, and dies."""
+    desk = office(said)
+    got: list[bytes] = []
+
+    async def take() -> None:
+        reply = await chat(desk.desk, desk.ask("hai", stream=True))
+        assert isinstance(reply, Streamed)
+        await reply.pour(got.append)
+
+    with pytest.raises(EngineUnreachable, match="broke off its answer midway"):
+        asyncio.run(take())
+    assert got == said
+    assert desk.leaves()[1]["outcome"] == "engine_error"
+
+
 @pytest.mark.parametrize(
-    ("pieces", "outcome"), [([event("kata " * 5000)] * 8, "failed"), ([event("k")], "complete")]
+    "last", [[DONE], [finish(0)], [finish(0, content="!")], [event("a", index=1), finish(0), finish(1)]]
+)
+def test_an_answer_is_whole_that_says_so_by_its_last_event_or_how_each_choice_finished(
+    office: Callable[..., Office], last: list[bytes]
+) -> None:
+    desk = office([event("Baik"), event(" saja"), *last])
+    asyncio.run(desk.answer(desk.ask("hai", stream=True)))
+    assert desk.leaves()[1]["outcome"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "outcome"), [([event("kata " * 5000)] * 8, "failed"), ([event("k"), DONE], "complete")]
 )
 def test_a_guard_that_fails_is_booked_with_what_the_caller_got(
     office: Callable[..., Office], monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], outcome: str

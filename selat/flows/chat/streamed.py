@@ -11,7 +11,7 @@ from operator import sub
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from selat.core.errors import EngineError, GuardFailed
+from selat.core.errors import EngineError, EngineUnreachable, GuardFailed
 from selat.core.finding import Scan
 from selat.engines import Leave, Over, Sink, flow, flows, pour
 from selat.flows.chat.decide import merge
@@ -126,8 +126,13 @@ class Streamed:
         return out
 
     def finish(self) -> None:
-        """Give what is left once the engine has ended. Raises: EngineGarbage, GuardFailed, and as the ear does."""
-        out = self._shaped(self._events.close())
+        """Give what is left once the engine has ended. Raises: EngineError, where it never said that this was all;
+        GuardFailed, and as the ear does."""
+        rest = self._events.close()
+        if not self._events.ended:
+            # What has no length of its own ends like this, too, when an engine dies or a proxy gives it up.
+            raise EngineUnreachable(f"engine '{self._sent.engine}': broke off its answer midway")
+        out = self._shaped(rest)
         if self._shaper is not None:
             last = self._shaper.close()
             if self.ear is not None:
