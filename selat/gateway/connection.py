@@ -30,6 +30,9 @@ _ABSOLUTE = re.compile("^https?://[^/?]+", re.IGNORECASE)
 MAX_KEPT = 32
 """Heads that a connection may show us before we no longer look for the next that it repeats."""
 
+_FRAMING = (b"content-length", b"transfer-encoding")
+"""Headers that say where a body ends."""
+
 Leave = Callable[[], None]
 _NOBODYS = httptools.HttpRequestParser(None)
 """Stands in the place of a parser that is no longer needed."""
@@ -164,10 +167,12 @@ class Connection(asyncio.Protocol):
             return
         idle = self._current is None and not self._waiting and not self._head_bytes
         self._ended_here = False
+        rest: bytes | memoryview = data
         try:
-            self._parser.feed_data(data)
+            while rest:
+                rest = self._parse(rest)
         except httptools.HttpParserUpgrade:
-            self._refuse(BadRequest("this server does not change protocols"))
+            self._refuse(BadRequest("this server makes no tunnels"))
         except httptools.HttpParserError:
             self._refuse(BadRequest("not a well-formed HTTP/1.1 request"))
         if self._in_head and not self._deaf:
@@ -181,6 +186,22 @@ class Connection(asyncio.Protocol):
             if idle and not self._deaf:
                 self._keep(data)
             self._let_in()
+
+    def _parse(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Give the parser what has come. What it leaves is behind a head that asks for another protocol, which a
+        server may ignore (RFC 9110 section 7.8). Raises: HttpParserError; HttpParserUpgrade for CONNECT."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            request = self._arriving
+            if request is None or request.method == "CONNECT":
+                raise
+            # The parser looked for no body, so it is shown once more what frames it, in a head that says no more.
+            headers = request.headers
+            framing = b"".join(b"%b: %b\r\n" % (name, headers[name]) for name in _FRAMING if name in headers)
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % framing)
+            return memoryview(data)[upgrade.args[0] :]
+        return b""
 
     def _go_on(self, request: Request) -> None:
         """Have who takes the request at work know what has come of its body."""
@@ -213,6 +234,8 @@ class Connection(asyncio.Protocol):
     # httptools' callbacks
 
     def on_message_begin(self) -> None:
+        if self._arriving is not None:
+            return  # a head that only frames the body of the one that is arriving
         self._headers = {}
         self._arriving = Request(self, self._headers, [])
         self._in_head = True
@@ -220,20 +243,21 @@ class Connection(asyncio.Protocol):
             self.waiting_since = self._loop.time()
 
     def on_url(self, url: bytes) -> None:
-        assert self._arriving is not None
-        self._arriving.path += url.decode("latin-1")
+        if self._headers is not None and self._arriving is not None:
+            self._arriving.path += url.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         headers = self._headers
         if headers is None:
-            return  # a trailer says nothing that we would believe
+            return  # a trailer says nothing that we would believe, nor a head that only frames
         name = name.lower()
         # Two of a name are one list (RFC 9110 section 5.3), so that no header can hide another.
         headers[name] = headers[name] + b", " + value if name in headers else value
 
     def on_headers_complete(self) -> None:
         request, parser = self._arriving, self._parser
-        assert request is not None
+        if request is None or self._headers is None:
+            return
         version, host = parser.get_http_version(), request.headers.get(b"host")
         if version != "1.0" and (version != "1.1" or host is None or b"," in host):
             raise ValueError("another version, or not one host: RFC 9112 sections 2.3 and 3.2")
@@ -261,6 +285,8 @@ class Connection(asyncio.Protocol):
             self._arriving.feed(body)
 
     def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return  # its body is still to be looked for
         if self._arriving is not None:
             self._arriving.complete = True
         self._arriving = None

@@ -248,6 +248,70 @@ def test_what_the_parser_lets_pass_and_is_not_http_1_1_is_refused(head: bytes) -
     asyncio.run(story())
 
 
+UPGRADE = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+IN_CHUNKS = b"POST /held?5 HTTP/1.1\r\nHost: x\r\n%bTransfer-Encoding: chunked\r\n\r\n" % UPGRADE.encode()
+UPGRADES = {
+    "sized": asked("/held", 5, UPGRADE),
+    "chunked": IN_CHUNKS + b"1\r\n{\r\n1\r\n}\r\n0\r\nx: y\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("upgrading", UPGRADES.values(), ids=UPGRADES)
+def test_an_upgrade_is_ignored_wherever_the_reads_part(upgrading: bytes) -> None:
+    """Java's client asks for HTTP/2 like this whenever it speaks without TLS."""
+
+    async def story() -> None:
+        sent = asked("/now", 4) + upgrading + asked("/now", 6) + upgrading + asked("/now", 7)
+        for place in range(1, len(sent)):
+            scene = Scene()
+            scene.send(sent[:place])
+            scene.send(sent[place:])
+            for _ in range(2):
+                (request,) = scene.desk.held
+                assert request.arrived_body(2) == b"{}"
+                assert (request.path, request.query, request.headers[b"upgrade"]) == ("/held", "5", b"h2c")
+                scene.desk.held.clear()
+                scene.desk.answer(request)
+                request.finish()
+            assert scene.desk.told == ["4", "5", "6", "5", "7"]
+            assert scene.out.count(b"HTTP/1.1 200 OK") == 5
+            scene.wire.close()
+            await turns()
+
+    asyncio.run(story())
+
+
+@on_loop
+async def test_an_upgrade_without_a_body_is_ignored_too(scene: Scene) -> None:
+    scene.send(f"GET /now?1 HTTP/1.1\r\nHost: x\r\n{UPGRADE}\r\n".encode() * 2000 + asked("/now", 2))
+    assert scene.desk.told == ["1"] * 2000 + ["2"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}",
+        IN_CHUNKS.replace(b"chunked", b"gzip") + b"{}",
+        IN_CHUNKS.replace(b"chunked", b"chunked, identity") + b"2\r\n{}\r\n0\r\n\r\n",
+        IN_CHUNKS.replace(b"chunked", b"chunked\r\nContent-Length: 2") + b"2\r\n{}\r\n0\r\n\r\n",
+        IN_CHUNKS + b"{}",
+    ],
+)
+def test_an_upgrade_makes_no_framing_good(head: bytes) -> None:
+    async def story() -> None:
+        for place in range(1, len(head) + 1):
+            scene = Scene()
+            scene.send(head[:place])
+            scene.send(head[place:] + asked("/now", 1))
+            await turns()
+            assert scene.out.count(b"HTTP/1.1 4") == 1
+            assert scene.out.startswith(b"HTTP/1.1 400 ")
+            assert scene.wire.closing or scene.wire.ended
+            assert not scene.desk.told
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("target", [b"http://x:1/now?7", b"HTTPS://x/now?7", b"/now?7"])
 def test_a_target_may_name_the_host(target: bytes) -> None:
     async def story() -> None:
