@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._head_bytes = 0
+        self._read_bytes = 0  # at least as many as the head that is arriving has
         self._in_head = True
         self._ended_here = False
         self._arriving: Request | None = None
@@ -167,6 +168,7 @@ class Connection(asyncio.Protocol):
             return
         idle = self._current is None and not self._waiting and not self._head_bytes
         self._ended_here = False
+        self._read_bytes += len(data)
         rest: bytes | memoryview = data
         try:
             while rest:
@@ -174,12 +176,17 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._refuse(BadRequest("this server makes no tunnels"))
         except httptools.HttpParserError:
-            self._refuse(BadRequest("not a well-formed HTTP/1.1 request"))
+            too_large = self._head_bytes > MAX_HEAD_BYTES
+            self._refuse(_too_large() if too_large else BadRequest("not a well-formed HTTP/1.1 request"))
         if self._in_head and not self._deaf:
-            # What came in one read with the end of a body is that body, whatever its length.
-            self._head_bytes += int(self._arriving is not None) if self._ended_here else len(data)
+            if self._ended_here:
+                # What came in one read with the end of a body is that body, whatever its length.
+                self._head_bytes += int(self._arriving is not None)
+                self._read_bytes = len(data)
+            else:
+                self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(HeadTooLarge(f"the head is over the limit of {MAX_HEAD_BYTES} bytes"))
+                self._refuse(_too_large())
         if self._current is not None:
             self._go_on(self._current)
         elif self._waiting:
@@ -261,6 +268,11 @@ class Connection(asyncio.Protocol):
         version, host = parser.get_http_version(), request.headers.get(b"host")
         if version != "1.0" and (version != "1.1" or host is None or b"," in host):
             raise ValueError("another version, or not one host: RFC 9112 sections 2.3 and 3.2")
+        if self._read_bytes > MAX_HEAD_BYTES:
+            lines = request.headers.items()
+            self._head_bytes = len(request.path) + sum(len(b": \r\n".join(line)) for line in lines)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                raise ValueError("a head that came in one read, or with another's end")
         self._headers = None
         self._in_head, self._head_bytes = False, 0
         request.arrived = time.monotonic()
@@ -380,3 +392,7 @@ class Connection(asyncio.Protocol):
         request = request or Request(self, {}, [])
         request.refusal = error
         self._waiting.append(request)
+
+
+def _too_large() -> HeadTooLarge:
+    return HeadTooLarge(f"the head is over the limit of {MAX_HEAD_BYTES} bytes")

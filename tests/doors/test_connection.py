@@ -10,7 +10,7 @@ import pytest
 
 from selat.burst import Burst
 from selat.core.errors import SelatError, TooLarge
-from selat.gateway.connection import MAX_KEPT, MAX_PIPELINED, Connection, Leave
+from selat.gateway.connection import MAX_HEAD_BYTES, MAX_KEPT, MAX_PIPELINED, Connection, Leave
 from selat.gateway.http import AT_ONCE_BYTES, HELD_BYTES, JSON, Request
 from selat.gateway.logs import CURRENT
 from selat.gateway.server import _drain
@@ -246,6 +246,24 @@ def test_what_the_parser_lets_pass_and_is_not_http_1_1_is_refused(head: bytes) -
         assert not scene.desk.told
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("wide", ["POST /now?%s HTTP/1.1\r\n", "POST /now?1 HTTP/1.1\r\nX: %s\r\n"])
+@pytest.mark.parametrize("before", [b"", asked("/now", 7)])
+@pytest.mark.parametrize("parted", [0, 20, MAX_HEAD_BYTES])
+def test_a_head_over_the_limit_is_431_in_however_many_reads(wide: str, before: bytes, parted: int) -> None:
+    async def story(size_bytes: int) -> bytes:
+        scene = Scene()
+        sent = before + (wide % ("x" * size_bytes) + "Host: x\r\nContent-Length: 2\r\n\r\n{}").encode()
+        for read in (sent[:parted], sent[parted:]) if parted else (sent,):
+            scene.send(read)
+        await turns()
+        assert scene.out.count(b"HTTP/1.1 ") == 1 + bool(before)
+        scene.wire.close()
+        return scene.out
+
+    assert b"HTTP/1.1 431 " in asyncio.run(story(MAX_HEAD_BYTES))
+    assert b"HTTP/1.1 431 " not in asyncio.run(story(MAX_HEAD_BYTES - 100))
 
 
 UPGRADE = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
