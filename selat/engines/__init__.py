@@ -25,7 +25,7 @@ from selat.engines.extractive import EXTRACTIVE, HASH_EMBEDDING, ExtractiveEngin
 from selat.engines.limits import Capacity, Timeouts
 from selat.engines.llama.spec import LlamaSpec
 from selat.engines.openai import OpenAIEngine
-from selat.engines.pouring import at_hand, flow, flows, pour
+from selat.engines.pouring import at_hand, flow, flows, pour, retry_after
 from selat.engines.route import BreakerView, Route, Router, affinity_key
 from selat.engines.shelf import LLAMA, MAKERS, Maker, Shelf, load_engines, makers
 from selat.engines.spec import EngineSpec
@@ -102,6 +102,7 @@ __all__ = [
     "makers",
     "need_of",
     "pour",
+    "retry_after",
     "shown",
     "watch",
     "whole_memory",

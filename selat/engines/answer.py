@@ -38,6 +38,7 @@ class HttpAnswer:
     # On the class, since most of these stay as they are in most exchanges.
     status: int = 0
     content_type: str = ""
+    retry_after: str = ""  # seconds or an HTTP-date, as the engine wrote it
     whole: bytes | None = None  # the body, where it came before the answer was told, until it is taken
     size: int = 0  # bytes in `parts`
     headed: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol, cast
@@ -17,6 +18,9 @@ from selat.engines.heads import HEAD_ENDS, UsualHead
 from selat.engines.limits import HIGH_WATER_BYTES, MAX_HEAD_BYTES, WRITE_SLICE_BYTES, Timeouts
 
 _log = logging.getLogger("selat.engines")
+
+_RETRY = re.compile(rb"\d{1,8}|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
+"""Source: RFC 9110 section 10.2.3."""
 
 
 class Keeper(Protocol):
@@ -351,6 +355,11 @@ def _type(answer: HttpAnswer, value: bytes) -> None:
     answer.content_type = value.decode("latin-1")
 
 
+def _retry(answer: HttpAnswer, value: bytes) -> None:
+    if _RETRY.fullmatch(value):  # nothing else of a header's text reaches a caller
+        answer.retry_after = value.decode()
+
+
 def _length(answer: HttpAnswer, value: bytes) -> None:
     answer.framed = True  # how long, the parser heeds
 
@@ -371,4 +380,5 @@ _HEEDED: dict[bytes, Callable[[HttpAnswer, bytes], None]] = {
     b"content-length": _length,
     b"transfer-encoding": _transfer,
     b"content-encoding": _coding,
+    b"retry-after": _retry,
 }

@@ -36,3 +36,8 @@ def at_hand(answer: Answer) -> bytes | None:
         return None
     whole, answer.whole = answer.whole, None
     return whole
+
+
+def retry_after(answer: Answer) -> str:
+    """When an engine that was asked too much may be asked again: seconds or an HTTP-date; "" if it did not say."""
+    return answer.retry_after if isinstance(answer, HttpAnswer) else ""

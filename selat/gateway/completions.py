@@ -156,7 +156,10 @@ async def break_off(door: Door, request: Request, reply: Streamed, error: Except
 def tell_whole(request: Request, reply: Whole) -> None:
     """Answer with a reply that is whole."""
     request.receipt = reply.opening.id
-    request.answer(reply.status, reply.body, reply.content_type, _headers(reply))
+    headers = _headers(reply)
+    if reply.retry_after:
+        headers += f"retry-after: {reply.retry_after}\r\n"
+    request.answer(reply.status, reply.body, reply.content_type, headers)
 
 
 def is_background(priority: str) -> bool:

@@ -545,6 +545,35 @@ async def test_the_log_of_a_callback_names_its_request(house: House) -> None:
     assert seen == house.finished
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize(
+    ("status", "said", "told"),
+    [
+        (429, "7", True),
+        (429, "Wed, 21 Oct 2026 07:28:00 GMT", True),
+        (429, "ask 900101-14-5678", False),
+        (429, "-1", False),
+        (400, "7", False),
+        (503, "7", False),
+    ],
+)
+def test_an_engine_that_is_asked_too_much_says_until_when(
+    house: House, path: str, status: int, said: str, told: bool
+) -> None:
+    async def tell() -> None:
+        await house.warm()
+        house.ask(path, max_tokens=9)
+        await until(lambda: bool(house.engine.out))
+        came = answer(b'{"error":{"message":"later"}}', status)
+        house.engine.protocol.data_received(came.replace(b"X\r\n", f"X\r\nRetry-After: {said}\r\n".encode()))
+        await until(lambda: len(house.finished) == 1)
+        assert house.status == (status if status < 500 else 502)
+        assert (f"\r\nretry-after: {said}\r\n".encode() in house.caller.out) is told
+        assert b"900101" not in house.caller.out
+
+    asyncio.run(tell())
+
+
 @story
 async def test_requests_that_came_together_are_answered_in_turn(house: House) -> None:
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "apa khabar"}]})

@@ -23,7 +23,7 @@ from selat.core.entry import (
 from selat.core.errors import EngineError, EngineGarbage, LedgerUnavailable
 from selat.core.finding import CLEAN, Scan
 from selat.core.label import Label
-from selat.engines import Answer, Call, Engine, at_hand
+from selat.engines import Answer, Call, Engine, at_hand, retry_after
 from selat.flows.chat.decide import Option, Scanned, scan_all
 from selat.flows.chat.desk import Desk
 from selat.flows.chat.hedge import Hedge, race
@@ -51,13 +51,15 @@ Shape = Callable[[bytes], Awaitable[bytes]]
 
 
 class Whole(NamedTuple):
-    """An answer in one piece. `label` is the answer's, `opening` the entry under whose id it is booked."""
+    """An answer in one piece. `label` is the answer's, `opening` the entry under whose id it is booked;
+    `retry_after` says of a 429 when to ask again, if the engine did."""
 
     status: int
     content_type: str
     body: bytes
     label: Label
     opening: Opening
+    retry_after: str = ""
 
 
 class Kept(Committer):
@@ -368,14 +370,16 @@ class Sent:
         """Book that the answer is whole, and give it. What an engine refused keeps its status; all else is 200."""
         answer = self.answer
         assert answer is not None
-        status, content_type = answer.status, answer.content_type or _JSON
+        status, content_type, again = answer.status, answer.content_type or _JSON, ""
         if status < 400:
             status = 200
+        elif status == 429:
+            again = retry_after(answer)
         if self.ask.shaper is not None:
             body, content_type = self.ask.shaper.whole(status, body)
         self._body = body
         self.close("complete", status)
-        return Whole(status, content_type, body, self.closing.label, self.opening)
+        return Whole(status, content_type, body, self.closing.label, self.opening, again)
 
     def fail(self, error: BaseException) -> None:
         """Book what went wrong as the end, once."""
