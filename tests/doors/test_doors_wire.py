@@ -57,6 +57,21 @@ def test_a_request_may_come_a_byte_at_a_time(selat: Running) -> None:
         assert b"perlahan tamat" in read_until(connection, b" tamat")
 
 
+def test_who_asks_for_http_2_without_tls_is_answered_in_http_1_1(selat: Running) -> None:
+    """As Java's client does by default; what follows on the connection is the next request."""
+    wish = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+    for place in (20, -30, -1):
+        with connect(selat) as connection:
+            for number, extra in enumerate(("", wish, wish, "")):
+                sent = request(selat, f"nombor {number} tamat", extra=extra)
+                connection.sendall(sent[:place])
+                time.sleep(0.01)
+                connection.sendall(sent[place:])
+                received = read_until(connection, b" tamat")
+                assert received.startswith(b"HTTP/1.1 200 OK")
+                assert f"nombor {number} tamat".encode() in received
+
+
 def test_old_clients_get_a_length_or_a_close(selat: Running) -> None:
     for stream in (False, True):
         with connect(selat) as connection:
