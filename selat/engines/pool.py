@@ -76,7 +76,7 @@ class Pool:
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self._loop, self.burst = loop, Burst()
+            self._loop, self.burst = loop, Burst(loop)
             self._empty()
         connection = self._idle.pop() if self._idle else await self._take(call)
         if connection.is_closing():

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from selat.core.label import LOWEST, Label, parse_label
 from selat.database import Database, Session
 from selat.policy.room import ROOM
+from selat.tags import fresh_tagger
 
 KEPT_DAYS = 90
 SHORTEST = 24
@@ -20,9 +18,8 @@ AT_ONCE = 500
 SEEN_LIMIT = 20_000
 DIGESTS_LIMIT = 4096
 LONG_BYTES = 512
-"""The digest of a text above this is known again by AES-GCM's tag under a key of this process, which takes a
-fifteenth of the time: a conversation sends its answers with every turn. No tag is shown: one nonce is enough."""
-_NONCE = bytes(12)
+"""The digest of a text above this is known again by its tag, which takes a fifteenth of the time: a conversation
+sends its answers with every turn."""
 _MAKE = "INSERT INTO answer_labels (digest, label, day) VALUES (:digest, :label, :day) ON CONFLICT DO NOTHING"
 _MEND = "UPDATE answer_labels SET label = :label, day = :day WHERE digest = :digest"
 
@@ -41,7 +38,7 @@ class Recall:
         self._now_s = now_s
         self._version = -1
         self._seen: dict[bytes, Label] = {}
-        self._tag = AESGCM(os.urandom(32)).encrypt
+        self._tag = fresh_tagger()
         self._digest_by_tag: dict[bytes, bytes] = {}
 
     def keep(self, tenant: str, texts: Iterable[str], label: Label) -> None:
@@ -99,7 +96,7 @@ class Recall:
         return hashlib.blake2b(data, key=self._key, digest_size=16).digest()
 
     def _long_digest(self, data: bytes) -> bytes:
-        tag = self._tag(_NONCE, b"", data)
+        tag = self._tag(data)
         digest = self._digest_by_tag.get(tag)
         if digest is None:
             if len(self._digest_by_tag) >= DIGESTS_LIMIT:
