@@ -39,12 +39,15 @@ def _schema() -> tantivy.Schema:
 class Index:
     """One folder of tantivy's. Many processes read it; the caller sees to it that one writes."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, new: bool = False) -> None:
         self.folder = folder
         self._schema = _schema()
         try:
-            self._index = tantivy.Index(self._schema, path=str(folder), reuse=True)
+            if new:
+                folder.mkdir(parents=True)
+                self._index = tantivy.Index(self._schema, path=str(folder), reuse=False)
+            else:
+                self._index = tantivy.Index.open(str(folder))
             self._index.config_reader(reload_policy="manual")
         except (ValueError, OSError) as error:
             raise HomeBroken(DAMAGED) from error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from selat.core.caller import EVERY_GROUP
 from selat.core.errors import HomeBroken, NotFound, Unavailable
@@ -26,6 +26,8 @@ from selat.knowledge.scope import Scope
 from selat.knowledge.store import Record, Store, label_of
 from selat.knowledge.terms import shared
 from selat.knowledge.twins import mark, twins
+
+Told = TypeVar("Told")
 
 INDEX = "index"
 BATCH = 2048  # documents in one commit of the index
@@ -176,13 +178,12 @@ class Library:
 
     def find(self, query: Query) -> Findings:
         """Passages that answer best, only ones within the clearance, best first, at most `k`."""
-        _, ranked, order = self._ranked(query)
+        _, ranked, order = self._searched(lambda index: self._ranked(index, query))
         return Findings([Hit(candidate.passage, candidate.score) for candidate in ranked[: query.k]], order)
 
     def evidence(self, query: Query) -> Findings:
         """As `find`, without what holds too little of the question to answer it, at most 3 of one document."""
-        question, ranked, order = self._ranked(query)
-        found = answering(question, ranked, self._live(), FUSED if self.near.in_use else 1)
+        found, order = self._searched(lambda index: self._answering(index, query))
         taken: Counter[str] = Counter()
         hits: list[Hit] = []
         for one in found:
@@ -290,18 +291,17 @@ class Library:
         Needs nothing of the old one, so it mends a damaged index too.
         """
         with full_disk_told(self.folder):
-            with self.place.locked("writer"):
+            with self.place.locked("writer"), self.place.locked("first"):
                 entries = self._build().size
             self.near.rebuild(self)
         return entries
 
     def _build(self) -> TextIndex:
-        """A new index in place of the one pointed to. The caller holds the writer's lock."""
+        """A new index in place of the one pointed to. The caller holds the lock `first`: one builds at a time."""
         old = self.place.pointed(INDEX)
         number = int(old.rsplit("-", 1)[1]) + 1 if old else 1
         new = f"index-v{INDEX_VERSION}-{number}"
-        self.place.drop(INDEX, new)
-        index = self.place.index(new)
+        index = self.place.make_index(new)
         self.store.reanalyse()
         self.store.unsettle()
         shelf = Shelf(self.store, index, self.near)
@@ -320,16 +320,21 @@ class Library:
         self.near.close()
         self.place.close()
 
-    def _ranked(self, query: Query) -> tuple[Question, list[Candidate], str]:
+    def _searched(self, search: Callable[[TextIndex], Told]) -> Told:
+        """What a search finds, all of it in one index: again where a rebuild took that away meanwhile."""
         while True:
             index = self._live()
             try:
-                return self._ranked_by(index, query)
+                return search(index)
             except HomeBroken:
                 if self.place.pointed(INDEX) == index.name:
-                    raise  # else a rebuild took its place a moment ago: search again, in the new one
+                    raise
 
-    def _ranked_by(self, index: TextIndex, query: Query) -> tuple[Question, list[Candidate], str]:
+    def _answering(self, index: TextIndex, query: Query) -> tuple[list[Candidate], str]:
+        question, ranked, order = self._ranked(index, query)
+        return answering(question, ranked, index, FUSED if self.near.in_use else 1), order
+
+    def _ranked(self, index: TextIndex, query: Query) -> tuple[Question, list[Candidate], str]:
         index.renew()
         question = understand(query.text, shared(), index)
         scope = Scope(query.tenant, query.collection, query.clearance, groups=self._groups(query))
@@ -363,17 +368,13 @@ class Library:
                     return self._build()
         index = self._index
         while index is None or index.name != name:
-            broken = None
             try:
                 index = self.place.index(name)
-            except HomeBroken as error:
-                broken = error
-            now = self.place.pointed(INDEX)
-            if now == name and broken:
-                raise broken
-            if now != name:  # a rebuild took its place while it was opened, which may have made it anew, and empty
-                self.place.drop(INDEX, name)
-                name = now
+            except HomeBroken:
+                now = self.place.pointed(INDEX)
+                if now == name:
+                    raise
+                name = now  # a rebuild took its place while it was opened
         self._index = index
         return index
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, Protocol
 
+from selat.core.errors import HomeBroken
 from selat.core.label import Label
 from selat.knowledge.embed import Embedder, Reranker, Values
 from selat.knowledge.place import VectorIndex
@@ -101,7 +102,17 @@ class Near:
         vector: Any = asked.vector
         if vector is None:
             vector = embedder.query(asked.meaning or asked.text, asked.tenant)
-        return dict(live.search(vector, scope, k)) if vector is not None else {}
+        while vector is not None and live is not None and self._is_of(live.name, embedder):
+            try:
+                found = live.search(vector, scope, k)
+            except HomeBroken:
+                if self._live() is live:
+                    raise
+                found = []
+            if found or self._live() is live:
+                return dict(found)
+            live = self._live()  # a rebuild took its place a moment ago
+        return {}
 
     def fused(self, ranked: list[Candidate], near: Mapping[int, float]) -> list[Candidate]:
         """Candidates with their nearness counted in."""

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from selat.core.errors import HomeBroken
 from selat.core.label import HIGHEST
 from selat.knowledge.scope import Scope
 
@@ -29,7 +30,7 @@ class PgVectors:
         self._connection = connection
         self._table = name.replace("-", "_")
         self._graph = f"{self._table}_graph"
-        self._made = self._is_there(self._table)
+        self._there = False
         self._left: dict[tuple[Any, ...], tuple[float, bool]] = {}
 
     @property
@@ -105,7 +106,12 @@ class PgVectors:
             "collection TEXT NOT NULL, readers TEXT[] NOT NULL, official INT NOT NULL, cloud INT NOT NULL, "
             f"personal INT NOT NULL, v vector({int(width)}) NOT NULL)"
         )
-        self._made = True
+
+    @property
+    def _made(self) -> bool:
+        """Whether the table is there: from the first vector on, whichever process made it."""
+        self._there = self._there or self._is_there(self._table)
+        return self._there
 
     def _is_there(self, table: str) -> bool:
         row = self._raw().execute("SELECT to_regclass(%s)", (f'"{table}"',)).fetchone()
@@ -117,7 +123,10 @@ class PgVectors:
 
     def _ask(self, text: str, values: Sequence[Any] = ()) -> Any:
         composed = sql.SQL(text).format(table=sql.Identifier(self._table), graph=sql.Identifier(self._graph))
-        return self._raw().execute(composed, values)
+        try:
+            return self._raw().execute(composed, values)
+        except psycopg.errors.UndefinedTable as error:
+            raise HomeBroken("the vectors are damaged; the documents are not: run selat index rebuild") from error
 
 
 def _row(one: Any) -> list[Any]:

@@ -105,7 +105,11 @@ class Tables:
 
 
 class Place(Protocol):
-    """A library's place. `pointed` and `point` are of two kinds: `index` and `vectors`."""
+    """A library's place. `pointed` and `point` are of two kinds: `index` and `vectors`.
+
+    `make_index` makes an empty one, in place of what a killed rebuild left; `index` opens what is there, and
+    never makes: a rebuild may be dropping it. Raises: HomeBroken, where it is not there, or not whole.
+    """
 
     @property
     def originals(self) -> Path: ...
@@ -115,6 +119,7 @@ class Place(Protocol):
     def pointed(self, kind: str) -> str: ...
     def point(self, kind: str, name: str) -> None: ...
     def drop(self, kind: str, name: str) -> None: ...
+    def make_index(self, name: str) -> TextIndex: ...
     def index(self, name: str) -> TextIndex: ...
     def vectors(self, name: str) -> VectorIndex | None: ...
     def size_bytes(self) -> int: ...
@@ -195,6 +200,12 @@ class FilePlace:
         import shutil  # not in a worker, which asks each second what waits to be read
 
         shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def make_index(self, name: str) -> TextIndex:
+        from selat.knowledge.index import Index
+
+        self.drop("index", name)
+        return Index(self.folder / name, new=True)
 
     def index(self, name: str) -> TextIndex:
         # Brings tantivy: a process that never searches does not pay for it.

@@ -33,6 +33,14 @@ K1, B = 1.2, 0.75
 TITLE_BOOST = 1.5
 _AXES = ("official", "cloud", "personal")
 _PLACES = 250  # positions of one lexeme that a tsvector keeps
+_INDEX = (
+    "CREATE TABLE {texts} (id BIGINT, doc BIGINT NOT NULL, scope TEXT[] NOT NULL, "
+    "official INT NOT NULL, cloud INT NOT NULL, personal INT NOT NULL, body TSVECTOR NOT NULL, "
+    "stems TEXT NOT NULL, title TEXT NOT NULL, length INT NOT NULL)",
+    'CREATE TABLE {counted} (stem TEXT COLLATE "C" PRIMARY KEY, held BIGINT NOT NULL)',
+    "CREATE INDEX {by_body} ON {texts} USING gin (body)",
+    "CREATE INDEX {by_doc} ON {texts} (doc)",
+)
 
 
 class PgConnection:
@@ -145,7 +153,23 @@ class PgPlace:
         for table in _tables_of(name):
             connection.raw.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(table)))
 
+    def make_index(self, name: str) -> PgIndex:
+        self.drop("index", name)
+        raw = self.connection().raw
+        texts, counted = _tables_of(name)
+        for statement in _INDEX:
+            raw.execute(
+                sql.SQL(statement).format(
+                    texts=sql.Identifier(texts), counted=sql.Identifier(counted),
+                    by_body=sql.Identifier(f"{texts}_body"), by_doc=sql.Identifier(f"{texts}_doc"),
+                )
+            )  # fmt: skip
+        return PgIndex(self.connection, name)
+
     def index(self, name: str) -> PgIndex:
+        there = "SELECT to_regclass(%s) IS NOT NULL AND to_regclass(%s) IS NOT NULL"
+        if self.connection().raw.execute(there, _tables_of(name)).fetchone() != (True,):
+            raise HomeBroken(DAMAGED)
         return PgIndex(self.connection, name)
 
     def vectors(self, name: str) -> PgVectors | None:
@@ -187,22 +211,6 @@ class PgIndex:
         self._texts, self._stems = _tables_of(name)
         self._counts: dict[str, int] = {}
         self._size: tuple[int, float] | None = None
-        texts, counted = sql.Identifier(self._texts), sql.Identifier(self._stems)
-        raw = connection().raw
-        for statement in (
-            "CREATE TABLE IF NOT EXISTS {texts} (id BIGINT, doc BIGINT NOT NULL, scope TEXT[] NOT NULL, "
-            "official INT NOT NULL, cloud INT NOT NULL, personal INT NOT NULL, body TSVECTOR NOT NULL, "
-            "stems TEXT NOT NULL, title TEXT NOT NULL, length INT NOT NULL)",
-            'CREATE TABLE IF NOT EXISTS {counted} (stem TEXT COLLATE "C" PRIMARY KEY, held BIGINT NOT NULL)',
-            "CREATE INDEX IF NOT EXISTS {by_body} ON {texts} USING gin (body)",
-            "CREATE INDEX IF NOT EXISTS {by_doc} ON {texts} (doc)",
-        ):
-            raw.execute(
-                sql.SQL(statement).format(
-                    texts=texts, counted=counted,
-                    by_body=sql.Identifier(f"{self._texts}_body"), by_doc=sql.Identifier(f"{self._texts}_doc"),
-                )
-            )  # fmt: skip
 
     @property
     def size(self) -> int:

@@ -8,14 +8,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_knowledge_library import document
 
-from selat.core.errors import NotFound
+from selat.core.errors import HomeBroken, NotFound
 from selat.core.label import HIGHEST, LOWEST, parse_label
 from selat.knowledge import Library, Place, Query, documents_of
+from selat.knowledge import library as knowledge
+from selat.knowledge.place import TextIndex
 
 ASKED = Query("t", "c", "kopi tarik", LOWEST, 50)
 
@@ -42,6 +46,7 @@ def asking(library: Library) -> Iterator[list[tuple[frozenset[str], list[str]]]]
             while not stop.is_set():
                 gone = frozenset(GONE)
                 found.append((gone, documents_of(library, ASKED)))
+                library.evidence(ASKED)
         except BaseException as error:  # noqa: BLE001  told to the test
             errors.append(error)
         finally:
@@ -80,6 +85,54 @@ def test_searches_go_on_and_show_nothing_that_was_taken_away(library: Library) -
     assert library.status().waiting == 0
     with pytest.raises(NotFound):
         library.passage(Query("t", "c", "", HIGHEST), "d01", 1)
+
+
+def test_an_index_that_a_rebuild_drops_while_it_is_opened_is_left_for_the_new_one(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asker = Library(library.folder, place=library.place)
+    opened: list[str] = []
+    open_ = library.place.index
+
+    def index(name: str) -> TextIndex:
+        if not opened:
+            library.rebuild()
+        opened.append(name)
+        return open_(name)
+
+    monkeypatch.setattr(library.place, "index", index)
+    assert len(documents_of(asker, ASKED)) == 40
+    assert len(opened) == 2
+    assert opened[0] != opened[1]
+    with pytest.raises(HomeBroken):
+        open_(opened[0])  # and it was not made anew
+
+
+def test_an_index_that_a_rebuild_drops_within_a_search_is_left_for_the_new_one(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asker = Library(library.folder, place=library.place)
+    answers = knowledge.answering
+    dropped: list[str] = []
+
+    def answering(question: Any, ranked: Any, index: Any, first: int) -> Any:
+        if not dropped:
+            dropped.append(index.name)
+            library.rebuild()
+            index.renew()
+        return answers(question, ranked, index, first)
+
+    monkeypatch.setattr(knowledge, "answering", answering)
+    assert asker.evidence(replace(ASKED, text="kopi tarik nombor 7")).hits
+    assert library.status().index not in dropped
+
+
+def test_an_index_that_is_gone_is_told_and_not_taken_for_an_empty_one(library: Library) -> None:
+    library.place.drop("index", library.status().index)
+    with pytest.raises(HomeBroken, match="selat index rebuild"):
+        documents_of(Library(library.folder, place=library.place), ASKED)
+    library.rebuild()
+    assert len(documents_of(library, ASKED)) == 40
 
 
 def test_two_ingestions_of_one_folder_at_once_end_as_one(tmp_path: Path) -> None:

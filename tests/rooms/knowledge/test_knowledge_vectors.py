@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -208,6 +209,34 @@ def test_many_segments_become_one_and_lose_nothing(tmp_path: Path) -> None:
     assert len(other._now().segments) < MERGE_AT
     assert not list(tmp_path.glob("s000001.*"))
     assert set(other.known([1, 4, 5])) == {4, 5}
+
+
+def test_vectors_that_another_process_made_first_are_met(place: Place) -> None:
+    reader, writer = (place.vectors("vectors-v1-late-1") for _ in range(2))
+    assert reader
+    assert writer
+    rows = cloud(3)
+    assert reader.search(rows[0].values, Scope("t", "", LOWEST), 1) == []
+    writer.add(rows, [])
+    time.sleep(0.06)  # as long as a search may go on with what the one before saw
+    assert [identity for identity, _ in reader.search(rows[0].values, Scope("t", "", LOWEST), 1)] == [1]
+
+
+def test_vectors_that_a_rebuild_drops_within_a_search_are_left_for_the_new_ones(
+    library: Library, models: Models, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asker = Library(place.originals.parent, models, place)
+    assert asker.near.embedder
+    vectors: Any = asker.near._live()
+    search = vectors.search
+
+    def dropped(*asked: Any) -> Any:
+        library.near.rebuild(library)
+        return search(*asked)
+
+    monkeypatch.setattr(vectors, "search", dropped)
+    assert "a" in [hit.passage.source.document for hit in asker.search(Query("t", "c", "blorpi"))]
+    assert library.near.told().startswith("vectors-v1-")
 
 
 def test_above_the_limit_a_graph_finds_nearly_what_a_scan_finds(place: Place) -> None:
