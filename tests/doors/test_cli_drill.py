@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 import time
@@ -127,7 +128,9 @@ def test_all_goes_to_the_survivor_and_no_request_fails(fresh: Any, tmp_path: Pat
             "chat: left: kekal; gone: hilang (hardware NVIDIA)",
         ]
         assert found["requests"] > use["requests"] > 0, "the extractive engine's are touched by nothing"
-        assert shown[-1] == f"without hardware NVIDIA: 0 of {found['requests']} requests would have stopped"
+        told = re.fullmatch(r"without hardware NVIDIA: 0 of (\d+) requests would have stopped", shown[-1])
+        assert told, shown
+        assert int(told[1]) >= found["requests"], "more may have been booked meanwhile"
         assert running.stop() == 0
 
         # A drill outlives a restart, and ends by itself: ten seconds are what is left of this one's minute.
