@@ -188,6 +188,11 @@ def outcome(name: str) -> str:
     return _(OUTCOMES[name]) if name in OUTCOMES else name
 
 
+def forbidden(licence: Any) -> str:
+    """What a licence forbids; its table has it in every language of the console."""
+    return str(getattr(licence, f"forbids_{speaking.get().code}", licence.forbids))
+
+
 def registered(purposes: Iterable[Purpose], identity: str) -> str:
     """A purpose by its id as an entry has it: as its register names it, else the id."""
     if identity == "unregistered":

@@ -39,6 +39,8 @@ class Licence:
     permissive: bool
     forbids: str = ""
     forbids_ms: str = ""
+    forbids_zh: str = ""
+    forbids_ta: str = ""
     source: str = ""
     spdx: str = ""
 
@@ -48,7 +50,7 @@ class Licence:
         return re.search(r"(?:^|-)nd(?:-|$)", self.id) is None
 
     def to_json(self) -> dict[str, object]:
-        names = ("id", "title", "permissive", "forbids", "forbids_ms", "source")
+        names = ("id", "title", "permissive", "forbids", "forbids_ms", "forbids_zh", "forbids_ta", "source")
         return {name: getattr(self, name) for name in names}
 
 

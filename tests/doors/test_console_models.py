@@ -23,6 +23,7 @@ from selat.evals import find_pack
 from selat.evals.item import Reply, Sample
 from selat.evals.store import Store
 from selat.flows.evaluate import Terms, evaluate, opened, planned, subject_of
+from selat.models.licence import licence
 from selat.models.record import QUARANTINED
 from selat.stamps import fresh_id, now
 from selat.testing import Upstream
@@ -135,6 +136,16 @@ def test_a_closed_licence_must_be_accepted_and_a_wrong_source_is_told_in_plain_w
             assert page.locator("h1").inner_text() == "Sumber itu tidak memberi model"
             assert said in page.inner_text("main")
     assert entry(shelf, "pull.begun")["facts"]["licence_accepted"] is True
+
+
+@pytest.mark.parametrize("language", ["ms", "zh", "ta"])
+def test_what_a_licence_forbids_is_told_in_the_readers_language(shelf: Console, language: str) -> None:
+    with shelf.signed_in("tuan", *ALL, language=language) as page:
+        page.goto("/models")
+        page.fill("#source", "asal/tertutup")
+        page.press("#source", "Enter")
+        page.wait_for_selector("input[name=shown]", state="attached")
+        assert str(licence("llama3").to_json()[f"forbids_{language}"]) in page.inner_text("main")
 
 
 def test_a_pull_that_fails_says_why_and_can_be_tried_again(shelf: Console, hub: HubServer) -> None:

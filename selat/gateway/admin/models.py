@@ -24,6 +24,8 @@ class LicenceCard(Told):
     permissive: bool
     forbids: str
     forbids_ms: str
+    forbids_zh: str
+    forbids_ta: str
     source: str
 
 

@@ -30,10 +30,12 @@ def test_every_family_is_there_with_sources_and_known_licences() -> None:
     assert len({one.name for one in catalogue()}) == len(catalogue())
 
 
-def test_every_licence_that_is_not_permissive_says_what_it_forbids_in_both_languages() -> None:
+def test_every_licence_that_is_not_permissive_says_what_it_forbids_in_four_languages() -> None:
     for one in licences().values():
         assert one.source.startswith("https://"), one.id
-        assert bool(one.forbids) == bool(one.forbids_ms) == (not one.permissive), one.id
+        told = (one.forbids, one.forbids_ms, one.forbids_zh, one.forbids_ta)
+        assert all(bool(text) == (not one.permissive) for text in told), one.id
+        assert one.permissive or len(set(told)) == 4, one.id
     assert not licence("entah").permissive
     assert not licence("").permissive
 
