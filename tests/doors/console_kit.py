@@ -31,6 +31,9 @@ WIDE, NARROW = ViewportSize(width=1440, height=900), ViewportSize(width=360, hei
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 TOO_WIDE = """() => [...document.querySelectorAll("main *")].filter((one) => !one.closest(".table-wrap, .tabs")
   && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 90)).slice(0, 5)"""
+HIDDEN_TABS = (
+    """() => [...document.querySelectorAll(".tabs")].some((tabs) => tabs.scrollWidth > tabs.clientWidth)"""
+)
 HIGH = parse_label("rahsia/confidential/sensitive")
 
 
@@ -133,6 +136,7 @@ def looked_over(console: Console, name: str, login: str, reach: Callable[[Page],
                 page.wait_for_timeout(100)
                 fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
                 assert fits, (size, page.evaluate(TOO_WIDE))
+                assert not page.evaluate(HIDDEN_TABS), (size, "a tab is out of sight")
                 picture(page, f"{name}-{language}-{size['width']}")
                 if size is audited:
                     found = Axe().run(page, options=RULES).response["violations"]
