@@ -39,8 +39,9 @@ DECISIONS = {"permit": N_("dibenarkan"), "redact": N_("ditopeng"), "deny": N_("d
 OUTCOMES = {
     "complete": N_("selesai"),
     "cancelled": N_("dihentikan"),
-    "error": N_("ralat"),
-    "timeout": N_("tamat masa"),
+    "engine_error": N_("enjin gagal"),
+    "engine_timeout": N_("enjin terlalu lama"),
+    "failed": N_("tidak selesai"),
 }
 CHANGES = {
     "opened": N_("Permintaan dibuka"),

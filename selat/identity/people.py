@@ -241,7 +241,7 @@ class People:
         attempts.forgive(self.engine, login, attempt.address)
         person = _person(row)
         if not person.has_totp:
-            self._saw(person)
+            self.saw(person)
         return person
 
     def second(self, tenant: str, person: str, code: str, address: str) -> Person:
@@ -260,10 +260,11 @@ class People:
                 raise Unauthenticated(WRONG)  # the same code, used at the same moment elsewhere
         attempts.forgive(self.engine, person, address)
         found = _person(row)
-        self._saw(found)
+        self.saw(found)
         return found
 
-    def _saw(self, person: Person) -> None:
+    def saw(self, person: Person) -> None:
+        """Note that the person has just come in."""
         with db.writing(self.engine) as connection:
             mine = db.people.update().where(db.people.c.id == person.id)
             connection.execute(mine.values(last_seen=stamp(utc_now())))

@@ -35,6 +35,8 @@ def test_the_first_person_comes_in_by_the_link_that_up_prints_and_it_works_once(
         page.click("main button.primary")
         page.wait_for_url(re.compile(r"/(setup|ask|$)"))
         assert page.locator(".who-name").first.inner_text().startswith("Orang Pertama")
+        page.goto("/people")
+        assert "Belum pernah" not in page.inner_text("tr:has-text('Orang Pertama')"), "who is here has been here"
         page.goto(link)
         assert page.locator("h1").inner_text() == "Pautan ini sudah digunakan atau terlalu lama"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 import make_catalogues as catalogues
 
-from selat.console.names import CHANGES
+from selat.console.names import CHANGES, OUTCOMES
 from selat.console.words import LANGUAGES, TONGUES, Tongue, choose
+from selat.core.errors import EngineError, EngineTimeout
+from selat.flows.chat.outcome import outcome_of
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]")
 TEXTS = catalogues.extracted()
@@ -46,6 +49,11 @@ def test_every_change_that_the_code_books_has_a_name_on_the_pages() -> None:
     kinds = {kind for path in house.rglob("*.py") for kind in booked.findall(path.read_text("utf-8"))}
     assert len(kinds) > 20
     assert kinds <= CHANGES.keys(), kinds - CHANGES.keys()
+
+
+def test_every_way_in_which_a_request_ends_has_words() -> None:
+    failures = (asyncio.CancelledError(), EngineTimeout("late"), EngineError("broken"), ValueError("ours"))
+    assert {"complete", *map(outcome_of, failures)} == OUTCOMES.keys()
 
 
 @pytest.mark.parametrize("language", catalogues.LANGUAGES)

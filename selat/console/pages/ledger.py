@@ -24,6 +24,7 @@ from selat.core.note import parse_note
 from selat.core.trust import parse_trust
 from selat.flows.receipt import receipt as find_receipt
 from selat.gateway.admin.route import OVERSEERS
+from selat.identity import Purpose
 from selat.ledger import Asked, Question, changed
 from selat.ledger.export import export
 from selat.ledger.query import query
@@ -83,6 +84,7 @@ async def show(view: View) -> Response:
         asked={name: asked.get(name, "") for name in FILTERS},
         filters=len(asked),
         who=await view.thread(_names, view),
+        purposes=await view.thread(_purposes, view),
         older="/ledger?" + urlencode({**asked, "before": rows[ON_PAGE - 1].leaf}) if len(rows) > ON_PAGE else "",
         first=before == 0,
         export="/ledger/export.csv?" + urlencode(asked),
@@ -96,13 +98,19 @@ async def live(view: View) -> Response:
     """GET /ledger/live?after=LEAF: the rows that came since, for the script that puts them on top."""
     after = int(view.query("after")) if view.query("after").isdigit() else 0
     rows: list[Asked] = await view.thread(_rows, view, _question(view, limit=ON_PAGE, after=after))
-    page = view.show("ledger-rows.html", rows=rows, who=await view.thread(_names, view))
+    who, purposes = await view.thread(_names, view), await view.thread(_purposes, view)
+    page = view.show("ledger-rows.html", rows=rows, who=who, purposes=purposes)
     page.headers["selat-last"] = str(rows[0].leaf if rows else after)
     return page
 
 
 def _rows(view: View, question: Question) -> list[Asked]:
     return list(query(view.house.platform.home.ledger, question))
+
+
+def _purposes(view: View) -> tuple[Purpose, ...]:
+    """The tenant's register of purposes, which says what each is called."""
+    return view.house.platform.keys.tenant(view.caller.tenant).purposes
 
 
 def _names(view: View) -> dict[str, str]:
@@ -139,7 +147,7 @@ async def entry(view: View) -> Response:
     if found is None or not may_read(view, found):
         raise NotFound("no such receipt; one is ready about a second after its request ended")
     entries = sorted((one for one in found.values() if isinstance(one, dict)), key=lambda one: one["index"])
-    purposes = (await view.thread(view.house.platform.keys.tenant, view.caller.tenant)).purposes
+    purposes = await view.thread(_purposes, view)
     return view.show(
         "ledger-entry.html",
         purposes=purposes,

@@ -160,6 +160,7 @@ async def join(view: View) -> Response:
     found = await view.thread(people.set_password, tenant, person, password)
     if found.has_totp:
         return view.go("/sign-in", "password-set")
+    await view.thread(people.saw, found)
     return await _in(view, found, "/setup" if view.field("first") else "/")
 
 
