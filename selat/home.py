@@ -102,8 +102,16 @@ class Home:
 
     @contextmanager
     def held(self) -> Iterator[int]:
-        """Hold the home for one `selat up`, by a descriptor. Raises: HomeBusy, with the process that holds it."""
-        descriptor = os.open(self.run / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        """Hold the home for one `selat up`, by a descriptor.
+
+        Raises: HomeBusy, with the process that holds it; HomeBroken, where nothing can be written.
+        """
+        try:
+            descriptor = os.open(self.run / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise HomeBroken(
+                f"cannot write the home {self.path}: {error.strerror}. Choose another with --home"
+            ) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,7 +13,7 @@ import typer.core
 import typer.main
 
 from selat import __version__
-from selat.cli.frame import HomeOption, explain
+from selat.cli.frame import HomeOption, explain, unforeseen
 from selat.core.errors import SelatError
 
 COMMANDS = {
@@ -123,6 +123,8 @@ def main() -> None:
         # The reader of our stdout left (`selat … | head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except Exception as error:  # noqa: BLE001 - the last place there is; a person gets a line, --debug the rest
+        raise SystemExit(explain(unforeseen(error))) from None
     finally:
         # The process ends: to look for garbage in what it holds took a sixth of the CPU of a short command.
         gc.freeze()

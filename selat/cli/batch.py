@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from selat.cli.frame import progress, say
+from selat.cli.frame import progress, read_text, say
 from selat.core.errors import Misused
 
 
 def read_queries(path: Path) -> list[tuple[object, str]]:
     """Id and text of each `{"id","query"}` row. Raises: Misused, naming the line that is not one."""
-    if not path.is_file():
-        raise Misused(f'no file {path}; give JSONL of {{"id","query"}}')
     asked: list[tuple[object, str]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path, 'JSONL of {"id","query"}').splitlines(), 1):
         if not line.strip():
             continue
         try:

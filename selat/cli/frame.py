@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -33,6 +34,14 @@ HomeOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
+_FULL, _OURS = (
+    "free some space, then run this again",
+    "name a place that you may write to, or see who owns this one",
+)
+_NEXT = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _OURS),
+}
 _talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -49,6 +58,24 @@ def explain(error: SelatError) -> int:
     return 2 if isinstance(error, Misused) else 1
 
 
+def unforeseen(error: Exception) -> SelatError:
+    """What no room has named, for one line: a disk that is full, a place that is not ours, or a fault of ours.
+
+    Of a fault only its kind and place: its text may repeat what somebody asked.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        named = f"{error.filename}: " if error.filename else ""
+        step = _NEXT.get(error.errno or 0, "see to that, then run this again")
+        return SelatError(f"{named}{error.strerror}; {step}")
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "selat" in Path(frame.filename).parts] or frames
+    place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
+    return SelatError(
+        f"this should not have happened: {type(error).__name__} at {place}; "
+        "run it again as `selat --debug …` and give what that prints to whoever looks after Selat"
+    )
+
+
 def show(text: str) -> None:
     """Print one line of a result on stdout."""
     sys.stdout.write(text + "\n")
@@ -57,6 +84,16 @@ def show(text: str) -> None:
 def show_json(value: object) -> None:
     """Print a result as one JSON document on stdout."""
     show(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+
+
+def read_text(path: Path, what: str) -> str:
+    """A file of text that somebody named, where `what` is wanted. Raises: Misused."""
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise Misused(f"cannot read {path}: {error.strerror}; name {what}") from error
+    except UnicodeDecodeError as error:
+        raise Misused(f"{path} is not text in UTF-8; name {what}") from error
 
 
 def write_new(path: Path, data: bytes) -> None:

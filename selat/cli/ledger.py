@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, read_text, say, show, show_json
 from selat.cli.place import ledger_at
 from selat.core.errors import LedgerBroken, Misused, NotFound
+from selat.core.trust import parse_trust
 from selat.flows.receipt import of_tenant
 from selat.home import find_home, open_home
 from selat.ledger import DIMENSIONS, FORMATS, Book, Question, load_signer, reindex, usage
@@ -24,6 +25,8 @@ from selat.process import KEY, ledger_of, sequence
 from selat.verifier import explain, verify_path
 from selat.verifier.words import LANGUAGES
 
+TRUST = "the log's trust file, as in HOME/ledger/log/trust.policy"
+TEXTS = ("prompt", "answer")
 app = typer.Typer(help="Verify receipts offline; check and read the ledger.", no_args_is_help=True)
 
 
@@ -46,13 +49,10 @@ def verify(
     """
     if language not in LANGUAGES:
         raise Misused(f"no language '{language}'; known: {', '.join(LANGUAGES)}")
-    try:
-        if trust is None and home is not None:
-            trust = open_home(find_home(home)).ledger / "log" / "trust.policy"
-        believed = trust.read_text("utf-8") if trust else ""
-        texts = {name: Path(file).read_bytes() for name, _, file in (item.partition("=") for item in text or [])}
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misused(f"cannot read what --trust or --text names: {error}") from error
+    if trust is None and home is not None:
+        trust = open_home(find_home(home)).ledger / "log" / "trust.policy"
+    believed = None if trust is None else _trust(trust)
+    texts = dict(map(_text, text or []))
     verdicts = [verdict for file in files for verdict in verify_path(file, believed, texts)]
     if json_:
         show_json([verdict.to_json() for verdict in verdicts])
@@ -65,6 +65,29 @@ def verify(
         raise LedgerBroken(f"{sum(not verdict.ok for verdict in verdicts)} of {len(verdicts)} not verified")
 
 
+def _trust(path: Path) -> str:
+    """The text of a trust file; one that says nothing must never count as none. Raises: Misused."""
+    text = read_text(path, TRUST)
+    try:
+        parse_trust(text)
+    except LedgerBroken as error:
+        raise Misused(f"{path}: {error}; name {TRUST}") from error
+    return text
+
+
+def _text(item: str) -> tuple[str, bytes]:
+    """NAME=FILE, with what the file holds. Raises: Misused."""
+    name, _, file = item.partition("=")
+    if name not in TEXTS or not file:
+        raise Misused(f"--text {item}: write {' or '.join(f'{one}=FILE' for one in TEXTS)}")
+    try:
+        return name, Path(file).read_bytes()
+    except OSError as error:
+        raise Misused(
+            f"--text {item}: cannot read {file}: {error.strerror}; name the very bytes of the {name}"
+        ) from error
+
+
 @app.command(name="check")
 def check_(
     home: HomeOption = None,
@@ -72,7 +95,7 @@ def check_(
     json_: JsonOption = False,
 ) -> None:
     """Read the whole ledger and name everything that does not fit."""
-    believed = trust.read_text("utf-8") if trust else ""
+    believed = None if trust is None else _trust(trust)
     report = check(ledger_at(home), believed)
     if json_:
         show_json(asdict(report) | {"ok": report.ok})

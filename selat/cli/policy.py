@@ -23,7 +23,9 @@ from selat.policy import (
     run_cases,
 )
 from selat.policy.explain import explain
+from selat.policy.sets import POLICIES, SCHEMA
 
+WANTED = 'give a JSON object, as in {"purpose": "chat"}: docs/formats/policy.md'
 app = typer.Typer(help="Check what policy decides, and why.", no_args_is_help=True)
 
 PoliciesOption = Annotated[
@@ -39,7 +41,7 @@ RequestArgument = Annotated[
 def _folder(home: Path | None, policies: Path | None) -> Path:
     """The folder asked for; else that of the home named, or found; else the shipped one, saying so."""
     if policies is not None:
-        return policies
+        return _there(policies)
     found = find_home(home)
     if home is not None or found.exists():
         return open_home(found).policy
@@ -47,18 +49,25 @@ def _folder(home: Path | None, policies: Path | None) -> Path:
     return DEFAULT
 
 
+def _there(folder: Path) -> Path:
+    """A folder of policies that somebody named. Raises: Misused."""
+    if not folder.is_dir():
+        raise Misused(f"{folder} is no folder; name one that holds {SCHEMA} and {POLICIES}/*.cedar")
+    return folder
+
+
 def _request(path: Path) -> AuthorizationRequest:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
         value = json.loads(text)
     except FileNotFoundError:
-        raise NotFound(f"{path}: there is no such file") from None
+        raise NotFound(f"{path}: there is no such file; {WANTED}") from None
     except OSError as error:
-        raise Misused(f"{path}: cannot be read: {error.strerror}") from error
+        raise Misused(f"{path}: cannot be read: {error.strerror}; {WANTED}") from error
     except ValueError as error:
-        raise BadRequest(f"{path}: is not JSON: {error}") from error
+        raise BadRequest(f"{path}: is not JSON: {error}; {WANTED}") from error
     if not isinstance(value, dict):
-        raise BadRequest(f"{path}: must hold a JSON object")
+        raise BadRequest(f"{path}: must hold a JSON object; {WANTED}")
     return read_request(value)
 
 
@@ -168,7 +177,7 @@ def diff(
     """Which requests two sets decide differently, found by the prover. Exit code 1 if any."""
     from selat.policy import prove as prover
 
-    found = prover.differences(PolicySet.load(old), PolicySet.load(new))
+    found = prover.differences(PolicySet.load(_there(old)), PolicySet.load(_there(new)))
     if json_:
         show_json([one.to_json() for one in found])
     for one in found if not json_ else ():

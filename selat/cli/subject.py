@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, write_new
+from selat.cli.frame import HomeOption, JsonOption, read_text, say, show, show_json, write_new
 from selat.cli.place import ledger_at
 from selat.core.errors import Misused, NotFound
 from selat.ledger import Book, Subject, erase, expire, find
@@ -25,9 +25,15 @@ Words = Annotated[Path | None, typer.Option(help="A file with words to look for 
 
 def _subject(tenant: str, caller: str, receipts: list[str] | None, words: Path | None) -> Subject:
     try:
-        text = "" if words is None else sys.stdin.read() if str(words) == "-" else words.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misused("cannot read the file that --words names") from error
+        text = (
+            ""
+            if words is None
+            else sys.stdin.read()
+            if str(words) == "-"
+            else read_text(words, "a file with the words")
+        )
+    except UnicodeDecodeError as error:
+        raise Misused("stdin is not text in UTF-8; give the words as text") from error
     return Subject(tenant, caller, tuple(receipts or ()), text.strip())
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from selat.cli.frame import JsonOption, say, show, show_json
-from selat.core.errors import Misused
+from selat.cli.frame import JsonOption, read_text, say, show, show_json
+from selat.core.errors import LedgerBroken, Misused
 from selat.core.signature import COSIGN_ED25519, COSIGN_MLDSA44
 from selat.core.trust import parse_trust
 from selat.ledger import Witness, load_signer, make_signer, save_signer
@@ -17,6 +17,7 @@ from selat.ledger.witness_server import witness_server
 app = typer.Typer(help="Cosign other logs' checkpoints (c2sp.org/tlog-witness).", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where the witness keeps its keys and what it has seen.")]
+LOGS = "a file with a `log` line for each log to watch, and `quorum none`"
 KEYS = {"witness.key": COSIGN_ED25519, "witness-mldsa.key": COSIGN_MLDSA44}
 
 
@@ -54,10 +55,16 @@ def serve(
     if not signers:
         raise Misused(f"no key in {folder}: selat witness init NAME --folder {folder}")
     try:
-        watched = parse_trust(trust.read_text("utf-8"))
+        watched = parse_trust(read_text(trust, LOGS))
+    except LedgerBroken as error:
+        raise Misused(f"{trust}: {error}; name {LOGS}") from error
+    try:
         server = witness_server(Witness(folder, signers, watched), host, port)
-    except OSError as error:
-        raise Misused(f"cannot read {trust}, or cannot listen on {host}:{port}: {error.strerror}") from error
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "not a port"
+        raise Misused(
+            f"cannot listen on {host}:{port} ({reason}); choose another with --host and --port"
+        ) from error
     show(f"http://{host}:{server.server_address[1]}")
     try:
         server.serve_forever()

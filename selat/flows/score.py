@@ -51,9 +51,14 @@ def read_exams(path: Path, collection: str, split: str = "") -> Iterator[Exam]:
 
     With `split`, only rows of that split. Raises: Misused, naming the line that is not such a row.
     """
-    if not path.is_file():
-        raise Misused(f"no file {path}; give JSONL of questions with their right documents")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    wanted_is = "name JSONL of questions with their right documents"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise Misused(f"cannot read {path}: {error.strerror}; {wanted_is}") from error
+    except UnicodeDecodeError as error:
+        raise Misused(f"{path} is not text in UTF-8; {wanted_is}") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:

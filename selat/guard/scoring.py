@@ -100,7 +100,13 @@ class Score:
 def read_corpus(path: Path) -> list[Sample]:
     """Lines `{"id","lang","text","gold":[{"kind","start","end"}],"decoy"}`. Raises: Misused, with the line."""
     samples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise Misused(f"cannot read {path}: {error.strerror}; name JSONL files, or none for our own") from error
+    except UnicodeDecodeError as error:
+        raise Misused(f"{path} is not text in UTF-8; name JSONL files, or none for our own") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:

@@ -74,7 +74,7 @@ class _Findings:
             self.notes.append(Remark(kind, what))
 
 
-def check(place: Path | Place, trust: str = "", *, journals: bool = True) -> Report:
+def check(place: Path | Place, trust: str | None = None, *, journals: bool = True) -> Report:
     """Read every leaf and every tile, and compare. `trust` is a trust file's text; else the log's own.
 
     Without `journals` the log alone is checked: for a mirror.
@@ -83,7 +83,7 @@ def check(place: Path | Place, trust: str = "", *, journals: bool = True) -> Rep
     found = _Findings()
     place = place_of(place)
     log = place.log
-    trust = trust or Book(place).trust()
+    trust = Book(place).trust() if trust is None else trust
     head, signers = _checkpoint(log, trust, found)
     if head is not None:
         _Walk(log, head, found).run()

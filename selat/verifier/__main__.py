@@ -38,7 +38,7 @@ def verdicts_of(paths: list[Path], trust: Path | None, texts: list[str]) -> list
     """The verdicts on everything named. Raises: OSError, when the trust file or a text cannot be read."""
     pairs = (text.partition("=") for text in texts)
     known = {name: Path(file).read_bytes() for name, _, file in pairs}
-    believed = trust.read_text("utf-8") if trust else ""
+    believed = trust.read_text("utf-8") if trust else None
     return [verdict for path in paths for verdict in verify_path(path, believed, known)]
 
 

@@ -52,10 +52,12 @@ class Verdict:
         }
 
 
-def verify_path(path: Path, trust: str = "", texts: Mapping[str, bytes] | None = None) -> Iterator[Verdict]:
+def verify_path(
+    path: Path, trust: str | None = None, texts: Mapping[str, bytes] | None = None
+) -> Iterator[Verdict]:
     """Verify a proof file, a bundle, or every one of them in a folder; `trust` is a trust file's text.
 
-    Without `trust` a bundle is verified with the trust file it encloses, and the verdict says so. `texts`
+    With `trust` None a bundle is verified with the trust file it encloses, and the verdict says so. `texts`
     are to be proved the prompt or answer that an entry committed to, with the salts in the bundle.
     """
     if path.is_dir():
@@ -68,19 +70,23 @@ def verify_path(path: Path, trust: str = "", texts: Mapping[str, bytes] | None =
         if data.startswith(b"PK"):
             yield from _bundle(str(path), read_bundle(data), trust, texts or {})
             return
-        if not trust:
+        if trust is None:
             raise LedgerBroken("a bare receipt needs a trust file: --trust FILE")
         yield _proof(str(path), data.decode("utf-8"), trust, Bundle({}, ""), texts or {})
-    except (OSError, UnicodeDecodeError, LedgerBroken) as error:
+    except OSError as error:
+        yield Verdict(str(path), None, f"it cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        yield Verdict(str(path), None, "it is no receipt: not text in UTF-8, nor a bundle")
+    except LedgerBroken as error:
         yield Verdict(str(path), None, str(error))
 
 
-def _bundle(name: str, bundle: Bundle, trust: str, texts: Mapping[str, bytes]) -> Iterator[Verdict]:
-    enclosed = not trust
+def _bundle(name: str, bundle: Bundle, trust: str | None, texts: Mapping[str, bytes]) -> Iterator[Verdict]:
+    enclosed = trust is None
     if enclosed and not bundle.trust:
         raise LedgerBroken("the bundle encloses no trust file: --trust FILE")
     for inner, text in bundle.proofs.items():
-        verdict = _proof(f"{name}!{inner}", text, trust or bundle.trust, bundle, texts)
+        verdict = _proof(f"{name}!{inner}", text, bundle.trust if trust is None else trust, bundle, texts)
         yield Verdict(verdict.name, verdict.receipt, verdict.reason, enclosed, verdict.shown, verdict.cosigned)
 
 

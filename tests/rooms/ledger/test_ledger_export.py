@@ -63,8 +63,13 @@ def test_without_a_trust_file_of_its_own_road_it_says_so_in_both_languages(bundl
     assert "Tidak dibuktikan" in explain(verdict, "ms")
 
 
+def test_an_empty_trust_file_believes_nobody_also_where_the_bundle_encloses_one(bundle: Path) -> None:
+    for verdict in verify_path(bundle, ""):
+        assert "no quorum line" in verdict.reason
+
+
 def test_other_words_are_refused(bundle: Path) -> None:
-    (verdict, _) = verify_path(bundle, "", {"prompt": PROMPT + b" "})
+    (verdict, _) = verify_path(bundle, None, {"prompt": PROMPT + b" "})
     assert "not the prompt" in verdict.reason
 
 
