@@ -271,10 +271,11 @@ def _sit(platform: Platform, plan: Plan, pool_name: str, json_: bool) -> None:
     packs = ", ".join(pack.name for pack in plan.packs)
     say(f"run {plan.run.id}: {plan.run.subject.model} @ {plan.run.subject.engine} sits {packs}")
     with closing(Store(platform.home.exams)) as store, progress(packs, None) as bar:
-        told_s = 0.0
+        told_s, why = 0.0, ""
 
         def tell(at: Progress) -> None:
-            nonlocal told_s
+            nonlocal told_s, why
+            why = at.why or why
             said = f"{packs} {at.per_s:.1f}/s"  # the bar shows what is left
             bar.update(bar.tasks[0].id, completed=at.done, total=at.total, description=said)
             if bar.disable and at.left_s and at.seconds - told_s >= _TELL_EVERY_S:
@@ -295,7 +296,8 @@ def _sit(platform: Platform, plan: Plan, pool_name: str, json_: bool) -> None:
     platform.record("eval.finished", facts)
     _show(ended, summaries, json_)
     if ended.state != COMPLETE:
-        say(f"{ended.state}: {ended.failed} failed. Go on with: selat eval resume {ended.id}")
+        failed = f"{ended.failed} failed{f', the last because {why}' if why else ''}"
+        say(f"{ended.state}: {failed}. Go on with: selat eval resume {ended.id}")
         raise typer.Exit(1)
 
 
@@ -306,12 +308,16 @@ def _show(run: Run, summaries: list[Summary], json_: bool) -> None:
     known = known_by_heart(summaries)
     for one in summaries:
         score = one.score
+        if not score.n:  # an interval of nothing says nothing
+            show(f"{one.pack:14}none answered, {one.missing} missing")
+            continue
         chance = "" if one.chance is None else f", chance {one.chance:.0%}"
         note = "  AT CHANCE" if one.at_chance else ""
         show(f"{one.pack:14}{score.mean:7.1%} [{score.low:.1%}, {score.high:.1%}]  n {score.n}{chance}{note}")
         beside = ", ".join(f"{count} {name}" for name, count in one.counts if count)
         if beside or one.missing:
-            show(f"{'':14}{beside}{f', {one.missing} missing' if one.missing else ''}")
+            told = [beside] * bool(beside) + [f"{one.missing} missing"] * bool(one.missing)
+            show(f"{'':14}{', '.join(told)}")
         for name, part in dict(one.parts).get("chrf", ()):
             show(f"{'':14}chrF {name}: {part.mean:.3f} [{part.low:.3f}, {part.high:.3f}]  n {part.n}")
         for contrast in (*one.gaps, *one.asymmetries):

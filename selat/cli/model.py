@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from selat.app import Platform, open_platform
+from selat.app import DEFAULT_TENANT, Platform, open_platform
 from selat.cli import convert, shelf
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import NotFound
@@ -47,7 +47,10 @@ def promote(
     """Admit a model to a purpose when its passport meets the purpose's bars; else say which it misses."""
     with open_platform(home) as platform:
         if purpose not in platform.local_caller().purposes:
-            raise NotFound("no such purpose is registered; see: selat tenant list")
+            raise NotFound(
+                f"the purpose '{purpose}' is not registered; see: selat tenant list, "
+                f"or register it: selat tenant purpose {DEFAULT_TENANT} {purpose} --ms … --en …"
+            )
         chosen = choose_engine(platform.shelf, name, engine)
         files = weigh(weights or own_weights(chosen)), weigh(chat_template)
         subject = subject_of(chosen, name, files[0].digest, files[1].digest)

@@ -37,13 +37,17 @@ Put = Callable[[Sample], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is, `seconds` after it began. `done` counts answered samples, those kept from before too."""
+    """How far a run is, `seconds` after it began. `done` counts answered samples, those kept from before too.
+
+    `why` is what the engine said of the last that failed.
+    """
 
     done: int
     total: int
     cached: int
     failed: int
     seconds: float = 0.0
+    why: str = ""
 
     @property
     def per_s(self) -> float:
@@ -58,7 +62,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be sat: `now` gives RFC 3339 UTC text; `tell` hears of each finished sample."""
+    """What is to be sat: `now` gives RFC 3339 UTC text; `tell` hears of each sample, also of one that failed."""
 
     run: Run
     packs: tuple[Pack, ...]
@@ -255,6 +259,7 @@ class _Sitting:
                 raise one.error or AssertionError("a piece has a result or an error")
             self.failed += 1
             self.in_a_row += 1
+            self.tell(str(one.error))
             if self.in_a_row >= _FAILURES_IN_A_ROW:
                 self.stopped = "failures"
             return
@@ -264,9 +269,9 @@ class _Sitting:
         self.tokens += one.result.prompt_tokens + one.result.completion_tokens
         self.tell()
 
-    def tell(self) -> None:
+    def tell(self, why: str = "") -> None:
         seconds = time.monotonic() - self.started
-        self.plan.tell(Progress(len(self.answered), self.total, self.cached, self.failed, seconds))
+        self.plan.tell(Progress(len(self.answered), self.total, self.cached, self.failed, seconds, why))
 
     def _spent(self) -> bool:
         budget = self.plan.budget

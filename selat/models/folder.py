@@ -53,7 +53,9 @@ def need_weights(paths: Iterable[str], left_out: list[str]) -> None:
     """Raises: ModelRefused, naming what was left out, when no weights are among the paths."""
     if not any(kind_of(path).weights for path in paths):
         why = f" Left out: {'; '.join(left_out[:5])}." if left_out else ""
-        raise ModelRefused(f"there are no safetensors or GGUF weights here.{why}")
+        raise ModelRefused(
+            f"there are no safetensors or GGUF weights here; name a file, folder or repository that has some.{why}"
+        )
 
 
 def _walk(folder: Path) -> list[Path]:

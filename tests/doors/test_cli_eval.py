@@ -57,6 +57,8 @@ def home(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.engines.write_text(
         f'[[engine]]\nname = "dekat"\nkind = "openai"\nurl = "{upstream.url}"\n'
         f'site = {{ jurisdiction = "MY" }}\n[engine.models]\n{models}'
+        '[[engine]]\nname = "mati"\nkind = "openai"\nurl = "http://127.0.0.1:9/v1"\n'
+        'site = { jurisdiction = "MY" }\n[engine.models]\n"mati" = "mati"\n'
     )
     return made.path
 
@@ -134,6 +136,13 @@ def test_a_run_and_its_end_are_in_the_ledger(home: Path) -> None:
     )
     assert '"kind":"eval.finished"' in text
     assert '"purpose":"eval"' in text
+
+
+def test_an_engine_that_does_not_answer_is_named_and_nothing_is_scored(home: Path) -> None:
+    done = selat(home, "run", "--model", "mati", "--pack", "tatabahasa", "--max-samples", "1")
+    assert done.returncode == 1
+    assert "1 failed, the last because engine 'mati': cannot connect" in done.stderr
+    assert re.fullmatch(r"tatabahasa +none answered, \d+ missing\n", done.stdout)
 
 
 def test_runs_scored_in_different_ways_are_not_compared(home: Path) -> None:
@@ -220,7 +229,7 @@ def test_a_model_is_promoted_by_what_it_showed_or_told_what_it_misses(home: Path
 
 
 def test_an_unregistered_purpose_is_not_promoted_to(home: Path) -> None:
-    assert "no such purpose" in model(home, "promote", "murid", "--purpose", "tiada").stderr
+    assert "the purpose 'tiada' is not registered" in model(home, "promote", "murid", "--purpose", "tiada").stderr
 
 
 def test_a_pack_of_ones_own_is_begun_and_sat(home: Path, tmp_path: Path) -> None:
