@@ -11,7 +11,7 @@ from selat.core.errors import NotFound, SelatError, TooMany
 from selat.gateway import completions, count, read, scan
 from selat.gateway.connection import Leave
 from selat.gateway.door import Door
-from selat.gateway.errors import MethodNotAllowed, error_body, error_event
+from selat.gateway.errors import MethodNotAllowed, error_body, error_event, forget
 from selat.gateway.http import Request
 from selat.gateway.loaded import Handler, loaded
 from selat.gateway.logs import Access
@@ -141,17 +141,6 @@ class Gateway:
         if error.status == 401:
             extra.append(("www-authenticate", "Bearer"))
         await request.respond(error.status, error_body(error, request.path), extra=extra)
-
-
-def forget(error: BaseException | None) -> None:
-    """Let go of where an error, and what led to it, came from, once nobody asks any more.
-
-    The frames that it passed know it by name, and the request with its body: a circle that would stay until it is
-    searched for.
-    """
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
 
 
 def for_people(request: Request, pages: Pages) -> bool:

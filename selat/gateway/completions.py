@@ -11,7 +11,7 @@ from selat.core.label import Label, parse_label
 from selat.core.timing import Trace
 from selat.flows.chat import Reply, Streamed, Whole
 from selat.gateway.door import Door
-from selat.gateway.errors import error_event, error_object, inner
+from selat.gateway.errors import error_event, error_object, forget, inner
 from selat.gateway.http import Request
 from selat.identity import Presented
 from selat.wire import APIS, Ask, read_ask
@@ -149,6 +149,7 @@ async def break_off(door: Door, request: Request, reply: Streamed, error: Except
         shaper = request.asked.shaper
         event = error_event(error) if shaper is None else shaper.fail(error.status, inner(error_object(error)))
         await request.write(event)
+        forget(error)
     finally:
         reply.close()
 

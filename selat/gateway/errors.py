@@ -79,3 +79,14 @@ def inner(body: dict[str, object]) -> dict[str, object]:
     error = body["error"]
     assert isinstance(error, dict)
     return error
+
+
+def forget(error: BaseException | None) -> None:
+    """Let go of where an error, and what led to it, came from, once nobody asks any more.
+
+    The frames that it passed know it by name, and the request with its body: a circle that would stay until it is
+    searched for.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

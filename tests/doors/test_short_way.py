@@ -628,6 +628,7 @@ def test_what_a_request_made_is_gone_when_it_is_over(house: House, stream: bool,
         ("engine", {}),
         ("garbage", {}),
         ("caller", {}),
+        ("stream", {"stream": True}),
     ],
 )
 def test_what_failed_is_gone_when_it_is_over(house: House, fails: str, wrong: dict[str, Any]) -> None:
@@ -646,15 +647,18 @@ def test_what_failed_is_gone_when_it_is_over(house: House, fails: str, wrong: di
         if fails == "caller":
             await until(lambda: len(house.engines) == 2)
             house.connection.connection_lost(None)
-        elif not wrong:
+        elif not wrong or fails == "stream":
             await until(lambda: bool(house.engine.out))
-            if fails == "engine":
+            if fails == "stream":
+                house.engine.protocol.data_received(BEGUN)
+                house.engine.close()
+            elif fails == "engine":
                 house.engine.protocol.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")
                 house.engine.close()
             else:
                 house.engine.protocol.data_received(answer(b"not JSON"))
         await until(lambda: len(house.finished) == 1)
-        assert fails == "caller" or house.status >= 400
+        assert fails in ("caller", "stream") or house.status >= 400
         await asyncio.sleep(0.05)
         house.metrics.fold()
         assert kept() is None
