@@ -16,6 +16,10 @@ data_sync = getattr(os, "fdatasync", os.fsync)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class Unwritten(OSError):
+    """Nothing was written, not a byte: whoever writes it again, here or elsewhere, writes it once."""
+
+
 def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Put `data` at `path` in one step, durable when this returns: the content before the name.
 

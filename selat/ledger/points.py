@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 POINTS = (
     "journal.segment-made",
+    "journal.room-made",
     "journal.written",
     "journal.synced",
     "plan.temp-written",

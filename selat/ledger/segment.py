@@ -31,12 +31,13 @@ class Segment:
 
     The file is filled with zeros ahead of its records: fdatasync then has no new size or block to commit beside
     the bytes, which takes most of the long waits out of it (bench/ledger.py). What is left over is cut at the end.
-    A segment begins with such room: on a disk nearly full, none is made that would refuse its first entries.
+    A segment begins with such room: on a disk nearly full, none is made that would refuse its first entries. And
+    room comes before the records that need it: a disk that is full says so while none of them is in the file.
     """
 
-    def __init__(self, path: Path, fd: int, at: Cursor) -> None:
+    def __init__(self, path: Path, fd: int, at: Cursor, room_bytes: int) -> None:
         self.path, self._fd, self.durable = path, fd, at
-        self._size = self._place = at.offset + ROOM_BYTES
+        self._size = self._place = at.offset + room_bytes
 
     @property
     def filled(self) -> int:
@@ -44,7 +45,7 @@ class Segment:
         return self.durable.offset - frame.HEADER_BYTES
 
     @classmethod
-    def make(cls, path: Path) -> Segment:
+    def make(cls, path: Path, room_bytes: int = ROOM_BYTES) -> Segment:
         """Create, lock, and make durable a segment of room alone. Raises: OSError; nothing stays behind then.
 
         It gets its name only once it is locked and whole: under that name it is never seen unlocked and alive.
@@ -54,7 +55,7 @@ class Segment:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             head = frame.header(secrets.token_bytes(16))
-            durable.write_all(fd, head + _ROOM)
+            durable.write_all(fd, head + bytes(room_bytes))
             os.fsync(fd)
             temp.rename(path)
             durable.sync([path.parent])
@@ -66,12 +67,13 @@ class Segment:
         points.reached("journal.segment-made")
         at = frame.start(head)
         assert at is not None
-        return cls(path, fd, at)
+        return cls(path, fd, at, room_bytes)
 
     def commit(self, bodies: list[bytes]) -> None:
-        """Append records and make them durable, all or (as far as anyone is told) none. Raises: OSError.
+        """Append records and make them durable, all or (as far as anyone is told) none.
 
-        After an error the segment must be abandoned: what a failed fsync left on disk is unknown.
+        After an error the segment must be abandoned. Raises: Unwritten, when none of them was ever in the file, so
+        no reader has taken one; OSError for all else: what a failed write or fsync left there is unknown.
         """
         offset, chain = self.durable
         state = os.fstat(self._fd)
@@ -79,17 +81,36 @@ class Segment:
             raise Altered(self.path.name, 0 if state.st_nlink == 0 else state.st_size, offset)
         data, chain = frame.frames(bodies, chain)
         end = offset + len(data)
+        if end > self._size:
+            self._make_room(end + ROOM_BYTES)
         if self._place != offset:
             os.lseek(self._fd, offset, os.SEEK_SET)
-        durable.write_all(self._fd, data)
+        try:
+            durable.write_all(self._fd, data)
+        except OSError as error:
+            # A file system that copies what is overwritten may lack room even for that. Its place tells all.
+            if error.errno in durable.NO_ROOM and os.lseek(self._fd, 0, os.SEEK_CUR) == offset:
+                raise durable.Unwritten(error.errno, error.strerror) from error
+            raise
         self._place = end
-        if end > self._size:
-            durable.write_all(self._fd, _ROOM)
-            self._place = self._size = end + ROOM_BYTES
         points.reached("journal.written")
         durable.data_sync(self._fd)
         points.reached("journal.synced")
         self.durable = Cursor(end, chain)
+
+    def _make_room(self, size: int) -> None:
+        """Fill the file with zeros up to `size`. Raises: Unwritten."""
+        left = size - self._size
+        try:
+            if self._place != self._size:
+                os.lseek(self._fd, self._size, os.SEEK_SET)
+            while left > 0:
+                durable.write_all(self._fd, _ROOM[:left])
+                left -= ROOM_BYTES
+        except OSError as error:
+            raise durable.Unwritten(error.errno, error.strerror) from error
+        self._place = self._size = size
+        points.reached("journal.room-made")
 
     def abandon(self) -> None:
         """Cut off what was never acknowledged, where the disk still allows it, and let go."""

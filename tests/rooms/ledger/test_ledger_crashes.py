@@ -47,7 +47,10 @@ for turn in range(3):
     journal = Journal(house.folder, "w")
     journal.start()
     numbers = range(turn * 150, turn * 150 + 150)
-    tickets = [(n, journal.append(leaf(n), secret("prompt", b"s" * 32))) for n in numbers]
+    # One in the middle is longer than the room ahead.
+    text = secret("prompt.text", b"t" * 300_000)
+    secrets = [secret("prompt", b"s" * 32) + text * (n % 150 == 75) for n in numbers]
+    tickets = [(n, journal.append(leaf(n), beside)) for n, beside in zip(numbers, secrets)]
     for n, ticket in tickets:
         ticket.wait(60)
         acknowledged.write(f"{n}\\n")
