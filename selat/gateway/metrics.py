@@ -32,7 +32,7 @@ HELP = {
     "selat_engine_breaker_open": "Workers that let an engine rest after failures.",
     "selat_engine_breaker_state": "Workers by the state of their circuit breaker for an engine.",
     "selat_engine_breaker_trips_total": "Times that a breaker opened for an engine.",
-    "selat_ledger_waiting": "Entries that wait to be made durable.",
+    "selat_ledger_waiting": "Entries that wait to be made durable, or for room.",
     "selat_ledger_lag_seconds": "Age of the oldest entry looked at that no checkpoint covers yet.",
     "selat_workers": "Gateway processes that report.",
     "process_cpu_seconds_total": "User and system time of the gateway processes.",

@@ -70,6 +70,11 @@ def frames(bodies: list[bytes], chain: int) -> tuple[bytes, int]:
     return b"".join(parts), chain
 
 
+def size_of(bodies: list[bytes]) -> int:
+    """How many bytes their frames are."""
+    return sum(map(len, bodies)) + _FRAME.size * len(bodies)
+
+
 def scan(data: bytes, at: Cursor, most: int = MAX_BODY_BYTES) -> Scanned:
     """Find up to `most` (1 or more) whole records in `data`, which starts at `at`; stop at one torn or damaged."""
     leaves, tails = list[bytes](), list[bytes]()

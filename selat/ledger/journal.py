@@ -14,9 +14,10 @@ from typing import Final, Protocol
 
 from selat.core.entry import Change
 from selat.core.errors import LedgerUnavailable
-from selat.durable import make_folder
+from selat.durable import NO_ROOM, Unwritten, make_folder
 from selat.ledger import frame
-from selat.ledger.segment import SUFFIX, Altered, Segment
+from selat.ledger.owed import ALTERED, OWED_BYTES, closes, kept
+from selat.ledger.segment import ROOM_BYTES, SUFFIX, Altered, Segment
 from selat.ledger.ticket import Ticket
 from selat.stamps import now
 
@@ -59,6 +60,10 @@ class Journal:
     A segment is left for a new one when it is 16 MiB long, or 60 s old with something in it, so that the
     secrets in it leave the disk soon after the sequencer has moved them to the vault. After a disk error
     the segment is abandoned; appends are refused at once until a new one could be made.
+
+    But for closings, whose answers have gone. They are owed, in memory, and so are openings that were refused with
+    their batch; the first room there is takes them, in order. Owed is only what is known to be in no segment, so
+    that nothing is booked twice: of a batch whose sync failed nobody knows, and its closings may be lost.
     """
 
     def __init__(self, folder: Path, worker: str) -> None:
@@ -77,27 +82,34 @@ class Journal:
         self._watched = True  # what is gathered: by the writer, which will look, or by a timer that rings
         self._began, self._shared = 0.0, False
         self._down: str | None = "ledger: the journal is not started"
+        self._owes = False
+        self._owed: list[Ticket] = []
+        self._owed_room = OWED_BYTES
         self._writer = threading.Thread(target=self._run, name=f"journal-{worker}", daemon=True)
 
-    def start(self) -> None:
-        """Make the first segment. Raises: LedgerUnavailable, naming the folder and what the system said."""
+    def start(self, *, owes: bool = True) -> None:
+        """Make the first segment. With `owes` off, what is refused is written no more: for who will try it again.
+
+        Raises: LedgerUnavailable, naming the folder and what the system said.
+        """
         try:
             self._prepare()
-            self._open()
+            self._open(ROOM_BYTES)
         except OSError as error:
             raise LedgerUnavailable(f"ledger: cannot write in {self._folder}: {error.strerror}") from error
-        self._down = None
+        self._down, self._owes = None, owes
         self._writer.start()
 
     def append(self, leaf: bytes, secrets: bytes = b"") -> Ticket:
         """Queue a record, its secrets (`record.secret`) beside it; the ticket tells when it is durable. Safe in
         `finally`, in any thread.
 
-        Raises: LedgerUnavailable, at once while the disk refuses; TooLarge, for a leaf over 65,535 bytes.
+        A closing is owed while the disk refuses: its ticket is settled when it is durable, or lost at the end.
+        Raises: LedgerUnavailable, for all else at once meanwhile; TooLarge, for a leaf over 65,535 bytes.
         """
         whole = frame.body(leaf, secrets)
         with self._lock:
-            if self._down is not None:
+            if self._down is not None and not self._may_owe(leaf, len(whole)):
                 raise LedgerUnavailable(self._down)
             ticket = self._gathering
             ticket.bodies.append(whole)
@@ -115,18 +127,29 @@ class Journal:
 
     @property
     def waiting(self) -> int:
-        """Entries that wait for the writer."""
+        """Entries that wait for the writer, or for room on its disk."""
+        owed = sum(len(batch.bodies) for batch in [*self._owed])
         with self._lock:
-            return len(self._gathering.bodies) + MAX_BATCH * len(self._full)
+            return owed + len(self._gathering.bodies) + MAX_BATCH * len(self._full)
 
     def close(self) -> None:
-        """Make what was appended durable and stop; later appends raise LedgerUnavailable."""
+        """Make what was appended durable and stop; later appends raise LedgerUnavailable.
+
+        What is owed by then, and still finds no room, is lost; the log says how much, `selat ledger check` what.
+        """
         if not self._writer.is_alive():
             return
         with self._bell:
             self._closing = True
             self._bell.notify()
         self._writer.join()
+
+    def _may_owe(self, leaf: bytes, size_bytes: int) -> bool:
+        """Whether a record is taken while the disk refuses. Called under the lock."""
+        if not self._owes or size_bytes > self._owed_room or not closes(leaf):
+            return False
+        self._owed_room -= size_bytes
+        return True
 
     def _linger(self) -> None:
         """See to it that the writer is rung in LINGER_S; at once where no event loop could do that."""
@@ -159,16 +182,22 @@ class Journal:
         while open_:
             self._wait()
             closing = self._closing  # read before the batch is: what is appended before the end is written
-            batch = self._gathered()
-            if self._segment is None and (batch is not None or self._down is not None):
+            if self._segment is None:
                 self._recover()
+            batch = self._gathered()
             if batch is not None:
                 self._commit(batch)
             self._rotate()
             open_ = batch is not None or not closing
         with self._lock:
-            self._down = "ledger: the journal is closed"
+            self._down, self._owes = "ledger: the journal is closed", False
         while (batch := self._gathered()) is not None:
+            self._owed.append(batch)
+        if self._segment is not None:
+            self._pay()
+        if lost := self.waiting:
+            log.error("journal %s: closed; %d entries that found no room are lost", self._name, lost)
+        for batch in self._owed:
             batch.settle(self._down)
         if self._segment is not None:
             self._segment.close()
@@ -181,10 +210,10 @@ class Journal:
                 self._bell.wait(pause_s)
             if self._full or self._closing or self._gathering.hurried:
                 return
-            lingers = bool(self._gathering.bodies)
+            lingers, down = bool(self._gathering.bodies), self._segment is None
             left_s = LINGER_S if lingers else max(self._opened_at + SEGMENT_AGE_S - time.monotonic(), 1.0)
-            self._resting, self._watched = True, lingers
-            self._bell.wait(RETRY_S if self._segment is None else left_s)
+            self._resting, self._watched = True, lingers or down
+            self._bell.wait(RETRY_S if down else left_s)
             self._resting, self._watched = False, True
 
     def _gathered(self) -> Ticket | None:
@@ -200,7 +229,7 @@ class Journal:
     def _commit(self, batch: Ticket) -> None:
         segment = self._segment
         if segment is None:
-            batch.settle(self._down or "ledger: no journal segment")
+            self._refuse(batch)
             return
         self._began = time.monotonic()
         try:
@@ -213,45 +242,91 @@ class Journal:
             self._fail(error)
             segment.abandon()
             self._segment = None
-            batch.settle(self._down)
+            if isinstance(error, Unwritten):
+                self._refuse(batch)
+            else:
+                log.error("journal %s: %d entries may be lost, or not", self._name, len(batch.bodies))
+                batch.settle(self._down)
             return
         self._shared = batch.waiters > 1
         batch.settle(None)
+
+    def _refuse(self, batch: Ticket) -> None:
+        """Owe what is true, all the same, of a batch that is in no segment; tell who waits that it is refused."""
+        due = kept(batch.bodies) if self._owes else None
+        if due is not None and due.whole:
+            self._owed.append(batch)
+            return
+        if due is not None and due.bodies:
+            owed = Ticket(self._lock, self._hurry)
+            owed.bodies = due.bodies
+            self._owed.append(owed)
+        batch.settle(self._down or "ledger: no journal segment")
 
     def _set_aside(self, segment: Writable, error: Altered) -> None:
         """Go on in a new segment whose first entry names what another hand did to this one."""
         log.error("journal: %s", error)
         segment.close()
         self._segment = None
+        facts: dict[str, object] = {"journal": error.name, "bytes": error.found, "written": error.written}
+        change = Change(ALTERED, f"{error.name}@{error.written}", now(), "", "ledger", facts)
+        told = Ticket(self._lock, self._hurry)
+        told.bodies.append(frame.body(change.leaf()))
+        self._owed.append(told)
         self._recover()
-        if self._segment is not None:
-            time_ = now()
-            facts: dict[str, object] = {"journal": error.name, "bytes": error.found, "written": error.written}
-            change = Change("ledger.journal-altered", f"{error.name}@{error.written}", time_, "", "ledger", facts)
-            told = Ticket(self._lock, self._hurry)
-            told.bodies.append(frame.body(change.leaf()))
-            self._commit(told)
 
     def _fail(self, error: OSError) -> None:
         reason = error.strerror or str(error)
         # Told to callers, who need not know where it lies.
-        self._down = f"ledger: entries cannot be made durable: {reason}; the log of the gateway says where"
-        log.error(
-            "journal %s in %s: %s; refusing entries until a new segment can be made",
-            self._name,
-            self._folder,
-            reason,
-        )
+        down = f"ledger: entries cannot be made durable: {reason}; the log of the gateway says where"
+        if down != self._down:  # tried again four times a second, said once
+            log.error(
+                "journal %s in %s: %s; refusing entries until a new segment can be made",
+                self._name,
+                self._folder,
+                reason,
+            )
+        self._down = down
 
     def _recover(self) -> None:
+        """Make a segment with room for what is owed, and write that; only then are entries taken again."""
+        due_bytes = sum(frame.size_of(batch.bodies) for batch in self._owed)
         try:
-            self._open()
+            self._open(due_bytes + ROOM_BYTES)
         except OSError as error:
             self._fail(error)
+            if due_bytes and error.errno in NO_ROOM:
+                self._squeeze(due_bytes)
             return
-        if self._down is not None:
-            log.warning("journal %s: writing again", self._name)
-        self._down = None
+        self._pay()
+        if self._segment is not None:
+            if self._down is not None:
+                log.warning("journal %s: writing again", self._name)
+            with self._lock:  # who appends looks twice at it
+                self._down = None
+
+    def _squeeze(self, due_bytes: int) -> None:
+        """Write what is owed into a segment no larger than that, where there is room for as much.
+
+        There often is, since the room of the segment before came free; and memory does not outlive the process.
+        """
+        try:
+            self._open(due_bytes)
+        except OSError:
+            return
+        self._pay()
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
+    def _pay(self) -> None:
+        """Write what is owed, in order. What then is in no segment is owed as before."""
+        due, self._owed = self._owed, []
+        for batch in due:
+            self._commit(batch)
+        if not self._owed:
+            with self._lock:
+                self._owed_room = OWED_BYTES
 
     def _rotate(self) -> None:
         segment = self._segment
@@ -263,13 +338,13 @@ class Journal:
             self._segment = None
             self._recover()
 
-    def _open(self) -> None:
+    def _open(self, room_bytes: int) -> None:
         self._made += 1
-        self._segment = self._make(f"{self._name}.{self._made:06d}")
+        self._segment = self._make(f"{self._name}.{self._made:06d}", room_bytes)
         self._opened_at = time.monotonic()
 
     def _prepare(self) -> None:
         make_folder(self._folder)
 
-    def _make(self, name: str) -> Writable:
-        return Segment.make(self._folder / f"{name}{SUFFIX}")
+    def _make(self, name: str, room_bytes: int) -> Writable:
+        return Segment.make(self._folder / f"{name}{SUFFIX}", room_bytes)

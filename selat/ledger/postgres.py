@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from selat.core.errors import HomeBusy, LedgerBroken, LedgerUnavailable
+from selat.durable import Unwritten
 from selat.ledger.frame import Cursor
 from selat.ledger.intake import Cursors, Part, unread
 from selat.ledger.journal import Journal, Writable
@@ -91,7 +92,12 @@ class Stream:
         return cls(name, connection)
 
     def commit(self, bodies: list[bytes]) -> None:
-        """Append records in one transaction. Raises: OSError; whether they are there is then unknown."""
+        """Append records in one transaction.
+
+        Raises: Unwritten, when it fails before COMMIT is sent; OSError afterwards: a session that is lost then
+        does not say whether they are there.
+        """
+        sent = False
         try:
             with self._connection.transaction(), self._connection.cursor() as cursor:
                 cursor.execute("SET LOCAL synchronous_commit = on")
@@ -99,8 +105,9 @@ class Stream:
                     copy.set_types(["text", "int8", "bytea"])
                     for number, whole in enumerate(bodies, self._number):
                         copy.write_row((self.name, number, whole))
+                sent = True
         except psycopg.Error as error:
-            raise OSError(5, f"PostgreSQL: {_reason(error)}") from error
+            raise (OSError if sent else Unwritten)(5, f"PostgreSQL: {_reason(error)}") from error
         self._number += len(bodies)
         self._filled += sum(map(len, bodies))
 
@@ -119,7 +126,7 @@ class SharedJournal(Journal):
         super().__init__(Path("postgresql"), worker)
         self._url = url
 
-    def _make(self, name: str) -> Writable:
+    def _make(self, name: str, room_bytes: int) -> Writable:
         return Stream.make(self._url, name)
 
     def _prepare(self) -> None:

@@ -258,7 +258,7 @@ def _salvage(work: _Work) -> None:
         records = frame.salvage(path.read_bytes())
         if records:
             journal = work.place.journal("repair")
-            journal.start()
+            journal.start(owes=False)  # what is refused here the next repair takes again, from the same file
             tickets = [*map(journal.append, records.leaves, records.tails)]
             for ticket in tickets:
                 ticket.wait()

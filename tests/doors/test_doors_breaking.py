@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -193,36 +194,66 @@ def refusal(client: openai.OpenAI) -> openai.APIStatusError | None:
     return None
 
 
-def test_a_full_disk_stops_prompts_and_not_the_process(fresh: Begin, tmp_path: Path) -> None:
-    """The journals stand on a real small disk: when it is full nothing is sent, and with space all goes on."""
-    disk = tmp_path / "disk"
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A real small disk, on which the journals of the test's home stand."""
+    disk, ledger = tmp_path / "disk", tmp_path / "home" / "ledger"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip("needs to mount a small disk, which takes root")
-    try:
-        ledger = tmp_path / "home" / "ledger"
-        ledger.mkdir(parents=True)
-        (tmp_path / "home" / "home.toml").write_text("version = 1\n")
-        (ledger / "journals").symlink_to(disk)
-        selat = fresh()
-        with full(disk), selat.client() as client:
-            refused: list[openai.APIStatusError] = []
-            # The journal has made some room ahead, so a few hundred entries still fit on a full disk.
-            for _ in range(3000):
-                sent = len(selat.upstream.received)
-                if error := refusal(client):
-                    assert (error.status_code, error.code) == (503, "ledger_unavailable")
-                    assert len(selat.upstream.received) == sent
-                    assert str(tmp_path) not in str(error)
-                    refused.append(error)
-                if len(refused) == 3:
-                    break
-            assert len(refused) == 3
-        until(lambda: answered(selat))
-        assert selat.stop() == 0
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+    ledger.mkdir(parents=True)
+    (tmp_path / "home" / "home.toml").write_text("version = 1\n")
+    (ledger / "journals").symlink_to(disk)
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def refusals(selat: Running, client: openai.OpenAI, most: int) -> Iterator[openai.APIStatusError]:
+    """Ask until so many were refused: in the room that the journal made ahead some hundred entries still fit."""
+    left = most
+    for _ in range(3000):
+        sent = len(selat.upstream.received)
+        if error := refusal(client):
+            assert (error.status_code, error.code) == (503, "ledger_unavailable")
+            assert len(selat.upstream.received) == sent
+            yield error
+            left -= 1
+        if not left:
+            return
+    raise AssertionError("it was never refused")
+
+
+def test_a_full_disk_stops_prompts_and_not_the_process(disk: Path, fresh: Begin, tmp_path: Path) -> None:
+    """When it is full nothing is sent, and with space all goes on."""
+    selat = fresh()
+    with full(disk), selat.client() as client:
+        for error in refusals(selat, client, 3):
+            assert str(tmp_path) not in str(error)
+    until(lambda: answered(selat))
+    assert selat.stop() == 0
+
+
+def test_a_stream_that_ends_on_a_full_disk_has_its_closing_once_there_is_room(disk: Path, fresh: Begin) -> None:
+    selat = fresh()
+    raw = selat.client().chat.completions.with_raw_response
+    streams = [raw.create(model="endless:0.05", messages=SAY, stream=True) for _ in range(3)]
+    receipts = [stream.headers["selat-receipt"] for stream in streams]
+    with full(disk), selat.client() as client:
+        list(refusals(selat, client, 1))
+        for stream in streams:
+            stream.http_response.close()
+        assert len(list(refusals(selat, client, 20))) == 20
+    for receipt in receipts:
+        assert selat.leaves_of(receipt, "closed")["outcome"] == "cancelled"
+    until(lambda: answered(selat))
+    assert selat.stop() == 0
+    assert "not booked" not in selat.log.read_text()
+    fresh("--once").ended()
+    report = json.loads(command("ledger", "check", "--home", selat.home, "--json").stdout)
+    assert (report["problems"], report["notes"], report["orphan_count"]) == ([], [], 0)
+    booked = Counter((leaf["id"], leaf["kind"]) for leaf in selat.leaves())
+    assert set(booked.values()) == {1}
 
 
 def test_callers_may_come_by_tls(fresh: Begin, tmp_path: Path) -> None:

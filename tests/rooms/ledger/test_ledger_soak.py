@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,19 +79,6 @@ def test_random_kills_lose_and_repeat_nothing(house: House, tmp_path: Path) -> N
     report = check(house.folder)
     assert report.ok, report.problems
     assert Book(house.folder).secrets(f"r{numbers[-1]}") == {len(numbers) - 1: {"prompt": b"s" * 32}}
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("mounting a small disk needs root")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_a_full_disk_refuses_then_recovers_with_nothing_lost(small_disk: Path) -> None:

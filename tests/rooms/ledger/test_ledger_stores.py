@@ -106,6 +106,44 @@ def test_entries_of_dead_and_living_writers_come_once_and_in_order(node: Node) -
     assert node.store().vault.of("t1", [6, 7]) == {6: {"prompt": b"s" * 32}}
 
 
+_FULL = """
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN RAISE EXCEPTION ''could not extend file'' USING ERRCODE = ''disk_full''; END';
+CREATE CONSTRAINT TRIGGER full_disk AFTER INSERT ON selat_record DEFERRABLE {} FOR EACH ROW EXECUTE FUNCTION fail()
+"""
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before COMMIT", "at COMMIT"])
+def test_closings_are_owed_where_postgresql_has_no_room_and_committed_nothing(
+    house: House, database: str, before: bool
+) -> None:
+    """What fails in COMMIT itself is refused for good: who sees no more than that does not know what is there."""
+    node = Node(house, database)
+    journal = node.journal("w")
+    journal.start()
+    journal.append(leaf(0)).wait(60)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(_FULL.format("INITIALLY IMMEDIATE" if before else "INITIALLY DEFERRED"))
+        refused, closing = journal.append(leaf(1)), journal.append(leaf(1, "closed"))
+        with pytest.raises(LedgerUnavailable, match="could not extend"):
+            refused.wait(60)
+        if before:
+            assert journal.append(leaf(0, "closed")) is not closing
+        else:
+            with pytest.raises(LedgerUnavailable, match="could not extend"):
+                closing.wait(60)
+        connection.execute("DROP TRIGGER full_disk ON selat_record")
+    until(lambda: journal.down is None)
+    if not before:
+        journal.append(leaf(0, "closed")).wait(60)
+    journal.close()
+    sequencer = node.sequencer()
+    sequencer.step()
+    sequencer.close()
+    assert numbers(node.folder) == ([0, 1, 1, 0] if before else [0, 0])
+    assert check(Place(house.folder, database)).orphan_count == 0
+
+
 def test_only_one_leads(node: Node) -> None:
     first, second = node.sequencer(), node.sequencer()
     first.start()
