@@ -421,7 +421,7 @@ class Sent:
         try:
             desk.journal.append(closing.leaf(), secrets)
         except LedgerUnavailable as error:
-            # The journal owes closings while its disk refuses, so this is rare; the opening shows as an orphan then.
+            # Rare, since the journal owes closings while its disk refuses; the opening shows as an orphan then.
             log.error("closing of %s not booked: %s", closing.id, error)
         self.settle(None if answer is None else self.usage)
         desk.count(closing)
