@@ -130,6 +130,24 @@ ERRORS = {
     "engine_timeout": N_("Enjin model mengambil masa terlalu lama. Cuba lagi, atau pilih model yang lebih kecil."),
     "unavailable": N_("Selat tidak dapat menerima kerja sekarang. Cuba lagi sebentar lagi."),
     "ledger_unavailable": N_("Lejar tidak dapat ditulis, jadi tiada apa-apa dihantar. Beritahu pengendali."),
+    "source_failed": N_(
+        "Sumber itu tidak dapat dihubungi, atau tidak memberi apa yang diminta. Semak alamat dan rangkaian; "
+        "tanpa rangkaian, bawa model masuk dengan `selat bundle import`."
+    ),
+    "model_refused": N_("Model ini tidak boleh diterima: formatnya, lesennya atau failnya. Sebabnya di bawah."),
+    "model_broken": N_("Fail model ini bukan lagi seperti yang direkodkan. Keluarkan model ini dan ambil semula."),
+    "scan_failed": N_(
+        "Teks ini gagal diimbas untuk data peribadi, jadi tiada apa-apa dihantar. Cuba lagi; jika berulang, "
+        "beritahu pengendali."
+    ),
+    "policy_broken": N_(
+        "Set dasar tidak dapat dibaca atau dibuktikan. Pengendali boleh melihat sebabnya dengan "
+        "`selat policy prove`."
+    ),
+    "ledger_broken": N_(
+        "Bukti yang disimpan tidak dapat disahkan. Beritahu pengendali: `selat ledger check` menamakan "
+        "apa yang rosak."
+    ),
     "document_unreadable": N_("Dokumen ini tidak dapat dibaca. Simpan semula sebagai PDF atau DOCX, lalu cuba."),
 }
 OTHER_ERROR = N_("Selat gagal menyiapkan permintaan ini. Cuba lagi; jika berulang, beritahu pengendali.")
@@ -201,6 +219,11 @@ def registered(purposes: Iterable[Purpose], identity: str) -> str:
     return next((purpose(one) for one in purposes if one.id == identity), identity)
 
 
+def operator(name: str) -> str:
+    """Who runs an engine: ourselves, or a party by its name."""
+    return _("kita sendiri") if name == "self" else name
+
+
 def site(told: dict[str, Any]) -> str:
     """Where an engine stands and who runs it: `Singapura · awan, Amerika Syarikat`."""
     tongue = speaking.get()
@@ -209,8 +232,7 @@ def site(told: dict[str, Any]) -> str:
         told["operator"],
         told.get("operator_jurisdiction") or told["jurisdiction"],
     )
-    runs = _("kita sendiri") if by == "self" else by
-    return f"{tongue.country(place)} · {runs}" + (f", {tongue.country(law)}" if law != place else "")
+    return f"{tongue.country(place)} · {operator(by)}" + (f", {tongue.country(law)}" if law != place else "")
 
 
 def change(kind: str) -> str:

@@ -112,6 +112,12 @@ def test_an_officer_is_told_why_a_request_was_denied_and_what_would_change_it(co
         assert "Tujuan" not in counted
         assert "Enjin" not in counted
         assert "hantar" not in page.locator("[aria-labelledby=counted]").first.inner_text()
+        assert "self" not in page.inner_text("[aria-labelledby=counted] tbody")
+        page.set_viewport_size({"width": 360, "height": 780})
+        console.enter(page, "pegawai-dasar", "ta")
+        page.reload()
+        wrap = page.locator(".table-wrap[aria-labelledby=counted]")
+        assert wrap.evaluate("one => one.scrollWidth <= one.clientWidth + 1")
 
 
 def test_a_receipt_that_is_pasted_is_explained_and_one_that_is_not_there_says_so(console: Console) -> None:

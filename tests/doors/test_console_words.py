@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 import make_catalogues as catalogues
 
-from selat.console.names import CHANGES, OUTCOMES
+from selat.console.names import CHANGES, ERRORS, OUTCOMES
 from selat.console.words import LANGUAGES, TONGUES, Tongue, choose
-from selat.core.errors import EngineError, EngineTimeout
+from selat.core.errors import EngineError, EngineTimeout, SelatError
 from selat.flows.chat.outcome import outcome_of
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]")
@@ -54,6 +55,17 @@ def test_every_change_that_the_code_books_has_a_name_on_the_pages() -> None:
 def test_every_way_in_which_a_request_ends_has_words() -> None:
     failures = (asyncio.CancelledError(), EngineTimeout("late"), EngineError("broken"), ValueError("ours"))
     assert {"complete", *map(outcome_of, failures)} == OUTCOMES.keys()
+
+
+def test_every_error_that_a_page_can_meet_has_words_and_a_next_step() -> None:
+    def below(kind: type[SelatError]) -> Iterator[type[SelatError]]:
+        for one in kind.__subclasses__():
+            yield one
+            yield from below(one)
+
+    elsewhere = {"home_broken", "home_busy", "bundle_broken", SelatError.code}
+    codes = {one.code for one in below(SelatError) if one.__module__ == SelatError.__module__} - elsewhere
+    assert codes <= ERRORS.keys(), codes - ERRORS.keys()
 
 
 @pytest.mark.parametrize("language", catalogues.LANGUAGES)

@@ -137,7 +137,7 @@ def _rows(case: Case, leaf: dict[str, Any], purposes: Iterable[Purpose]) -> list
         (_("Tempat enjin"), tongue.country(request.site.jurisdiction), "resource.site.jurisdiction"),
         (
             _("Pengendali"),
-            f"{request.site.operator}, {tongue.country(request.site.operator_jurisdiction)}",
+            f"{names.operator(request.site.operator)}, {tongue.country(request.site.operator_jurisdiction)}",
             "resource.site.operator",
         ),
         (
