@@ -13,7 +13,7 @@ import typer.core
 import typer.main
 
 from selat import __version__
-from selat.cli.frame import HomeOption, explain, unforeseen
+from selat.cli.frame import HomeOption, explain, say, unforeseen
 from selat.core.errors import SelatError
 
 COMMANDS = {
@@ -43,6 +43,11 @@ COMMANDS = {
     "subject": "Answer a data subject: find, export, erase.",
     "witness": "Cosign other logs' checkpoints, against split views.",
 }
+
+
+STOPPED = "selat: stopped by Ctrl-C; run it again: long work goes on where it was"
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 
 
 class _Nouns(typer.core.TyperGroup):
@@ -119,6 +124,13 @@ def main() -> None:
         app()
     except SelatError as error:
         raise SystemExit(explain(error)) from None
+    except KeyboardInterrupt:  # while a command is still being read in
+        say(STOPPED)
+        raise SystemExit(INTERRUPTED) from None
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            say(STOPPED)
+        raise
     except BrokenPipeError:
         # The reader of our stdout left (`selat … | head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -44,10 +44,13 @@ def run(
             asyncio.run(_many(asker, collection, read_queries(queries), out))
             return
         answer = asyncio.run(asker.ask(question, collection))
+        known = not collection or collection in platform.library.collections(tenant)
     if json_:
         show_json(answer)
     else:
         _print(answer)
+    if not known:
+        say(f"there is no collection '{collection}'; see: selat knowledge list")
 
 
 class Asker:

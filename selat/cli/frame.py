@@ -24,7 +24,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from selat.core.errors import Misused, SelatError
+from selat.core.errors import Forbidden, Misused, SelatError
 
 HomeOption = Annotated[
     Path | None,
@@ -32,6 +32,16 @@ HomeOption = Annotated[
         "--home", metavar="DIR", help="Where Selat keeps its state. Else SELAT_HOME, else the platform's."
     ),
 ]
+
+
+def spoken(language: str) -> str:
+    """A language that answers are told in; none for both. Raises: Misused."""
+    if language not in ("", "ms", "en"):
+        raise Misused("--lang: write ms or en")
+    return language
+
+
+LanguageOption = Annotated[str, typer.Option("--lang", help="ms or en.", callback=spoken)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 _FULL, _OURS = (
@@ -54,8 +64,15 @@ def explain(error: SelatError) -> int:
     """Say what went wrong; the exit code that tells it: 1 refused or failed, 2 misused."""
     if os.environ.get("SELAT_DEBUG"):
         traceback.print_exc()
-    say(f"selat: {error}")
+    say(f"selat: {error}{_evidence(error)}")
     return 2 if isinstance(error, Misused) else 1
+
+
+def _evidence(error: SelatError) -> str:
+    """Of a refusal that was booked: by which rules, and where what policy saw can be read."""
+    if not isinstance(error, Forbidden) or not error.receipt:
+        return ""
+    return f" ({', '.join(error.rules) or 'no rule permits it'}; what was seen: selat ledger show {error.receipt})"
 
 
 def unforeseen(error: Exception) -> SelatError:
@@ -102,7 +119,7 @@ def write_new(path: Path, data: bytes) -> None:
         with path.open("xb") as file:
             file.write(data)
     except OSError as error:
-        raise Misused(f"cannot write {path}: {error.strerror}") from error
+        raise Misused(f"cannot write {path}: {error.strerror}; name another file") from error
 
 
 class Row(Protocol):

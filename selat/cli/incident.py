@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from selat.app import open_platform
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, show_rows
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, show_rows, spoken
 from selat.core.errors import Misused
 from selat.policy.incidents import Duty, Incident, Step, stamp
 from selat.stamps import fresh_id
@@ -80,7 +80,7 @@ def done(
 def notice(
     name: IncidentArgument,
     rule: RuleArgument,
-    lang: Annotated[str, typer.Option("--lang", help="ms or en. Else both.")] = "",
+    lang: Annotated[str, typer.Option("--lang", help="ms or en. Else both.", callback=spoken)] = "",
     home: HomeOption = None,
     tenant: TenantOption = "default",
     json_: JsonOption = False,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, LanguageOption, say, show, show_json
 from selat.core.decision import Decision
 from selat.core.errors import BadRequest, Misused, NotFound
 from selat.home import find_home, open_home
@@ -32,7 +32,6 @@ PoliciesOption = Annotated[
     Path | None,
     typer.Option("--policies", metavar="DIR", help="A folder of policies. Else the home's, else the shipped."),
 ]
-LanguageOption = Annotated[str, typer.Option("--lang", help="ms or en.")]
 RequestArgument = Annotated[
     Path, typer.Argument(metavar="REQUEST.json", help="The request as a JSON object; - reads stdin.")
 ]
@@ -113,8 +112,6 @@ def explain_(
     if json_:
         show_json(found.to_json())
         return
-    if lang not in ("", "ms", "en"):
-        raise Misused("--lang: write ms or en")
     show("\n\n".join(found.text(one) for one in ([lang] if lang else ["ms", "en"])))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from selat.app import open_platform
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, LanguageOption, say, show, show_json
 from selat.core.errors import Misused
 from selat.policy.instruments import Instrument
 from selat.policy.packs import load_packs
@@ -16,7 +16,6 @@ from selat.policy.packs import load_packs
 app = typer.Typer(help="Duties of law and guides, and their clocks.", no_args_is_help=True)
 
 TenantOption = Annotated[str, typer.Option("--tenant", help="Whose.")]
-LanguageOption = Annotated[str, typer.Option("--lang", help="ms or en.")]
 
 
 @app.command("list")

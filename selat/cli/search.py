@@ -44,6 +44,7 @@ def run(
             _many(library, queries, out, Query(tenant, collection, "", cleared, k, groups))
             return
         hits, order = library.find(Query(tenant, collection, text, cleared, k, groups))
+        known = not collection or collection in library.collections(tenant)
     if json_:
         show_json({"hits": [hit_json(hit) for hit in hits], "order": order})
         return
@@ -54,7 +55,9 @@ def run(
         show(f"{passage.source.document} #{passage.number}{where} [{passage.label}] {hit.score:.3f}")
         show("    " + " ".join(passage.text.split())[:300])
     if not hits:
-        say("nothing found")
+        say(
+            "nothing found" if known else f"nothing found: no collection '{collection}'; see: selat knowledge list"
+        )
     if order == RERANK_FALLBACK:
         say("the model of rerank_model gave no order: these stand by their scores")
 

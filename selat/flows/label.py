@@ -56,10 +56,10 @@ def lower_label(
     officer, _ = by
     stated = officers_reason(by)
     if officer.tenant != place.tenant:
-        raise NotFound("no such document in this collection")
+        raise NotFound("no such document in this collection; see: selat knowledge list")
     old = library.label(place.tenant, place.collection, place.document)
     if not old.within(officer.clearance):
-        raise NotFound("no such document in this collection")
+        raise NotFound("no such document in this collection; see: selat knowledge list")
     if old.within(label) and old.jurisdictions <= label.jurisdictions:
         raise Misused(f"the label is {old}; {label} is not lower. To raise it: selat label raise")
     facts = {**_facts(place, old, label), "officer": officer.key, "reason": stated}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 from selat.core.errors import BadRequest
@@ -168,6 +169,23 @@ def row_of(asked: Asked) -> tuple[str | int, ...]:
     return astuple(asked)
 
 
+def _moment(name: str, said: str) -> str:
+    """A moment as entries write it, in UTC and to the millisecond, so that texts compare as times do.
+
+    A time without an offset is UTC. Raises: BadRequest.
+    """
+    if not said:
+        return ""
+    try:
+        moment = datetime.fromisoformat(said)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadRequest(
+            f"{name}: '{said}' is no time; write 2026-11-22 or 2026-11-22T03:00Z", param=name
+        ) from None
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
 def _where(question: Question) -> tuple[str, list[str | int]]:
     parts: list[str] = []
     values: list[str | int] = []
@@ -177,8 +195,8 @@ def _where(question: Question) -> tuple[str, list[str | int]]:
         "o.model = ?": question.model,
         "o.purpose = ?": question.purpose,
         "o.effect = ?": question.decision,
-        "o.time >= ?": question.since,
-        "o.time < ?": question.until,
+        "o.time >= ?": _moment("since", question.since),
+        "o.time < ?": _moment("until", question.until),
         "instr(' ' || o.rules || ' ', ' ' || ? || ' ') > 0": question.rule,
     }
     for condition, value in exact.items():

@@ -176,7 +176,14 @@ def _reasons(
         english.append(f"its maker claims {one.many} languages, without our having seen '{need.language}' named")
         malay.append(f"pembuatnya mendakwa {one.many} bahasa; '{need.language}' belum kami lihat dinamakan")
     english.append(f"licence {known.title}" + (f": forbids {known.forbids}" if known.forbids else ""))
-    malay.append(f"lesen {known.title}" + (f": melarang {known.forbids_ms}" if known.forbids_ms else ""))
+    title = (
+        known.title
+        if known.source
+        else f"'{known.id}', tiada dalam jadual kami"
+        if known.id
+        else "tidak dinyatakan"
+    )
+    malay.append(f"lesen {title}" + (f": melarang {known.forbids_ms}" if known.forbids_ms else ""))
     if one.base:
         english.append(f"made in {one.country} from {one.base} ({one.base_country})")
         malay.append(f"dibuat di {one.country} daripada {one.base} ({one.base_country})")

@@ -105,7 +105,10 @@ class Web:
             with error:
                 raise _refused(error, parts.netloc) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Gone(f"{parts.netloc} cannot be reached: {_reason(error)}") from error
+            raise Gone(
+                f"{parts.netloc} cannot be reached: {_reason(error)}; see to the network, or name another hub: "
+                "--endpoint, or the setting model_hub"
+            ) from error
         return Answer(response, start)
 
     def json(self, url: str) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +89,36 @@ def test_a_fault_of_ours_is_a_line_without_a_word_of_what_was_asked_and_debug_sh
     assert "KeyError at test_cli_wrong.py:" in said
     assert "--debug" in said
     assert "sulit" not in said
+
+
+@pytest.mark.parametrize("verb", ["rules list", "rules due", "policy prove", "incident notice inc_1 x"])
+def test_a_language_that_is_not_spoken_is_refused(home: Path, verb: str) -> None:
+    done = selat(*verb.split(), "--lang", "fr", "--home", home)
+    assert (done.returncode, done.stderr) == (2, "selat: --lang: write ms or en\n")
+
+
+def test_a_collection_that_is_not_there_is_named(home: Path) -> None:
+    for noun in ("search", "ask"):
+        done = selat(noun, "cuti", "--collection", "tiada", "--home", home)
+        assert "no collection 'tiada'; see: selat knowledge list" in done.stderr
+
+
+def test_a_refusal_names_its_rules_and_where_what_policy_saw_can_be_read(home: Path) -> None:
+    done = selat("ask", "cuti", "--purpose", "tiada", "--home", home)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"selat: the purpose is not in the tenant's register "
+        r"\(purpose-must-be-registered; what was seen: selat ledger show [0-9a-f]{32}\)\n",
+        done.stderr,
+    )
+
+
+def test_ctrl_c_ends_in_a_line_with_the_next_step_and_no_traceback() -> None:
+    code = (
+        "import signal, selat.cli as cli, selat.cli.key as key\n"
+        "key.app.command('x')(lambda: signal.raise_signal(signal.SIGINT))\n"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "key", "x"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 130
+    assert done.stderr.strip() == "selat: stopped by Ctrl-C; run it again: long work goes on where it was"

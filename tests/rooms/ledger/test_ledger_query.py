@@ -77,6 +77,9 @@ def test_each_part_of_a_question_narrows(book: House) -> None:
     assert found(book, caller="k1", model="m2") == ["R2"]
     assert found(book, purpose="chat", tenant="t1") == ["R0", "R2", "R3"]
     assert found(book, since="2026-11-02", until="2026-11-04") == ["R1", "R2"]
+    assert found(book, since="2026-11-02T08:00+08:00", until="2026-11-04T00:00Z") == ["R1", "R2"]
+    with pytest.raises(BadRequest, match="since: 'yesterday' is no time; write 2026-11-22"):
+        found(book, since="yesterday")
     assert found(book, label="terhad") == ["R2"]
     assert found(book, label="none") == ["R0", "R1", "R2", "R3", "R4"]
     assert found(book, decision="deny") == ["R3"]

@@ -59,6 +59,9 @@ def test_suggestions_keep_to_memory_language_licence_and_country() -> None:
         assert "CN" not in (one.entry.country, one.entry.base_country)
         assert "ms" in one.entry.languages or one.entry.many
         assert len(one.reasons) == len(one.reasons_ms) >= 4
+    every = [said for one in suggest(Need(2000.0, most=99)) for said in one.reasons_ms]
+    assert any("tidak dinyatakan" in said for said in every)
+    assert not any("none stated" in said for said in every)
     assert found[0].entry.name == "aisingapore/Apertus-SEA-LION-v4-8B-IT"
     made_of = suggest(Need(16.0, "ms", permissive=True, most=50))
     assert any(one.entry.base_country == "CN" for one in made_of), (
