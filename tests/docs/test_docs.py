@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ FIX = "run `make map`"
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 FENCE = re.compile(r"^```(sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^(?:\S*/)?selat ([a-z]+)(?: ([a-z]+))?", re.MULTILINE)
+EXAMPLE = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S+ )?(?:\S*/)?selat (.*)$", re.MULTILINE)
 TYPED = re.compile(r"^\$ (.*)$", re.MULTILINE)
 
 
@@ -67,6 +69,15 @@ def test_examples_name_commands_that_exist(page: Path, known: dict[str, Any]) ->
             assert command is not None, f"selat {noun}"
             if hasattr(command, "commands"):
                 assert f"selat {noun} {verb}" in known, f"selat {noun} {verb}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_examples_can_be_typed_as_they_stand(page: Path, known: dict[str, Any]) -> None:
+    for _, block in FENCE.findall(page.read_text(encoding="utf-8")):
+        for line in EXAMPLE.findall(block):
+            words = shlex.split(line, comments=True)
+            name = next(name for name in (f"selat {' '.join(words[:2])}", f"selat {words[0]}") if name in known)
+            known[name].make_context(name, words[len(name.split()) - 1 :])  # raises for what is missing or unknown
 
 
 def test_decisions_are_numbered_dated_and_whole() -> None:
