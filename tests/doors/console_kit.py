@@ -153,12 +153,12 @@ def picture(page: Page, name: str) -> None:
 
 
 def entry(console: Console, kind: str) -> dict[str, Any]:
-    """The last entry of that kind, once it is sealed."""
+    """The last entry of that kind, once it is sealed and can be found."""
     deadline = time.monotonic() + CEILING_S
     while time.monotonic() < deadline:
         found = [leaf for leaf in console.selat.leaves() if leaf["kind"] == kind]
         if found:
-            return found[-1]
+            return console.selat.leaves_of(found[-1]["id"], kind)
         time.sleep(0.2)
     raise AssertionError(f"no entry {kind}")
 

@@ -64,12 +64,13 @@ class Running:
         return [json.loads(leaf) for leaf in Book(self.home / "ledger").entries()]
 
     def leaves_of(self, receipt: str, kind: str, within_s: float = CEILING_S) -> dict[str, Any]:
-        """The entry of that id and kind, once it is sealed."""
+        """The entry of that id and kind, once it is sealed and can be found by its id, a little later."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
-            for leaf in self.leaves():
-                if (leaf["id"], leaf["kind"]) == (receipt, kind):
-                    return leaf
+            book = Book(self.home / "ledger")
+            for leaf in (json.loads(book.leaf(index)) for index in book.find(receipt)):
+                if leaf["kind"] == kind:
+                    return dict(leaf)
             time.sleep(0.1)
         raise AssertionError(f"no {kind} entry of {receipt} within {within_s} s")
 
