@@ -203,7 +203,7 @@ def query_(
         with output.open("xb") as file:
             file.writelines(pieces)
     except OSError as error:
-        raise Misused(f"cannot write {output}: {error.strerror}") from error
+        raise Misused(f"cannot write {output}: {error.strerror}; name another file") from error
 
 
 @app.command(name="usage")

@@ -181,7 +181,7 @@ def what_next(address: str, secret: str | None, home: Path) -> None:
     if secret:
         show(f"\nKunci API (dipaparkan sekali sahaja / shown once): {secret}")
     else:
-        show(f"\nMake another key: {command} key create --name mine")
+        show(f"\nBuat kunci lain / make another key: {command} key create --name mine")
     show(f"""
 Cuba seterusnya / try next:
 

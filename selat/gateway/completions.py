@@ -13,7 +13,7 @@ from selat.flows.chat import Reply, Streamed, Whole
 from selat.gateway.door import Door
 from selat.gateway.errors import error_event, error_object, forget, inner
 from selat.gateway.http import Request
-from selat.identity import Presented
+from selat.identity import NOT_ACCEPTED, Presented
 from selat.wire import APIS, Ask, read_ask
 
 BEARER = "bearer "
@@ -68,7 +68,7 @@ def secret_of(request: Request) -> Presented:
         return Presented(header[len(BEARER) :].strip())
     if key := request.header(b"x-api-key"):  # Anthropic's clients
         return Presented(key.strip())
-    raise Unauthenticated("missing or wrong API key")
+    raise Unauthenticated(NOT_ACCEPTED)
 
 
 def wish_of(request: Request, secret: Presented) -> Wish:

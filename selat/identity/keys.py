@@ -38,7 +38,7 @@ _COLUMNS = (
     'id, tenant, name, roles, scopes, clearance, created, expires, revoked, last_used, rotated_from, "groups"'
 )
 _BY_HASH = f"SELECT {_COLUMNS}, hash FROM keys WHERE hash = :hash"  # noqa: S608 - our own names
-NOT_ACCEPTED = "the API key is missing, wrong or no longer valid"
+NOT_ACCEPTED = "the API key is missing, wrong or no longer valid; make one: selat key create"
 
 
 @dataclass(frozen=True, slots=True)

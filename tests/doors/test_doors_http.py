@@ -201,6 +201,16 @@ def test_receipts_are_given_to_their_own_tenant_only_as_json_or_proof(selat: Run
     assert b"HTTP/1.1 401" in exchange(selat, f"GET /v1/receipts/{receipt} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
 
+def test_a_missing_key_and_a_wrong_one_are_told_the_same_and_how_to_get_one(selat: Running) -> None:
+    said = []
+    for line in ("", "authorization: Bearer sk-selat-wrong\r\n", "x-api-key: wrong\r\n"):
+        answer = exchange(selat, f"GET /v1/models HTTP/1.1\r\nHost: x\r\n{line}\r\n".encode())
+        assert b"HTTP/1.1 401" in answer
+        said.append(answer.partition(b"\r\n\r\n")[2])
+    assert len(set(said)) == 1
+    assert b"selat key create" in said[0]
+
+
 def test_health_readiness_and_metrics_hold_no_content(selat: Running) -> None:
     post(
         selat,
