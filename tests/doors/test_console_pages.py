@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from console_kit import HIGH, PASSWORD, Console, entry, looked_over, until
+from console_kit import HIGH, NARROW, PASSWORD, Console, entry, looked_over, until
 
 from selat.console.pages import PAGES
 
@@ -141,6 +141,13 @@ def test_no_page_shows_a_text_of_another_language(console: Console, language: st
             page.goto(path)
             for text in page.locator("h1, .menu a, .menu h2, th").all_inner_texts():
                 assert not text.strip() or re.search(script, text), (path, text)
+
+
+def test_the_wizards_engines_have_room_for_their_words_on_a_phone(console: Console) -> None:
+    with console.signed_in("lihat", *ALL, language="ta", viewport=NARROW) as page:
+        page.goto("/setup?step=engine")
+        widths = page.locator(".list .grow").evaluate_all("all => all.map((one) => one.clientWidth)")
+        assert min(widths) > NARROW["width"] / 2, widths
 
 
 def test_a_person_is_added_by_a_link_changed_and_closed_again(console: Console) -> None:
