@@ -154,7 +154,8 @@ def create_home(path: Path) -> Home:
         if not (path / _MARK).exists():
             (path / _MARK).write_text(f"version = {VERSION}\n")
     except OSError as error:
-        raise HomeBroken(f"cannot write the home {path}: {error.strerror}. Choose another with --home") from error
+        what = f"{error.filename or path}: {error.strerror}"
+        raise HomeBroken(f"cannot write the home {path} ({what}). Choose another with --home") from error
     return open_home(path)
 
 

@@ -202,4 +202,7 @@ def _typed(name: str, value: object, kind: type) -> object:
         pass
     if kind is str and isinstance(value, str):
         return value
-    raise HomeBroken(f"setting {name}: {value!r} is not a {kind.__name__}")
+    wanted = {int: "a whole number", float: "a number"}.get(kind, "text")
+    raise HomeBroken(
+        f"setting {name}: {value!r} is not {wanted}; mend selat.toml, or the variable SELAT_{name.upper()}"
+    )

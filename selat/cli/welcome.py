@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from selat.cli.frame import say, show
-from selat.core.errors import LedgerBroken, Unavailable
+from selat.core.errors import HomeBroken, LedgerBroken, Unavailable
 from selat.flows.receipt import last_proof
 
 QUESTION = "Berapa lama masa untuk lapor kebocoran data peribadi?"
@@ -43,10 +43,15 @@ class Peer:
 
 
 def peer(address: str, certificate: Path | None) -> Peer:
-    """How to reach a gateway at `address` that shows the certificate in that file."""
+    """How to reach a gateway at `address` that shows the certificate in that file. Raises: HomeBroken."""
     if certificate is None:
         return Peer(address)
-    tls = ssl.create_default_context(cafile=certificate)
+    try:
+        tls = ssl.create_default_context(cafile=certificate)
+    except OSError as error:  # ssl.SSLError is one
+        raise HomeBroken(
+            f"tls_certificate_file: {certificate} does not load: {error.strerror}; name a PEM file in selat.toml"
+        ) from error
     # We reach ourselves by address, whatever name the certificate is for; only that certificate is trusted.
     tls.check_hostname = False
     tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

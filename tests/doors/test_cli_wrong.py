@@ -11,6 +11,8 @@ import pytest
 from commands import selat
 
 from selat.cli.frame import unforeseen
+from selat.cli.welcome import peer
+from selat.core.errors import HomeBroken
 from selat.home import create_home
 from selat.house import furnish
 
@@ -89,6 +91,29 @@ def test_a_fault_of_ours_is_a_line_without_a_word_of_what_was_asked_and_debug_sh
     assert "KeyError at test_cli_wrong.py:" in said
     assert "--debug" in said
     assert "sulit" not in said
+
+
+def test_a_setting_of_the_wrong_kind_says_where_to_mend_it(home: Path) -> None:
+    (home / "selat.toml").write_text('port = "pintu"\n')
+    done = selat("key", "list", "--home", home)
+    assert done.stderr == (
+        "selat: setting port: 'pintu' is not a whole number; mend selat.toml, or the variable SELAT_PORT\n"
+    )
+
+
+def test_a_file_where_a_home_wants_a_folder_is_named(home: Path) -> None:
+    (home / "knowledge").rmdir()
+    (home / "knowledge").touch()
+    done = selat("up", "--home", home, "--port", "0", "--once")
+    assert done.returncode == 1
+    assert f"({home / 'knowledge'}: File exists)" in done.stderr
+
+
+def test_a_certificate_that_does_not_load_is_named(tmp_path: Path) -> None:
+    (tmp_path / "kosong.pem").touch()
+    for file in ("tiada.pem", "kosong.pem"):
+        with pytest.raises(HomeBroken, match=rf"{file} does not load: .*name a PEM file in selat\.toml"):
+            peer("https://127.0.0.1:7352", tmp_path / file)
 
 
 @pytest.mark.parametrize("verb", ["rules list", "rules due", "policy prove", "incident notice inc_1 x"])
