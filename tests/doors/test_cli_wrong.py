@@ -141,6 +141,7 @@ def test_a_refusal_names_its_rules_and_where_what_policy_saw_can_be_read(home: P
 def test_ctrl_c_ends_in_a_line_with_the_next_step_and_no_traceback() -> None:
     code = (
         "import signal, selat.cli as cli, selat.cli.key as key\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it\n"
         "key.app.command('x')(lambda: signal.raise_signal(signal.SIGINT))\n"
         "cli.main()"
     )
