@@ -88,8 +88,8 @@ def make_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def told_if_full(folder: Path, then: str) -> Iterator[None]:
-    """Says in words that a disk is full and what to do `then`. Raises: Unavailable; other errors stay."""
+def told_if_full(folder: Path | str, then: str) -> Iterator[None]:
+    """Says in words that the disk of `folder` is full and what to do `then`. Raises: Unavailable; others stay."""
     try:
         yield
     except OSError as error:

@@ -13,9 +13,8 @@ from pathlib import Path
 import tantivy
 from tantivy import FieldType, Occur
 
-from selat.core.errors import HomeBroken
 from selat.core.label import HIGHEST, Label
-from selat.knowledge.place import DAMAGED
+from selat.knowledge.place import DAMAGED, unopened
 from selat.knowledge.scope import Clause, Scope, scope_terms
 from selat.knowledge.store import Entry, Row
 from selat.knowledge.words import one_slip, stems, words
@@ -50,7 +49,7 @@ class Index:
                 self._index = tantivy.Index.open(str(folder))
             self._index.config_reader(reload_policy="manual")
         except (ValueError, OSError) as error:
-            raise HomeBroken(DAMAGED) from error
+            raise unopened(folder.parent, DAMAGED) from error
         self._meta = folder / "meta.json"
         self._seen: tuple[int, int] | None = None
         self._searcher: tantivy.Searcher | None = None
@@ -80,7 +79,7 @@ class Index:
                     self._seen = seen
             except (ValueError, OSError) as error:
                 if self._searcher is None:
-                    raise HomeBroken(DAMAGED) from error
+                    raise unopened(self.folder.parent, DAMAGED) from error
                 return self._searcher  # replaced by a rebuild a moment ago: this search ends on the old one
             self._fresh_until = time.monotonic() + FRESH_S
             return self._searcher
@@ -104,7 +103,7 @@ class Index:
         try:
             hits = searcher.search(query, limit=k, count=False).hits
         except (ValueError, OSError) as error:
-            raise HomeBroken(DAMAGED) from error
+            raise unopened(self.folder.parent, DAMAGED) from error
         found = searcher.fast_field_values(key, [address for _, address in hits])
         return [(int(identity or 0), float(score or 0)) for identity, (score, _) in zip(found, hits, strict=True)]
 

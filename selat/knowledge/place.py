@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from selat.core.errors import HomeBroken
+from selat.core.errors import HomeBroken, SelatError, Unavailable
 from selat.durable import told_if_full
 from selat.knowledge.scope import Clause, Scope
 
 DAMAGED = "the full-text index is damaged; the documents are not: run selat index rebuild"
+OURS = "the knowledge base"
+ROOM = "make room and do it again; what was read so far is kept"
 _ROOM_BYTES = 1 << 18  # where less is free, what failed failed for want of room
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def full_disk_told(folder: Path) -> Iterator[None]:
 
     SQLite has a code for it, or calls it an I/O error; tantivy tells of a thread that died.
     """
-    with told_if_full(folder, "make room and do it again; what was read so far is kept"):
+    with told_if_full(OURS, ROOM):
         try:
             yield
         except (sqlite3.OperationalError, ValueError) as error:
@@ -38,6 +40,26 @@ def full_disk_told(folder: Path) -> Iterator[None]:
             if not full and _free(folder) >= _ROOM_BYTES:
                 raise
             raise OSError(errno.ENOSPC, "no room") from error
+
+
+def unopened(folder: Path, damaged: str) -> SelatError:
+    """What to tell of what cannot be opened in a folder: how its disk is, where that is why; else `damaged`.
+
+    Both of SQLite and tantivy write beside what they read. Callers may be told, so no path is named.
+    """
+    try:
+        found = os.statvfs(folder)
+    except OSError as error:
+        return HomeBroken(f"the disk of {OURS} cannot be reached ({error.strerror}): see that it is mounted")
+    if found.f_flag & os.ST_RDONLY:
+        return HomeBroken(f"the disk of {OURS} is read-only: have it mounted so that Selat may write to it")
+    if found.f_bavail * found.f_frsize < _ROOM_BYTES:
+        return Unavailable(f"the disk of {OURS} is full: {ROOM}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return HomeBroken(
+            f"the folder of {OURS} is not Selat's to write in: give it to the user that Selat runs as"
+        )
+    return HomeBroken(damaged)
 
 
 def _free(folder: Path) -> int:
@@ -165,8 +187,8 @@ class FilePlace:
                 found.execute("PRAGMA synchronous = NORMAL")
                 found.execute("PRAGMA foreign_keys = ON")
             except sqlite3.DatabaseError as error:
-                raise HomeBroken(
-                    f"knowledge base {self._path.name} cannot be opened; restore it or ingest anew"
+                raise unopened(
+                    self.folder, f"{OURS}'s {self._path.name} is damaged; restore it or ingest anew"
                 ) from error
             self._local.connection = found
         return found

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,6 +197,30 @@ def test_a_damaged_index_says_so_and_is_mended_from_the_documents(in_folder: Lib
     fresh = Library(in_folder.folder)
     fresh.rebuild()
     assert seen(fresh, "kopi") == ["a"]
+
+
+@pytest.mark.parametrize("trouble", ["full", "read-only"])
+def test_a_disk_that_takes_nothing_is_named_and_not_what_lies_on_it(tmp_path: Path, trouble: str) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("needs to mount a small disk, which takes root")
+    try:
+        library = Library(tmp_path / "knowledge")
+        library.add("t", "c", document("a", "kopi"))
+        library.close()
+        if trouble == "full":
+            with suppress(OSError), (tmp_path / "rest").open("wb", buffering=0) as rest:
+                while rest.write(bytes(4096)):
+                    pass
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", str(tmp_path)], check=True)
+        for again in (lambda: library, lambda: Library(tmp_path / "knowledge")):
+            with pytest.raises((Unavailable, HomeBroken), match=f"disk of the knowledge base is {trouble}"):
+                seen(again(), "kopi")
+        subprocess.run(["mount", "-o", "remount,rw,size=8m", str(tmp_path)], check=True)
+        assert seen(library, "kopi") == ["a"]
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
 def test_an_index_of_another_version_is_built_anew(in_folder: Library) -> None:
