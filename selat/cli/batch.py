@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from selat.cli.frame import progress, read_text, say
+from selat.cli.frame import progress, say
 from selat.core.errors import Misused
+from selat.named import read_text
 
 
 def read_queries(path: Path) -> list[tuple[object, str]]:

@@ -103,16 +103,6 @@ def show_json(value: object) -> None:
     show(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
 
 
-def read_text(path: Path, what: str) -> str:
-    """A file of text that somebody named, where `what` is wanted. Raises: Misused."""
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise Misused(f"cannot read {path}: {error.strerror}; name {what}") from error
-    except UnicodeDecodeError as error:
-        raise Misused(f"{path} is not text in UTF-8; name {what}") from error
-
-
 def write_new(path: Path, data: bytes) -> None:
     """Write a result to a file that must not be there yet. Raises: Misused."""
     try:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from selat.cli.frame import HomeOption, JsonOption, read_text, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.cli.place import ledger_at
 from selat.core.errors import LedgerBroken, Misused, NotFound
 from selat.core.trust import parse_trust
@@ -21,6 +21,7 @@ from selat.ledger.check import check
 from selat.ledger.query import query
 from selat.ledger.repair import repair
 from selat.ledger.rotate import rotate
+from selat.named import read_text
 from selat.process import KEY, ledger_of, sequence
 from selat.verifier import explain, verify_path
 from selat.verifier.words import LANGUAGES

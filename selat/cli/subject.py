@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from selat.cli.frame import HomeOption, JsonOption, read_text, say, show, show_json, write_new
+from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, write_new
 from selat.cli.place import ledger_at
 from selat.core.errors import Misused, NotFound
 from selat.ledger import Book, Subject, erase, expire, find
 from selat.ledger.export import export
+from selat.named import read_text
 
 app = typer.Typer(help="Answer a data subject: find, export, erase.", no_args_is_help=True)
 

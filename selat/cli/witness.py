@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from selat.cli.frame import JsonOption, read_text, say, show, show_json
+from selat.cli.frame import JsonOption, say, show, show_json
 from selat.core.errors import LedgerBroken, Misused
 from selat.core.signature import COSIGN_ED25519, COSIGN_MLDSA44
 from selat.core.trust import parse_trust
 from selat.ledger import Witness, load_signer, make_signer, save_signer
 from selat.ledger.witness_server import witness_server
+from selat.named import read_text
 
 app = typer.Typer(help="Cosign other logs' checkpoints (c2sp.org/tlog-witness).", no_args_is_help=True)
 

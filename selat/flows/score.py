@@ -12,8 +12,10 @@ from selat.core.errors import Misused
 from selat.core.label import HIGHEST
 from selat.knowledge import RERANK_FALLBACK, Judged, Library, Query, Scores, documents_found
 from selat.knowledge.score import score
+from selat.named import read_text
 
 DEPTH = 10
+EXAMS = "JSONL of questions with their right documents"
 EVERY = frozenset({EVERY_GROUP})
 
 
@@ -51,14 +53,7 @@ def read_exams(path: Path, collection: str, split: str = "") -> Iterator[Exam]:
 
     With `split`, only rows of that split. Raises: Misused, naming the line that is not such a row.
     """
-    wanted_is = "name JSONL of questions with their right documents"
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise Misused(f"cannot read {path}: {error.strerror}; {wanted_is}") from error
-    except UnicodeDecodeError as error:
-        raise Misused(f"{path} is not text in UTF-8; {wanted_is}") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path, EXAMS).splitlines(), 1):
         if not line.strip():
             continue
         try:

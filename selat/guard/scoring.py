@@ -11,6 +11,7 @@ from pathlib import Path
 from selat.core.errors import Misused
 from selat.core.finding import Finding, Scan
 from selat.guard.kinds import KINDS
+from selat.named import read_text
 
 CORPUS = Path(__file__).parent / "corpus"
 """Our own corpus, CC0, of invented identities: `docs/howto/guard-corpus.md` tells which files were tuned on."""
@@ -100,13 +101,7 @@ class Score:
 def read_corpus(path: Path) -> list[Sample]:
     """Lines `{"id","lang","text","gold":[{"kind","start","end"}],"decoy"}`. Raises: Misused, with the line."""
     samples = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise Misused(f"cannot read {path}: {error.strerror}; name JSONL files, or none for our own") from error
-    except UnicodeDecodeError as error:
-        raise Misused(f"{path} is not text in UTF-8; name JSONL files, or none for our own") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path, "JSONL files, or none for our own").splitlines(), 1):
         if not line.strip():
             continue
         try:
