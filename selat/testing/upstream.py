@@ -59,8 +59,8 @@ class Upstream:
         ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), daemon=True)
         self._thread.start()
-        if not ready.wait(10):
-            raise RuntimeError("the upstream did not start within 10 s")
+        if not ready.wait(60):
+            raise RuntimeError("the upstream did not start within 60 s")
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -74,7 +74,7 @@ class Upstream:
         if self._thread is not None:
             self._thread.join()
 
-    def settles(self, true: Callable[[], bool], seconds: float = 2.0) -> bool:
+    def settles(self, true: Callable[[], bool], seconds: float = 60.0) -> bool:
         """Whether `true` comes true within `seconds`: the server runs in its own thread, in its own time."""
         deadline = time.monotonic() + seconds
         while not true() and time.monotonic() < deadline:

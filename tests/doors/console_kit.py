@@ -13,7 +13,7 @@ from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from doors_kit import Running
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize
 from waiting import CEILING_S
 
 from selat.app import Platform
@@ -35,6 +35,20 @@ HIDDEN_TABS = (
     """() => [...document.querySelectorAll(".tabs")].some((tabs) => tabs.scrollWidth > tabs.clientWidth)"""
 )
 HIGH = parse_label("rahsia/confidential/sensitive")
+
+
+def _to_the_end(click: Callable[..., None]) -> Callable[..., None]:
+    """A click by itself waits until the page that it leads to has begun: half of it may be there to be counted."""
+
+    def click_and_wait(self: Any, *words: Any, **options: Any) -> None:
+        click(self, *words, **options)
+        (self if isinstance(self, Page) else self.page).wait_for_load_state()
+
+    return click_and_wait
+
+
+for _kind in (Page, Locator):
+    _kind.click = _to_the_end(_kind.click)  # type: ignore[method-assign]
 
 
 @dataclass

@@ -102,7 +102,7 @@ name = "dekat"
 kind = "openai"
 url = "{upstream.url}"
 site = {{ jurisdiction = "MY", operator = "ujian" }}
-timeouts = {{ connect = 2.0, first_byte = 1.5, between = 1.5 }}
+timeouts = {{ connect = 10.0, first_byte = 5.0, between = 5.0 }}
 [engine.models]
 {pairs}
 [[engine]]

@@ -34,8 +34,6 @@ url = "{url}"
 site = {{ jurisdiction = "MY", hardware = "{hardware}" }}
 models = {{ {models} }}
 """
-SEEN_S = 1.5
-"""A change is seen within a second; half a one more for what was under way."""
 
 
 def selat(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -112,8 +110,7 @@ def test_all_goes_to_the_survivor_and_no_request_fails(fresh: Any, tmp_path: Pat
             assert grows(kept)
             done = selat(home, "start", "--without-hardware", "nvidia", "--minutes", "10", "--reason", "latihan")
             assert done.returncode == 0, done.stderr
-            time.sleep(SEEN_S)
-            assert not grows(lost, within_s=1.0)
+            assert eventually(lambda: not grows(lost, within_s=1.0)), "a change is seen within a second or so"
             assert grows(kept)
         assert failed == []
         with pytest.raises(openai.InternalServerError, match="a drill without hardware nvidia") as refused:
@@ -141,7 +138,7 @@ def test_all_goes_to_the_survivor_and_no_request_fails(fresh: Any, tmp_path: Pat
         again: Running = fresh()
         again.said["key"] = running.key
         with traffic(again) as failed:
-            if datetime.now(UTC) < begun.until - timedelta(seconds=1):
+            if datetime.now(UTC) < begun.until - timedelta(seconds=5):
                 assert not grows(lost, within_s=0.5)
             assert grows(lost)
             assert datetime.now(UTC) >= begun.until

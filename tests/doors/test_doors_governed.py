@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -135,6 +136,12 @@ def test_a_revoked_key_ends_on_every_worker_within_a_second(
             say(mine)
 
 
+def put(path: Path, text: str) -> None:
+    """The whole text at once: a worker that read an empty file would take the rule in it for gone."""
+    path.with_suffix(".new").write_text(text)
+    path.with_suffix(".new").replace(path)
+
+
 def test_changed_policies_take_effect_and_broken_ones_do_not(governed: Running, client: Clients) -> None:
     mine = client()
     extra = governed.home / "policy" / "policies" / "90-test.cedar"
@@ -146,16 +153,17 @@ def test_changed_policies_take_effect_and_broken_ones_do_not(governed: Running, 
             return "no-chat-today" in json.dumps(error.body)
         return False
 
-    extra.write_text(
+    put(
+        extra,
         '@id("no-chat-today")\n@reason_en("not today")\n@reason_ms("bukan hari ini")\n'
         'forbid(principal, action == Action::"infer", resource);\n'
     )
     try:
         assert within(CEILING_S, lambda: all(denied() for _ in range(6)))
-        extra.write_text("forbid(")
+        put(extra, "forbid(")
         until(lambda: "90-test.cedar:1" in governed.log.read_text())
         assert denied(), "a broken set leaves the one before in force"
-        extra.write_text('@id("all")\npermit(principal, action, resource) when { context.official + 1 > 0 };\n')
+        put(extra, '@id("all")\npermit(principal, action, resource) when { context.official + 1 > 0 };\n')
         time.sleep(2)
         assert denied(), "an unprovable set leaves the one before in force"
     finally:
@@ -217,7 +225,8 @@ def test_a_providers_token_is_taken_where_an_api_key_is(
         )
         return governed.leaves_of(raw.headers["selat-receipt"], "opened")
 
-    assert within(5, lambda: call(governed, "/v1/models", provider.sign())[0] == 200)
+    # Each worker fetches the keys for itself, and which one answers is the system's choice.
+    assert within(CEILING_S, lambda: all(call(governed, "/v1/models", provider.sign())[0] == 200 for _ in range(20)))
     first, second = entry(provider.sign()), entry(provider.sign(jti="2"))
     assert first["caller"].startswith("sub_")
     assert first["caller"] == second["caller"], "the same person, whichever worker"
@@ -227,7 +236,7 @@ def test_a_providers_token_is_taken_where_an_api_key_is(
             assert call(governed, "/v1/models", token) == call(governed, "/v1/models", "sk-selat-wrong")
     provider.rotate()
     token = provider.sign()
-    assert within(12, lambda: all(call(governed, "/v1/models", token)[0] == 200 for _ in range(4)))
+    assert within(CEILING_S, lambda: all(call(governed, "/v1/models", token)[0] == 200 for _ in range(4)))
 
 
 def test_an_answer_from_a_terhad_document_does_not_leave_with_the_conversation(
