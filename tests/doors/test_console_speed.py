@@ -15,7 +15,7 @@ from selat.testing import Upstream
 
 SEEN_MS = 1000
 SLOWER = 4
-TRIES = 3
+TRIES = 6
 ALL = ("operator", "builder", "officer", "auditor", "member")
 PAINTED = """() => new Promise((done) => {
   const look = () => {

@@ -19,6 +19,7 @@ import pytest
 from joserfc.jwk import RSAKey
 from oidc_kit import eventually, provider_at, tokens_of
 from oidc_server import REDIRECT, OpenIDProvider, running
+from waiting import busy
 
 from selat.core.errors import HomeBroken, Unauthenticated, Unavailable
 from selat.core.label import parse_label
@@ -155,7 +156,7 @@ def test_a_remembered_token_is_quick(provider: OpenIDProvider, tokens: Tokens) -
         for _ in range(1000):
             tokens.identify(token)
         best = min(best, (time.process_time() - started) / 1000)
-    assert best < 50e-6
+    assert best < 50e-6 * busy()
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

@@ -5,22 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import time
 from pathlib import Path
 
 import msgspec
+from waiting import until
 
 from selat.policy import DEFAULT, PolicySet
 from selat.policy.again import Round, begin, last_round, run
 
 
 def ended(file: Path) -> Round:
-    for _ in range(200):
-        told = last_round(file)
-        if told is not None and told.ended:
-            return told
-        time.sleep(0.1)
-    raise AssertionError(told)
+    until(lambda: (told := last_round(file)) is not None and told.ended)
+    told = last_round(file)
+    assert told is not None
+    return told
 
 
 def test_the_shipped_set_is_proved_aside_and_the_file_says_of_which_digest(tmp_path: Path) -> None:

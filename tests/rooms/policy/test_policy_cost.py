@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from waiting import busy
+
 from selat.core.caller import Caller, Site
 from selat.core.finding import Finding, Scan
 from selat.core.label import parse_label
@@ -31,10 +33,10 @@ def cpu_us(work: Callable[[], object], times: int) -> float:
 
 def test_an_uncached_decision_costs_half_a_millisecond_at_most() -> None:
     policies = PolicySet.load(DEFAULT)
-    assert cpu_us(lambda: decide(policies, REQUEST), 100) <= 500
-    assert cpu_us(lambda: decide(policies, ABROAD), 100) <= 1000, "two evaluations: as it is, and masked"
+    assert cpu_us(lambda: decide(policies, REQUEST), 100) <= 500 * busy()
+    assert cpu_us(lambda: decide(policies, ABROAD), 100) <= 1000 * busy(), "two evaluations: as it is, and masked"
 
 
 def test_a_remembered_decision_costs_two_microseconds_at_most() -> None:
     decider = Decider(PolicySet.load(DEFAULT))
-    assert cpu_us(lambda: decider.decide(REQUEST), 5000) <= 2.0
+    assert cpu_us(lambda: decider.decide(REQUEST), 5000) <= 2.0 * busy()
