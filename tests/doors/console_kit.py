@@ -166,11 +166,13 @@ def picture(page: Page, name: str) -> None:
     page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
 
-def entry(console: Console, kind: str) -> dict[str, Any]:
-    """The last entry of that kind, once it is sealed and can be found."""
+def entry(
+    console: Console, kind: str, holds: Callable[[dict[str, Any]], bool] = lambda leaf: True
+) -> dict[str, Any]:
+    """The last entry of that kind of which that holds, once it is sealed and can be found."""
     deadline = time.monotonic() + CEILING_S
     while time.monotonic() < deadline:
-        found = [leaf for leaf in console.selat.leaves() if leaf["kind"] == kind]
+        found = [leaf for leaf in console.selat.leaves() if leaf["kind"] == kind and holds(leaf)]
         if found:
             return console.selat.leaves_of(found[-1]["id"], kind)
         time.sleep(0.2)

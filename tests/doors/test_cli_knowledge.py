@@ -172,7 +172,7 @@ def test_an_ingestion_killed_again_and_again_ends_as_one_that_was_not(home: Path
     assert selat(whole.path, *words).returncode == 0
     command = [sys.executable, "-m", "selat", *words, "--home", str(broken.path)]
     killed = 0
-    for after_s in (0.7, 0.8, 0.9, 1.0):
+    for after_s in (0.4, 0.7, 0.8, 0.9, 1.0):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             process.wait(after_s)

@@ -61,7 +61,7 @@ def test_usage_is_told_by_language_and_kwh_is_an_estimate_with_its_formula(conso
         row = page.locator("tr", has_text="Bahasa Melayu")
         assert float(row.locator("td").last.inner_text().strip("*")) > 0
         page.click("text=Setiap hari dalam nombor")
-        assert page.locator("details[open] tbody tr").count() == 1
+        assert page.locator("details[open] tbody tr").count() in (1, 2), "a day, or two around midnight"
         energy.write_text('[engine.extractive]\nwatts = -1\nsource = "x"\n')
         answer = page.goto("/usage")
         assert answer is not None

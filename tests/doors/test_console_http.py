@@ -41,7 +41,7 @@ class Visitor:
     def go(
         self, method: str, path: str, form: dict[str, str] | None = None, **headers: str
     ) -> tuple[int, dict[str, str], str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         sent["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         body = None
@@ -261,7 +261,7 @@ def _weight(visitor: Visitor, path: str) -> tuple[int, int]:
     """Bytes on the wire for a page with all that it loads, and of these its scripts."""
 
     def size(place: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", visitor.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", visitor.port, timeout=60)
         cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
         connection.request("GET", place, headers={"accept-encoding": "gzip", "cookie": cookies})
         answer = connection.getresponse()
@@ -318,7 +318,7 @@ def test_a_session_and_a_visit_leave_no_trace_of_words_in_the_log(site: Running,
         "purpose": "chat",
         "messages": [{"role": "user", "content": "RAHSIA-77"}],
     }
-    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
     cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
     headers = {"cookie": cookies, "x-selat-token": token, "content-type": "application/json"}
     connection.request("POST", "/ask/stream", json.dumps(asked), headers)

@@ -221,7 +221,7 @@ def pulled(change: Callable[..., Any], admin: Admin) -> tuple[str, ...]:
     source = {"source": "a/m"}
     status, offer = admin.call("operator", "POST", "/models/look", source)
     assert (status, offer["licence"]["permissive"], offer["fits"]) == (200, True, True)
-    admin.hub.faults["model.safetensors"] = "slow:6"
+    admin.hub.faults["model.safetensors"] = "slow:60"
     pull = change("operator", "POST", "/models/pull", "pull.begun", {**source, "digest": offer["digest"]})
     assert admin.call("operator", "POST", "/models/pull", source)[0] == 400, "it is being pulled already"
     change("operator", "POST", "/models/pulls/stop", "pull.stopped", {"id": pull["id"]})

@@ -72,7 +72,7 @@ def test_a_killed_supervisor_takes_its_children_with_it(fresh: Begin) -> None:
     assert set(pids) == {"gateway-0", "sequencer"}
     kill(selat.process.pid)
     selat.ended()
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.values()), 45)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.values()))
     assert fresh().said["verified"]
 
 

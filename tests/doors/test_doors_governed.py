@@ -156,7 +156,7 @@ def test_changed_policies_take_effect_and_broken_ones_do_not(governed: Running, 
     put(
         extra,
         '@id("no-chat-today")\n@reason_en("not today")\n@reason_ms("bukan hari ini")\n'
-        'forbid(principal, action == Action::"infer", resource);\n'
+        'forbid(principal, action == Action::"infer", resource);\n',
     )
     try:
         assert within(CEILING_S, lambda: all(denied() for _ in range(6)))
@@ -226,7 +226,9 @@ def test_a_providers_token_is_taken_where_an_api_key_is(
         return governed.leaves_of(raw.headers["selat-receipt"], "opened")
 
     # Each worker fetches the keys for itself, and which one answers is the system's choice.
-    assert within(CEILING_S, lambda: all(call(governed, "/v1/models", provider.sign())[0] == 200 for _ in range(20)))
+    assert within(
+        CEILING_S, lambda: all(call(governed, "/v1/models", provider.sign())[0] == 200 for _ in range(20))
+    )
     first, second = entry(provider.sign()), entry(provider.sign(jti="2"))
     assert first["caller"].startswith("sub_")
     assert first["caller"] == second["caller"], "the same person, whichever worker"

@@ -42,7 +42,7 @@ class House:
                 return error.code, json.load(error)
 
     def send(self, who: str, name: str, data: bytes, **query: object) -> tuple[int, Any]:
-        asked = urlencode({"name": name, "wait": 30, "label": "terbuka/public/none/MY", **query})
+        asked = urlencode({"name": name, "wait": 50, "label": "terbuka/public/none/MY", **query})
         return self.call(who, "POST", f"/v1/documents?{asked}", data)
 
     def answer(self, who: str, question: str, model: str = "docs") -> str:
@@ -55,7 +55,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("upload")
-    home = a_home(folder, upstream, "upload_limit_bytes = 300000\nupload_timeout_s = 1.5\n")
+    home = a_home(folder, upstream, "upload_limit_bytes = 300000\nupload_timeout_s = 20.0\n")
     running = start(home, upstream, folder / "log", "--workers", "2")
     platform = Platform(Home(home), "test")
     wishes = {
@@ -96,7 +96,7 @@ def test_a_document_sent_in_answers_and_says_each_step(house: House) -> None:
 
 def test_a_form_carries_many_files_with_one_label(house: House) -> None:
     files = {"satu.txt": b"Gerai nombor satu menjual laksa utara.", "dua.csv": b"gerai,harga\nlaksa,7\n"}
-    body, kind = form(files, collection="gerai", label="terhad/internal/none/MY", wait="30", folder="pasar/pagi")
+    body, kind = form(files, collection="gerai", label="terhad/internal/none/MY", wait="50", folder="pasar/pagi")
     status, said = house.call("builder", "POST", "/v1/documents", body, kind)
     assert status == 200
     assert [(one["id"], one["label"]) for one in said["data"]] == [
@@ -283,7 +283,7 @@ PLACES: dict[str, tuple[bytes, int, dict[str, object]]] = {
 def test_every_format_opens_at_the_exact_place(house: House) -> None:
     """What a passage's address shows is where its words stand: page and box, slide, sheet with rows, heading."""
     files = {name: data for name, (data, _, _) in PLACES.items()}
-    body, kind = form(files, collection="format", label="terbuka/public/none/MY", wait="60")
+    body, kind = form(files, collection="format", label="terbuka/public/none/MY", wait="50")
     status, sent = house.call("builder", "POST", "/v1/documents", body, kind)
     assert (status, {one["id"]: one["status"] for one in sent["data"]}) == (200, dict.fromkeys(files, "ready"))
     for name, (_, number, place) in PLACES.items():

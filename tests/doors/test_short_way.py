@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import logging
+import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import CEILING_S
 
 from selat.app import Platform
 from selat.burst import Burst
@@ -171,11 +173,10 @@ class House:
 
 
 async def until(what: Callable[[], bool]) -> None:
-    for _ in range(5000):
-        if what():
-            return
+    deadline = time.monotonic() + CEILING_S
+    while not what():
+        assert time.monotonic() < deadline, "it did not come"
         await asyncio.sleep(0.002)
-    raise AssertionError("it did not come")
 
 
 @pytest.fixture
@@ -608,9 +609,7 @@ def test_what_a_request_made_is_gone_when_it_is_over(house: House, stream: bool,
         await until(lambda: bool(house.engine.out))
         house.engine.protocol.data_received(BEGUN + DONE if stream else WHOLE)
         await until(lambda: len(house.finished) == 1)
-        await asyncio.sleep(0.05)  # until the journal's thread is done with it
-        house.metrics.fold()
-        assert [one() for one in kept] == [None, None]
+        await until(lambda: house.metrics.fold() is None and [one() for one in kept] == [None, None])
 
     try:
         asyncio.run(tell())
@@ -659,9 +658,7 @@ def test_what_failed_is_gone_when_it_is_over(house: House, fails: str, wrong: di
                 house.engine.protocol.data_received(answer(b"not JSON"))
         await until(lambda: len(house.finished) == 1)
         assert fails in ("caller", "stream") or house.status >= 400
-        await asyncio.sleep(0.05)
-        house.metrics.fold()
-        assert kept() is None
+        await until(lambda: house.metrics.fold() is None and kept() is None)
 
     try:
         asyncio.run(tell())
