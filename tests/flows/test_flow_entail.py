@@ -123,7 +123,7 @@ def test_without_a_verdict_in_time_wording_decides_and_the_answer_says_so(
 
 def test_a_slow_judge_leaves_no_ask_open(open_office: Callable[[EchoEngine], Office]) -> None:
     office = open_office(Strict(after_s=300))
-    checker = Checker(EngineJudge("echo"), timeout_s=0.2)
+    checker = Checker(EngineJudge("echo"), timeout_s=3.0)  # both are booked by then
     asyncio.run(checker.verdicts(office.desk, office.ask("x"), (PASSAGE,), ANSWER))
     kinds = [leaf["kind"] for leaf in office.leaves()]
     assert kinds.count("opened") == kinds.count("closed") == 2

@@ -317,15 +317,18 @@ def test_ten_of_ten_hang_ups_are_closed_and_the_engine_is_told(office: Callable[
         reply = await chat(desk.desk, desk.ask("hai " * 50, stream=True))
         assert isinstance(reply, Streamed)
 
+        begun = asyncio.Event()
+
         async def take() -> None:
             try:
                 async for _ in chunks(reply):
+                    begun.set()
                     await asyncio.sleep(60)
             finally:
                 reply.close()
 
         task = asyncio.create_task(take())
-        await asyncio.sleep(0.005)
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -341,8 +344,11 @@ def test_ten_of_ten_hang_ups_are_closed_and_the_engine_is_told(office: Callable[
 
 
 def test_a_cancelled_plain_ask_is_a_booked_end(office: Callable[..., Office]) -> None:
+    asked = asyncio.Event()
+
     class Slow(EchoEngine):
         async def send(self, call: object) -> object:  # type: ignore[override]
+            asked.set()
             await asyncio.sleep(60)
             raise AssertionError
 
@@ -350,7 +356,7 @@ def test_a_cancelled_plain_ask_is_a_booked_end(office: Callable[..., Office]) ->
 
     async def leave() -> None:
         task = asyncio.create_task(desk.answer(desk.ask("hai")))
-        await asyncio.sleep(0.1)
+        await asked.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -36,7 +36,9 @@ def made(guard: Guard, upstream: Upstream, tmp_path: Path) -> Iterator[Made]:
     """An office whose engines all serve `echo`, each by the upstream's model given; the first is asked first."""
     offices: list[Office] = []
 
-    def make(*models: str, after_s: float = 0.1, site: str = "MY") -> tuple[Office, list[OpenAIEngine]]:
+    def make(
+        *models: str, after_s: float = 0.1, site: str = "MY", first_s: float = 30.0
+    ) -> tuple[Office, list[OpenAIEngine]]:
         engines = [
             OpenAIEngine(
                 EngineSpec(
@@ -45,7 +47,7 @@ def made(guard: Guard, upstream: Upstream, tmp_path: Path) -> Iterator[Made]:
                     Site("MY" if number == 0 else site),
                     (("echo", model),),
                     upstream.url,
-                    timeouts=Timeouts(first_byte_s=1.0, between_s=1.0),
+                    timeouts=Timeouts(first_byte_s=first_s, between_s=30.0),
                     capacity=Capacity(max_connections=8),
                 )
             )
@@ -90,7 +92,7 @@ def test_a_slow_engine_is_overtaken_and_hung_up_on(made: Made, upstream: Upstrea
 
 
 def test_one_that_begins_in_time_is_asked_alone(made: Made, upstream: Upstream) -> None:
-    office, engines = made("echo", "echo", after_s=2.0)
+    office, engines = made("echo", "echo", after_s=30.0)
     asyncio.run(story(office, engines))
     assert len(upstream.received) == 1
     assert kinds(office) == ["opened", "closed"]
@@ -103,7 +105,7 @@ def test_off_a_slow_engine_is_waited_for(made: Made, upstream: Upstream) -> None
 
 
 def test_the_first_may_still_win(made: Made, upstream: Upstream) -> None:
-    office, engines = made("slow:0.4", "hangs")
+    office, engines = made("slow:2", "hangs")
     body = asyncio.run(story(office, engines))
     assert json.loads(body)["choices"]
     assert upstream.settles(lambda: upstream.hangups == 1)
@@ -118,13 +120,13 @@ def test_a_second_that_fails_leaves_it_to_the_first(made: Made, first: str, seco
 
 
 def test_one_that_fails_before_the_hedge_gives_way_as_ever(made: Made) -> None:
-    office, engines = made("refuses", "echo", after_s=2.0)
+    office, engines = made("refuses", "echo", after_s=30.0)
     assert b"hai" in asyncio.run(story(office, engines))
     assert kinds(office) == ["opened", "rerouted", "closed"]
 
 
 def test_when_both_fail_the_firsts_error_is_told_and_the_end_booked(made: Made) -> None:
-    office, engines = made("hangs", "error:503")
+    office, engines = made("hangs", "error:503", first_s=1.0)
     with pytest.raises(EngineError, match="enjin-"):
         asyncio.run(story(office, engines))
     assert kinds(office)[-1] == "closed"

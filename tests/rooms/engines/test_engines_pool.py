@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from engines_kit import OK, QUICK, chat, read, run, scripted, spec, until
+from engines_kit import OK, QUICK, chat, goes_through, read, run, scripted, spec, until
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,13 +60,13 @@ def test_waiting_has_a_limit_in_time_and_in_number(upstream: Upstream) -> None:
         await asyncio.sleep(0.01)
         with pytest.raises(EngineBusy, match="1 calls in flight and 1 waiting"):
             await engine.send(chat("echo"))
-        with pytest.raises(EngineBusy, match=r"no free connection within 0\.3 s \(1 in use"):
+        with pytest.raises(EngineBusy, match=r"no free connection within 3 s \(1 in use"):
             await waiting
         await busy.close()
         assert content(await read(await engine.send(chat("echo", "lagi")))) == "lagi"
 
     capacity = Capacity(max_connections=1, max_waiting=1)
-    run(OpenAIEngine(spec(upstream.url, capacity=capacity, timeouts=Timeouts(queue_s=0.3))), story)
+    run(OpenAIEngine(spec(upstream.url, capacity=capacity, timeouts=Timeouts(queue_s=3.0))), story)
 
 
 def test_tenants_take_turns_at_a_busy_engine(upstream: Upstream) -> None:
@@ -132,7 +132,7 @@ def test_a_mixed_crowd_leaves_the_pool_empty_and_whole(upstream: Upstream) -> No
         await asyncio.gather(*tasks, return_exceptions=True)
         assert await until(lambda: engine.in_flight == 0)
         assert engine.waiting == 0
-        assert content(await read(await engine.send(chat("echo", "tamat")))) == "tamat"
+        await goes_through(engine)
 
     limits = Timeouts(queue_s=5.0, first_byte_s=0.5, between_s=0.5, total_s=0.8)
     run(OpenAIEngine(spec(upstream.url, capacity=Capacity(max_connections=8), timeouts=limits)), story)

@@ -36,11 +36,12 @@ def test_a_sink_that_asks_to_wait_holds_the_engine_up(upstream: Upstream) -> Non
             return held[-1]
 
         pouring = asyncio.create_task(pour(answer, sink))
+        assert await until(lambda: len(held) > 0)
         await asyncio.sleep(0.3)
         assert len(held) == 1, "nothing more is given before the first is done"
         assert answer.size <= 2.5 * HIGH_WATER_BYTES  # type: ignore[attr-defined]
         held[0].set_result(None)
-        await asyncio.sleep(0.05)
+        assert await until(lambda: len(held) > 1)
         assert len(held) == 2
         pouring.cancel()
         await asyncio.gather(pouring, return_exceptions=True)
@@ -56,8 +57,7 @@ def test_what_a_sink_raises_ends_the_exchange_and_is_told(upstream: Upstream) ->
     async def story(engine: OpenAIEngine) -> None:
         with pytest.raises(ValueError, match="no more"):
             await pour(await engine.send(chat("endless", stream=True)), sink)
-        await asyncio.sleep(0.05)
-        assert engine.in_flight == 0, "the connection was broken, so that the engine stops"
+        assert await until(lambda: engine.in_flight == 0), "the connection was broken, so that the engine stops"
 
     run(OpenAIEngine(spec(upstream.url)), story)
 

@@ -8,8 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # worker processes are given this path too
 
 import jobs_work
+from waiting import until
 
 from selat.core import errors
 from selat.core.errors import Misused, SelatError, TooMany, Unavailable
@@ -129,19 +129,11 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[3])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     parent = subprocess.Popen([sys.executable, script, tmp_path], env=environment)
-    _until(lambda: len(list(tmp_path.glob("opened-*"))) == 2)
+    until(lambda: len(list(tmp_path.glob("opened-*"))) == 2)
     parent.kill()
     parent.wait(60)
     workers = [int(mark.name.removeprefix("opened-")) for mark in tmp_path.glob("opened-*")]
-    _until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
-
-
-def _until(true: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if true():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come true in 30 s")
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed here: make test-ray")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from test_knowledge_library import document
+from waiting import CEILING_S
 
 from selat.core.errors import HomeBroken, NotFound
 from selat.core.label import HIGHEST, LOWEST, parse_label
@@ -75,7 +76,7 @@ def test_searches_go_on_and_show_nothing_that_was_taken_away(library: Library) -
             GONE.add(f"d{number + 1:02}")
             if number % 4 == 0:
                 library.rebuild()
-        end = time.monotonic() + 30
+        end = time.monotonic() + CEILING_S
         while time.monotonic() < end and not (found and found[-1][0] == GONE):
             time.sleep(0.01)
     assert all(found_here for _, found_here in found)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ledger_house import House, leaf
+from waiting import until
 
 from selat.core.errors import LedgerUnavailable
 from selat.ledger import Book, Journal, Sequencer
@@ -63,6 +64,8 @@ def test_random_kills_lose_and_repeat_nothing(house: House, tmp_path: Path) -> N
         children[victim].send_signal(signal.SIGKILL)
         children[victim].wait()
         children[victim] = sequencer() if victim == 2 else worker()
+    files = [tmp_path / f"out{number}" for number in range(1, started + 1)]
+    until(lambda: sum(path.read_text().count("\n") for path in files) > 100)
     for child in children:
         child.kill()
         child.wait()

@@ -71,7 +71,7 @@ def test_a_piece_that_ends_inside_a_length_is_not_taken_for_room(
     journal = Journal(house.folder, "w")
     journal.start()
     for number in range(10, 40):
-        journal.append(leaf(number)).wait(10)
+        journal.append(leaf(number)).wait(60)
     size = 8 + 2 + len(leaf(10))
     monkeypatch.setattr(intake, "_FIRST", 3 * size + 2)
     monkeypatch.setattr(intake, "_PIECE", 2 * size)

@@ -307,7 +307,7 @@ def test_another_node_takes_over_in_seconds_without_a_fork(house: House, databas
         for _, process in nodes.values():
             process.kill()
             process.wait()
-    assert sorted(waits)[2] < 5, waits  # every second turn at least lost its leader
+    assert sorted(waits)[2] < 30, waits  # every second turn at least lost its leader
     last = first.sequencer()
     until(lambda: _starts(last))
     while last.step():
