@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
+
 import pytest
 from console_kit import Console, until
 from playwright.sync_api import Page
+
+from selat.console import names
+from selat.console.words import TONGUES, _, speaking
+from selat.core.label import Label, Official
 
 ALL = ("operator", "builder", "officer", "auditor", "member")
 
@@ -120,10 +126,27 @@ def test_models_suggests_what_fits_from_several_vendors_and_says_what_it_cannot_
         assert page.locator("main .notice.bad").count() == 1
 
 
-WIDEST = """rows => { for (const row of rows.rows) {
-  row.cells[2].textContent = row.cells[3].textContent = "key_0123456789abcdef0123456789";
-  row.cells[6].innerHTML = '<span class="badge warn">திறந்துள்ளது</span>';
-} }"""
+WIDEST = """(body, [decisions, labels, ends]) => {
+  const badges = (words) => words.map((one) => `<span class="badge">${one}</span>`).join(" ");
+  for (const row of body.rows) {
+    row.cells[1].innerHTML = badges(decisions);
+    row.cells[2].textContent = row.cells[3].textContent = "key_0123456789abcdef0123456789";
+    row.cells[4].innerHTML = badges(labels);
+    row.cells[5].textContent = "1,234,567";
+    row.cells[6].innerHTML = badges([ends[0]]) + ends.map((one) => `<div class="small">${one}</div>`).join("");
+  }
+}"""
+"""Puts into every row of the ledger all that any row may say."""
+
+
+def said_of_requests(language: str) -> list[list[str]]:
+    """What the ledger's rows may say in a language: decisions, labels, and how requests end."""
+    speaking.set(TONGUES[language])
+    ends = ["terbuka", *names.OUTCOMES.values()]
+    labels = [names.official(str(Label(one))) for one in Official]
+    return [[_(one) for one in names.DECISIONS.values()], labels, [_(one) for one in ends]]
+
+
 FOLDED = ("/ledger", "/ledger/changes", "/people", "/usage", "/sovereignty", "/policy/why", "/documents")
 
 
@@ -140,8 +163,9 @@ def test_no_table_hides_a_part_of_itself_at_the_side_on_a_phone_or_a_desk(consol
         assert page.locator("main table:visible").evaluate_all(hidden) == []
         page.set_viewport_size({"width": 1280, "height": 800})
         assert page.locator("main table:visible").evaluate_all(hidden) == []
-        if path == "/ledger":  # whose rows say, for a moment, that they are open, and name whatever asked
-            page.locator("main table:visible tbody").evaluate(WIDEST)
+        if path == "/ledger":
+            said = copy_context().run(said_of_requests, "ta")
+            page.locator("main table:visible tbody").evaluate(WIDEST, said)
             assert page.locator("main table:visible").evaluate_all(hidden) == []
 
 
