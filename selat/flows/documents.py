@@ -17,7 +17,7 @@ from selat.flows.answer import Answered, Inquiry, conclude, ground, reading
 from selat.flows.chat import Desk, Streamed, Whole, chat
 from selat.flows.helpers import Helpers, help_search
 from selat.flows.leading import Grounding
-from selat.knowledge import Library, Parcel, Record, admits, label_of
+from selat.knowledge import NO_DOCUMENT, Library, Parcel, Record, admits, label_of
 from selat.wire import Ask, read_answer
 
 NO_HELPERS = Helpers()
@@ -232,7 +232,7 @@ def seen(library: Library, caller: Caller, collection: str, document: str) -> Ca
     record = library.store.record(caller.tenant, collection, document)
     parcel = library.inbox.find(caller.tenant, collection, document)
     if not (record or parcel) or not _may_know(library, caller, parcel, record):
-        raise NotFound("no such document in this collection")
+        raise NotFound(NO_DOCUMENT)
     return Card.of(parcel, record)
 
 

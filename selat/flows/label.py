@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from selat.core.caller import Caller
 from selat.core.errors import Forbidden, Misused, NotFound
 from selat.core.label import Label
-from selat.knowledge import Library
+from selat.knowledge import NO_DOCUMENT, Library
 
 OFFICER = "officer"
 REASON_LEAST, REASON_MOST = 10, 500
@@ -56,10 +56,10 @@ def lower_label(
     officer, _ = by
     stated = officers_reason(by)
     if officer.tenant != place.tenant:
-        raise NotFound("no such document in this collection; see: selat knowledge list")
+        raise NotFound(NO_DOCUMENT)
     old = library.label(place.tenant, place.collection, place.document)
     if not old.within(officer.clearance):
-        raise NotFound("no such document in this collection; see: selat knowledge list")
+        raise NotFound(NO_DOCUMENT)
     if old.within(label) and old.jurisdictions <= label.jurisdictions:
         raise Misused(f"the label is {old}; {label} is not lower. To raise it: selat label raise")
     facts = {**_facts(place, old, label), "officer": officer.key, "reason": stated}

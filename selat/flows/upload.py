@@ -11,7 +11,19 @@ from selat.core.errors import BadRequest, DocumentUnreadable, Forbidden, Misused
 from selat.core.label import Label, parse_label
 from selat.flows.ingest import Intake, Paper, never_lower, read_paper
 from selat.flows.label import officers_reason
-from selat.knowledge import SUFFIXES, Child, Document, Folder, Library, Parcel, Record, Shelf, admits, label_of
+from selat.knowledge import (
+    NO_DOCUMENT,
+    SUFFIXES,
+    Child,
+    Document,
+    Folder,
+    Library,
+    Parcel,
+    Record,
+    Shelf,
+    admits,
+    label_of,
+)
 
 KEEPERS = frozenset({"operator", "builder", "officer"})
 TOGETHER = 16  # documents that are read before the index is brought up to date
@@ -110,7 +122,7 @@ def visible(library: Library, caller: Caller, collection: str, document: str) ->
     """A document's row, where the caller may know of it. Raises: NotFound, the same for a hidden one."""
     record = library.store.record(caller.tenant, collection, document)
     if record is None or not (label_of(record).within(caller.clearance) and admits(record.readers, caller.groups)):
-        raise NotFound("no such document in this collection")
+        raise NotFound(NO_DOCUMENT)
     return record
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from selat.knowledge.quote import contradicts
     from selat.knowledge.rows import read_rows
     from selat.knowledge.score import Judged, Scores
-    from selat.knowledge.store import Record, Store, label_of
+    from selat.knowledge.store import NO_DOCUMENT, Record, Store, label_of
 else:
     __getattr__ = later(
         __name__,
@@ -53,12 +53,13 @@ else:
             "quote": "contradicts",
             "rows": "read_rows",
             "score": "Judged Scores",
-            "store": "Record Store label_of",
+            "store": "NO_DOCUMENT Record Store label_of",
         },
     )
 
 __all__ = [
     "MARK",
+    "NO_DOCUMENT",
     "PARSE_VERSION",
     "RERANK_FALLBACK",
     "SUFFIXES",

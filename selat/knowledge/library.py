@@ -23,7 +23,7 @@ from selat.knowledge.question import Question, understand
 from selat.knowledge.rank import Candidate, Found, answering, rank
 from selat.knowledge.scope import VERSION as INDEX_VERSION
 from selat.knowledge.scope import Scope
-from selat.knowledge.store import Record, Store, label_of
+from selat.knowledge.store import NO_DOCUMENT, Record, Store, label_of
 from selat.knowledge.terms import shared
 from selat.knowledge.twins import mark, twins
 
@@ -136,7 +136,7 @@ class Library:
         """The label of a document. Raises: NotFound."""
         record = self.store.record(tenant, collection, document)
         if record is None:
-            raise NotFound("no such document in this collection")
+            raise NotFound(NO_DOCUMENT)
         return label_of(record)
 
     def keep_to(self, folder: Folder) -> int:
@@ -214,7 +214,7 @@ class Library:
         """A document's row, by whom `query` says, in its collection. Raises: NotFound, also for a hidden one."""
         found = self.store.record(query.tenant, query.collection, document)
         if found is None or not (label_of(found).within(query.clearance) and admits(found.readers, query.groups)):
-            raise NotFound("no such document in this collection")
+            raise NotFound(NO_DOCUMENT)
         return found
 
     def twins(self, query: Query, document: str) -> list[Record]:
@@ -223,9 +223,6 @@ class Library:
         return [
             one for one in found if label_of(one).within(query.clearance) and admits(one.readers, query.groups)
         ]
-
-    def collections(self, tenant: str) -> list[str]:
-        return sorted({record.collection for record in self.store.records(tenant)})
 
     def passage(self, reader: Query, document: str, number: int) -> Passage:
         """One passage of a document, by the tenant, clearance and groups of `reader`; in any collection if none.
@@ -432,7 +429,7 @@ class Shelf:
         """Give a document and its passages another label. Raises: NotFound."""
         record = self._store.record(tenant, collection, document)
         if record is None:
-            raise NotFound("no such document in this collection")
+            raise NotFound(NO_DOCUMENT)
         with self._store.connection():
             self._store.relabel(record, label)
 
@@ -445,7 +442,7 @@ class Shelf:
         there = self._store.drop(tenant, collection, document)
         self.save()
         if not there:
-            raise NotFound("no such document in this collection")
+            raise NotFound(NO_DOCUMENT)
 
     def save(self) -> None:
         """Make what was put in so far durable."""

@@ -14,6 +14,8 @@ from selat.core.passage import Box, Passage, Rows, Source
 from selat.knowledge.place import Connection, Place, Tables
 
 VERSION = 5
+NO_DOCUMENT = "no such document in this collection; see: selat knowledge list"
+"""Of one that is not there and of one that is hidden, word for word: nobody may tell them apart."""
 FEW = 12  # stems up to which looking for each is cheaper than splitting a line (of 450 stems; measured)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -170,6 +172,13 @@ class Store:
             (tenant, document),
         )
         return [Record(*row) for row in rows]
+
+    def has_collection(self, tenant: str, collection: str) -> bool:
+        """Whether any document of the tenant stands in it."""
+        row = self.connection().execute(
+            "SELECT 1 FROM documents WHERE tenant = ? AND collection = ? LIMIT 1", (tenant, collection)
+        )
+        return row.fetchone() is not None
 
     def counts(self) -> tuple[int, int, int, int]:
         """Documents, failed ones, passages, and documents that the index has not seen."""

@@ -89,6 +89,12 @@ def test_nobody_else_lowers_it_and_nothing_changes(home: Home) -> None:
     assert selat(home, "label", "show", "dua.txt").stdout == "terhad/restricted/personal/MY\n"
 
 
+def test_an_officer_cannot_tell_a_hidden_document_from_one_that_is_not_there(home: Home) -> None:
+    blind = new_key(home, "officer", "terbuka")
+    hidden, absent = (lower(home, document, "terbuka", blind).stderr for document in ("dua.txt", "nil.txt"))
+    assert hidden == absent
+
+
 def test_ingesting_again_never_lowers_and_may_raise(home: Home) -> None:
     paper = home.path.parent / "papers" / "dua.txt"
     done = selat(home, "ingest", str(paper), "--label", "terbuka", "--json")
