@@ -27,6 +27,11 @@ def now() -> str:
     return _written(time.time_ns() // 1_000_000)
 
 
+def written(moment: datetime) -> str:
+    """An aware moment as `now` writes it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def fresh_id() -> str:
     """A UUID of version 7 as 32 hex digits: 48 bits of milliseconds, then chance; sorts by time. RFC 9562."""
     return format(time.time_ns() // 1_000_000, "012x") + fresh_tail()

@@ -44,7 +44,7 @@ def run(
             asyncio.run(_many(asker, collection, read_queries(queries), out))
             return
         answer = asyncio.run(asker.ask(question, collection))
-        known = not collection or collection in platform.library.collections(tenant)
+        known = not collection or platform.library.store.has_collection(tenant, collection)
     if json_:
         show_json(answer)
     else:

@@ -44,7 +44,7 @@ def run(
             _many(library, queries, out, Query(tenant, collection, "", cleared, k, groups))
             return
         hits, order = library.find(Query(tenant, collection, text, cleared, k, groups))
-        known = not collection or collection in library.collections(tenant)
+        known = not collection or library.store.has_collection(tenant, collection)
     if json_:
         show_json({"hits": [hit_json(hit) for hit in hits], "order": order})
         return

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from selat.core.entry import Change
 from selat.core.errors import SelatError
 from selat.ledger.place import Place, place_of
+from selat.stamps import now, written
 
 if TYPE_CHECKING:
     from selat.ledger.journal import Journal
@@ -23,7 +24,7 @@ log = logging.getLogger("selat.ledger")
 
 def expire(place: Path | Place, days: int, tenant: str = "", by: str = "ledger") -> int:
     """Forget secrets of entries older than `days`, of one tenant or all; an entry `secrets.expired` says so."""
-    before = _time(datetime.now(UTC) - timedelta(days=days))
+    before = written(datetime.now(UTC) - timedelta(days=days))
     place = place_of(place)
     count = place.vault().expire(before, tenant)
     if count:
@@ -34,7 +35,7 @@ def expire(place: Path | Place, days: int, tenant: str = "", by: str = "ledger")
 
 def expire_content(place: Path | Place, tenant: str, days: int) -> int:
     """Forget a tenant's prompts and answers older than `days` (0: all), not their salts; an entry says so."""
-    place, before = place_of(place), _time(datetime.now(UTC) - timedelta(days=days))
+    place, before = place_of(place), written(datetime.now(UTC) - timedelta(days=days))
     count = place.vault().expire_content(before, tenant)
     if count:
         change = Change("content.expired", "", "", tenant, "ledger", {"texts": count, "before": before})
@@ -72,14 +73,10 @@ class Keeping(threading.Thread):
 
 def book(journal: Journal, change: Change) -> None:
     """Write a change to the ledger, at this moment, and wait until it is durable."""
-    now = _time(datetime.now(UTC))
-    whole = Change(change.kind, f"{change.kind}-{now}", now, change.tenant, change.caller, change.facts)
+    time_ = now()
+    whole = Change(change.kind, f"{change.kind}-{time_}", time_, change.tenant, change.caller, change.facts)
     journal.start()
     try:
         journal.append(whole.leaf()).wait()
     finally:
         journal.close()
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

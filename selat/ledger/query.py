@@ -11,6 +11,7 @@ from selat.core.errors import BadRequest
 from selat.core.label import CloudClass, Official, PersonalKind
 from selat.ledger.index import Index
 from selat.ledger.lines import NEVER
+from selat.stamps import written
 
 _LEVELS = {
     level.name.lower(): (axis, [later.name.lower() for later in kind if later >= level])
@@ -178,12 +179,11 @@ def _moment(name: str, said: str) -> str:
         return ""
     try:
         moment = datetime.fromisoformat(said)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return written(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
     except (ValueError, OverflowError):
         raise BadRequest(
             f"{name}: '{said}' is no time; write 2026-11-22 or 2026-11-22T03:00Z", param=name
         ) from None
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
 
 
 def _where(question: Question) -> tuple[str, list[str | int]]:
