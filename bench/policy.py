@@ -1,4 +1,5 @@
-"""CPU time of identifying, deciding, reserving and proving, one after another in one process.
+"""CPU time of identifying, deciding, reserving and proving, one after another in one process: what is remembered
+beside what is not.
 
     python bench/policy.py [--json]
 
@@ -15,20 +16,40 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
 from selat.core.caller import Caller, Site
 from selat.core.finding import Finding, Scan
 from selat.core.label import parse_label
 from selat.identity import Keys, KeyWish, Tenant
+from selat.identity.oidc import Provider, Tokens
 from selat.policy import DEFAULT, AuthorizationRequest, Decider, PolicySet, Quota, read_invariants
 from selat.policy.decide import decide
 from selat.policy.quota import Limit, Spender
 
 CALLER = Caller("default", "key_1", frozenset({"member"}), purposes=frozenset({"chat", "docs"}))
 SCAN = Scan((Finding(3, 15, "MYKAD"), Finding(20, 32, "PHONE")))
+ISSUER = "https://id.example"
 
 
 def request(place: str) -> AuthorizationRequest:
     return AuthorizationRequest(CALLER, "infer", "garuda", Site(place), "chat", parse_label("terbuka"), SCAN)
+
+
+def a_token() -> tuple[Tokens, str]:
+    """A token signed by RS256, as providers do, and who verifies it with the provider's keys at hand."""
+    key = RSAKey.generate_key(2048, {"kid": "k1", "use": "sig"})
+    served = {
+        f"{ISSUER}/.well-known/openid-configuration": {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys"},
+        f"{ISSUER}/keys": {"keys": [key.as_dict(private=False)]},
+    }
+    provider = Provider(ISSUER, "selat", "default")
+    tokens = Tokens([provider], Tenant, b"k" * 32, lambda url: json.dumps(served[url]).encode())
+    tokens.refresh(ISSUER)
+    now = int(time.time())
+    claims = {"iss": ISSUER, "aud": "selat", "sub": "aminah", "iat": now, "exp": now + 3600}
+    return tokens, jwt.encode({"alg": "RS256", "kid": "k1"}, claims, key)
 
 
 def cpu_us(work: Callable[[], object], times: int) -> float:
@@ -47,6 +68,7 @@ def measure(folder: Path) -> dict[str, float]:
     keys = Keys.open(folder / "selat.db")
     keys.ensure_tenant(Tenant("default"))
     secret = keys.create("default", KeyWish()).secret
+    tokens, token = a_token()
     quota, spender = Quota(keys.database), Spender("default", "key_1", "chat")
     amounts = {"requests": 1, "tokens": 100}
     found = {
@@ -55,6 +77,8 @@ def measure(folder: Path) -> dict[str, float]:
         "decide, redact, not remembered (us)": cpu_us(lambda: decide(policies, abroad), 300),
         "decide, remembered (us)": cpu_us(lambda: decider.decide(abroad), 20_000),
         "identify, remembered (us)": cpu_us(lambda: keys.identify(secret), 20_000),
+        "verify a provider's token (us)": cpu_us(lambda: tokens.claims(token, ISSUER, "selat"), 300),
+        "identify by one, remembered (us)": cpu_us(lambda: tokens.identify(token), 20_000),
         "reserve, no limit set (us)": cpu_us(lambda: quota.reserve(spender, amounts), 20_000),
     }
     for unit in amounts:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ def open_office(tmp_path: Path, guard: Guard) -> Iterator[Callable[[EchoEngine],
     made: list[Office] = []
 
     def open_(engine: EchoEngine) -> Office:
-        made.append(Office(tmp_path / "office", guard, engine))
+        made.append(Office(tmp_path / f"office{len(made)}", guard, engine))
         return made[-1]
 
     yield open_
@@ -111,10 +110,8 @@ def test_without_a_verdict_in_time_wording_decides_and_the_answer_says_so(
     judge: Judge, engine: Strict, open_office: Callable[[EchoEngine], Office]
 ) -> None:
     office = open_office(engine)
-    begun = time.monotonic()
     checker = Checker(judge, timeout_s=0.3)
     verdicts = asyncio.run(checker.verdicts(office.desk, office.ask("x"), (PASSAGE,), ANSWER))
-    assert time.monotonic() - begun < 100
     assert (verdicts.how, verdicts.entailed) == (FALLBACK, {})
     answered = conclude(Grounded("x", "ms", (PASSAGE,), LOWEST, ""), ANSWER, verdicts)
     assert answered.checked == FALLBACK
@@ -122,11 +119,15 @@ def test_without_a_verdict_in_time_wording_decides_and_the_answer_says_so(
 
 
 def test_a_slow_judge_leaves_no_ask_open(open_office: Callable[[EchoEngine], Office]) -> None:
-    office = open_office(Strict(after_s=300))
-    checker = Checker(EngineJudge("echo"), timeout_s=3.0)  # both are booked by then
-    asyncio.run(checker.verdicts(office.desk, office.ask("x"), (PASSAGE,), ANSWER))
-    kinds = [leaf["kind"] for leaf in office.leaves()]
-    assert kinds.count("opened") == kinds.count("closed") == 2
+    for timeout_s in (1.0, 60.0):  # a second is not enough everywhere to book them
+        office = open_office(Strict(after_s=300))
+        checker = Checker(EngineJudge("echo"), timeout_s=timeout_s)
+        asyncio.run(checker.verdicts(office.desk, office.ask("x"), (PASSAGE,), ANSWER))
+        kinds = [leaf["kind"] for leaf in office.leaves()]
+        assert kinds.count("opened") == kinds.count("closed")
+        if kinds.count("opened") == 2:
+            break
+    assert kinds.count("opened") == 2
 
 
 def test_quotes_and_markers_without_a_source_are_not_judged() -> None:

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import cedarpy
 import pytest
 
 from selat.core.caller import Caller, Site
@@ -100,6 +101,34 @@ def test_cached_decision_is_the_same_value_until_another_set_is_used() -> None:
     assert decider.decide(ask(SG, scan=Scan((Finding(9, 21, "MYKAD"), Finding(30, 42, "MYKAD"))))) is first
     decider.use(PolicySet.load(DEFAULT))
     assert decider.decide(ask(SG, scan=MYKAD)) is not first
+
+
+@pytest.mark.parametrize(
+    ("request_", "effect", "asked"),
+    [
+        (ask(scan=MYKAD), "permit", [False]),
+        (ask(SG, "terhad"), "deny", [False]),
+        (ask(SG, scan=MYKAD), "redact", [False, True]),
+        (ask(SG, scan=HEALTH), "deny", [False, True]),
+    ],
+)
+def test_cedar_is_asked_once_as_it_is_and_once_masked_and_never_again(
+    monkeypatch: pytest.MonkeyPatch, request_: AuthorizationRequest, effect: str, asked: list[bool]
+) -> None:
+    """An evaluation is most of what a decision costs: `bench/policy.py` measures it."""
+    evaluate, seen = cedarpy.is_authorized, list[bool]()
+
+    def evaluating(request: dict[str, Any], *more: Any) -> Any:
+        seen.append(request["context"]["masked"])
+        return evaluate(request, *more)
+
+    monkeypatch.setattr(cedarpy, "is_authorized", evaluating)
+    decider = Decider(POLICIES)
+    assert decider.decide(request_).effect == effect
+    assert seen == asked
+    for _ in range(10):
+        decider.decide(replace(request_))
+    assert seen == asked
 
 
 def test_every_attribute_that_policies_see_is_part_of_what_is_remembered() -> None:

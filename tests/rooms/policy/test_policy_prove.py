@@ -7,7 +7,6 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 import z3
-from waiting import busy
 
 from selat.core.caller import ROLES, Caller, Site
 from selat.core.errors import PolicyBroken
@@ -48,11 +46,8 @@ def add(folder: Path, text: str) -> None:
     (folder / "policies" / "90-more.cedar").write_text(text)
 
 
-def test_every_shipped_invariant_is_proved_in_less_than_two_seconds() -> None:
-    invariants = read_invariants(DEFAULT, SHIPPED.cedar.schema)
-    started = time.process_time()
-    proofs = prove(SHIPPED, invariants)
-    assert time.process_time() - started < 2.0 * busy()
+def test_every_shipped_invariant_is_proved() -> None:
+    proofs = prove(SHIPPED, read_invariants(DEFAULT, SHIPPED.cedar.schema))
     assert len(proofs) >= 11
     assert not [proof.invariant.id for proof in proofs if proof.broken]
 
