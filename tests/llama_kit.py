@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from waiting import CEILING_S
 
 from selat.core.caller import Site
 from selat.engines import CHAT, Call, Capacity, EngineSpec, Host, Hosting, Leases, LlamaSpec, Timeouts, write_place
@@ -33,7 +34,7 @@ class Hosted:
     place: Path
     engines: list[LlamaEngine] = field(default_factory=list)
 
-    def engine(self, name: str, gguf: Path, load_s: float = 30.0, **said: Any) -> LlamaEngine:
+    def engine(self, name: str, gguf: Path, load_s: float = CEILING_S, **said: Any) -> LlamaEngine:
         llama = LlamaSpec(str(gguf), **{"context": 256, "threads": 1, "cache_mb": 0, **said})
         names = [name, *(adapter for adapter, _ in llama.adapters)]
         spec = EngineSpec(
@@ -61,7 +62,7 @@ def story(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     @functools.wraps(test)
     def run(*given: Any, **named: Any) -> None:
         async def whole() -> None:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(5 * CEILING_S):
                 await test(*given, **named)
 
         uvloop.run(whole())
@@ -110,7 +111,7 @@ def bare(gguf: Path, secret: str = "kunci", output: list[bytes] | None = None) -
     try:
         yield str(json.loads(process.stdout.readline())["address"])
     finally:
-        written, _ = process.communicate(timeout=20)
+        written, _ = process.communicate(timeout=CEILING_S)
         if output is not None:
             output.append(written)
     assert process.returncode == 0

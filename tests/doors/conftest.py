@@ -23,7 +23,7 @@ def upstream() -> Iterator[Upstream]:
 def selat(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One Selat for all door tests that do not break it."""
     folder = tmp_path_factory.mktemp("selat")
-    home = a_home(folder, upstream, "head_timeout_s = 2.0\nbody_timeout_s = 2.0\n")
+    home = a_home(folder, upstream)
     running = start(home, upstream, folder / "log")
     yield running
     assert running.stop() == 0, running.log.read_text()

@@ -7,11 +7,14 @@ import json
 import runpy
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from doors_kit import Running
+from doors_kit import Running, a_home, start
 from waiting import CEILING_S
+
+from selat.testing import Upstream
 
 GOOD = {"model": "echo", "messages": [{"role": "user", "content": "hai"}]}
 
@@ -123,16 +126,27 @@ def test_what_is_not_strict_http_is_refused(selat: Running, request_: bytes) -> 
     assert alive(selat)
 
 
-def test_a_slow_loris_is_let_go_and_others_are_served(selat: Running) -> None:
-    with socket.create_connection(("127.0.0.1", selat.port), timeout=CEILING_S) as slow:
+@pytest.fixture(scope="module")
+def hasty(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A Selat that soon lets go who sends too slowly: a machine that stalls can make any caller of it one."""
+    folder = tmp_path_factory.mktemp("hasty")
+    running = start(
+        a_home(folder, upstream, "head_timeout_s = 2.0\nbody_timeout_s = 2.0\n"), upstream, folder / "log"
+    )
+    yield running
+    assert running.stop() == 0, running.log.read_text()
+
+
+def test_a_slow_loris_is_let_go_and_others_are_served(hasty: Running) -> None:
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=CEILING_S) as slow:
         slow.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n")
-        assert alive(selat)
+        assert alive(hasty)
         assert slow.recv(1024) == b""
 
 
-def test_a_body_that_does_not_come_is_408(selat: Running) -> None:
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {selat.key}\r\n"
-    response = exchange(selat, f"{head}Content-Length: 100\r\n\r\n{{".encode())
+def test_a_body_that_does_not_come_is_408(hasty: Running) -> None:
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {hasty.key}\r\n"
+    response = exchange(hasty, f"{head}Content-Length: 100\r\n\r\n{{".encode())
     assert b"HTTP/1.1 408" in response
 
 

@@ -21,7 +21,7 @@ HAI = [{"role": "user", "content": "hai"}]
 
 
 def run_model(home: Path, name: str, gguf: Path) -> None:
-    command(home, "engine", "run", name, str(gguf), "--context", "4096", "--threads", "1")
+    command(home, "engine", "run", name, str(gguf), "--context", "32768", "--threads", "1")
 
 
 def command(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -58,7 +58,7 @@ def test_a_model_answers_is_booked_when_it_dies_and_leaves_with_selat(fresh: Any
 
     (child,) = processes(selat.home)
     asked = client.chat.completions.with_raw_response.create(
-        model="rawak", messages=HAI, max_tokens=4000, stream=True, extra_body={"ignore_eos": True}
+        model="rawak", messages=HAI, max_tokens=32000, stream=True, extra_body={"ignore_eos": True}
     )
     stream = asked.parse()
     next(stream)

@@ -154,7 +154,7 @@ def test_what_cannot_be_read_says_why_and_is_read_again_on_request(house: House)
     assert (status, said["status"]) == (200, "failed")
     assert "bomb" in said["reason"]
     status, said = house.call("builder", "POST", "/v1/documents/bom.zip/retry", b"")
-    assert (status, said["status"]) == (200, "waiting")
+    assert (status, said["id"]) == (200, "bom.zip")
     again = until(house, "bom.zip", "failed")
     assert again["tries"] == 2
     assert house.call("builder", "POST", "/v1/documents/cuti.md/retry", b"")[0] == 400

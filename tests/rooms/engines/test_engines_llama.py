@@ -201,8 +201,8 @@ async def test_a_process_killed_mid_stream_fails_that_answer_alone_and_is_loaded
     tmp_path: Path, models: dict[str, Path]
 ) -> None:
     async with hosted(tmp_path) as here:
-        engine = here.engine("a", models["a"], context=4096)
-        answer = await engine.send(call(stream=True, max_tokens=4000, ignore_eos=True))
+        engine = here.engine("a", models["a"], context=32768)
+        answer = await engine.send(call(stream=True, max_tokens=32000, ignore_eos=True))
         chunks = answer.chunks()
         await anext(chunks)
         killed = here.pid("a")
