@@ -32,8 +32,8 @@ def namespace() -> list[str]:
 
 
 @pytest.fixture
-def bundle(tmp_path: Path) -> tuple[Path, str]:
-    """A bundle with wheels, a GGUF that runs, and a document; and the key that signed it."""
+def bundle(tmp_path: Path, namespace: list[str]) -> tuple[Path, str]:
+    """A bundle with wheels, a GGUF that runs, and a document; and its key; made only where it can be tried."""
     pytest.importorskip("gguf", reason="needs the gguf package to write a model")
     from tiny_model import make_model
 
