@@ -19,7 +19,7 @@ HERE = Path(__file__).parent / "clients"
 MADE = Path(os.environ.get("CLIENTS_MADE") or Path(__file__).parents[2] / ".make")
 PYTHON = MADE / "clients" / "bin" / "python"
 NODE_MODULES = MADE / "node"
-WITHIN_S = 120
+WITHIN_S = 600
 MYKAD = "900101-14-5678"
 
 

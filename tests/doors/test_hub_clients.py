@@ -45,7 +45,7 @@ def run(*words: str, port: int = 0, key: str = "", home: Path | None = None) -> 
         [str(PYTHON), str(CLIENT), *words],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         env={**os.environ, **quiet, **where},
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -55,7 +55,7 @@ def inspected(upstream: Upstream, folder: Path, *tasks: str) -> dict[str, dict[s
     paths = os.pathsep.join([str(installed(folder / "installed")), str(ROOT)])
     environment = {"UJIAN_API_KEY": "k", "UJIAN_BASE_URL": upstream.url, "PYTHONPATH": paths}
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, cwd=ROOT, env={**os.environ, **environment}
+        command, capture_output=True, text=True, timeout=600, cwd=ROOT, env={**os.environ, **environment}
     )
     assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
     logs = [json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")]

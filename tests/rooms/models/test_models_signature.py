@@ -74,7 +74,7 @@ def manifest_in(folder: Path) -> Manifest:
 
 
 def tool(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([THEIRS, *words], capture_output=True, text=True, timeout=60)
+    return subprocess.run([THEIRS, *words], capture_output=True, text=True, timeout=300)
 
 
 def certificate(
