@@ -6,9 +6,10 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from selat.core.errors import SelatError
+TOLD = 128
+"""Added to the number of the signal that ended a process: its exit code, as shells have it."""
 
 
 class Errand:
@@ -23,10 +24,11 @@ class Errand:
         self._code: int | None = None
 
     @classmethod
-    def fork(cls, work: Callable[[Callable[[], None]], None], explain: Callable[[SelatError], int]) -> Errand:
+    def fork(cls, work: Callable[[Callable[[], None]], None], explain: Callable[[Exception], int]) -> Errand:
         """Run `work`, which is given a function to call at each stage that it has reached. No threads may run.
 
-        It shows its results itself; an error of ours goes to `explain`, which gives the exit code.
+        It shows its results itself; an error goes to `explain`, which gives the exit code. Told to end, it ends
+        at once and in silence, by SystemExit: what is open is closed.
         """
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
@@ -59,37 +61,60 @@ class Errand:
 
     def settle(self) -> None:
         """Wait for its end. Raises: SystemExit, with its code, when it failed."""
-        if self._code is None:
-            self._over(os.waitpid(self.process, 0)[1])
+        self._wait()
         if self._code:
             raise SystemExit(abs(self._code))
 
     def stop(self) -> None:
-        """Ask it to end, if it is not over yet."""
+        """Have it end, if it is not over yet, and wait for that."""
         if not self.ended:
             os.kill(self.process, signal.SIGTERM)
+            self._wait()
+
+    def _wait(self) -> None:
+        if self._code is None:
+            self._over(os.waitpid(self.process, 0)[1])
 
     def _over(self, status: int) -> None:
         self._code = os.waitstatus_to_exitcode(status)
         os.close(self.pipe)
 
 
-def _tell(writer: int) -> None:
-    os.write(writer, b".")
-
-
-def _do(work: Callable[[], None], explain: Callable[[SelatError], int]) -> int:
-    """Run in the child; its exit code."""
-    code = 1
+@contextlib.contextmanager
+def cut_short() -> Iterator[None]:
+    """For work of seconds in another language, which hears of a signal at its end: being told to end kills it."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _tell(writer: int) -> None:
+    try:
+        os.write(writer, b".")
+    except BrokenPipeError:  # our parent was killed: nobody waits for us
+        raise SystemExit(1) from None
+
+
+def _do(work: Callable[[], None], explain: Callable[[Exception], int]) -> int:
+    """Run in the child; its exit code."""
+    code, told = 1, []
+
+    def leave(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # by our parent, and by who tells all of us: once is enough
+        told.append(TOLD + number)
+        raise SystemExit(told[0])
+
+    try:
+        signal.signal(signal.SIGTERM, leave)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         work()
         code = 0
-    except SelatError as error:
-        code = explain(error)
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
-    except BaseException:  # noqa: BLE001 - the process ends here, and must say why
-        sys.excepthook(*sys.exc_info())
+    except Exception as error:  # noqa: BLE001 - the process ends here, and must say why
+        code = told[0] if told else explain(error)  # what was interrupted may say so in words of its own
     sys.stdout.flush()
     sys.stderr.flush()
     return code

@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 
 KEY = "ledger.key"
 POLL_S = 0.2
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 FURNISHED, READY, DONE = 1, 2, 3
 """The stages of the welcome: the home has what it needs; the gateway answers; the first question is answered."""
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+AGAIN_S = 1.0
 
 
 def stand(options: Mapping[str, str]) -> None:
@@ -48,35 +51,40 @@ def stand(options: Mapping[str, str]) -> None:
     opening = Errand(int(options["--errand"]), int(options["--stages"]))
     supervisor = Supervisor(home, listening, int(options["--workers"]), tell)
     stopping = stop_on_signal()
+    ending = "stopping before it was ready: run it again, and it goes on from here"
     try:
         _see_through(opening, FURNISHED, stopping)
         _say(f"Selat is starting on {options['--address']}; its home is {home}")
         supervisor.start()
         _see_through(opening, READY, stopping, supervisor.fail_early)
         _see_through(opening, DONE, stopping)
-        opening.settle()
+        ending = "stopping: open answers finish, the last entries are sealed"
         while options["--once"] == "0" and not stopping:
             supervisor.step()
             time.sleep(POLL_S)
     finally:
         opening.stop()
-        _say("stopping: open answers finish, the last entries are sealed")
+        _say(ending)
         os.close(listening)  # each worker closes its own: whoever comes now is refused, not left waiting
         supervisor.stop()
 
 
 def stop_on_signal() -> list[int]:
-    """A list that a first SIGINT or SIGTERM fills, one held back until now too; a second one ends the process.
+    """A list that a first SIGINT or SIGTERM fills, one held back until now too; Ctrl-C again ends the process.
 
+    Not within AGAIN_S: what is between a terminal and us (`timeout`, `make`, a runner) tells us a second time.
     Also where the parent left SIGINT ignored, as a shell does to what a script starts in the background.
     """
     received: list[int] = []
+    patient_until = 0.0
 
     def note(number: int, _frame: object) -> None:
-        if received:
+        nonlocal patient_until
+        if not received:
+            received.append(number)
+            patient_until = time.monotonic() + AGAIN_S
+        elif number == signal.SIGINT and time.monotonic() > patient_until:
             raise KeyboardInterrupt
-        received.append(number)
-        signal.signal(number, note)
 
     for number in STOPPING:
         signal.signal(number, note)
@@ -85,13 +93,14 @@ def stop_on_signal() -> list[int]:
 
 
 def _see_through(errand: Errand, stage: int, stopping: list[int], check: Callable[[], object] = bool) -> None:
-    """Wait until an errand has come so far. Raises: SystemExit, when it failed; what `check` raises."""
-    while not errand.reached(stage):
+    """Wait until an errand has come so far. Raises: SystemExit, when it failed or we stop; what `check` raises."""
+    while not stopping and not errand.reached(stage):
         check()
-        if stopping:
-            errand.stop()
-            errand.settle()
         time.sleep(POLL_S / 10)
+    if stopping:
+        from selat.errand import TOLD
+
+        raise SystemExit(TOLD + stopping[0])
     if errand.ended:
         errand.settle()
 
@@ -215,7 +224,7 @@ def main(arguments: list[str]) -> int:
         return 2 if isinstance(error, Misused) else 1
     except KeyboardInterrupt:
         _say("selat: stopped at once")
-        return 1
+        return INTERRUPTED
     return 0
 
 

@@ -13,8 +13,7 @@ import typer.core
 import typer.main
 
 from selat import __version__
-from selat.cli.frame import HomeOption, explain, say, unforeseen
-from selat.core.errors import SelatError
+from selat.cli.frame import HomeOption, explain, say
 
 COMMANDS = {
     "up": "Start Selat: home, gateway, ledger, sample documents, a first question.",
@@ -122,8 +121,6 @@ def main() -> None:
     """Run a command. Exit codes: 0 done, 1 refused or failed, 2 misused."""
     try:
         app()
-    except SelatError as error:
-        raise SystemExit(explain(error)) from None
     except KeyboardInterrupt:  # while a command is still being read in
         say(STOPPED)
         raise SystemExit(INTERRUPTED) from None
@@ -136,7 +133,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except Exception as error:  # noqa: BLE001 - the last place there is; a person gets a line, --debug the rest
-        raise SystemExit(explain(unforeseen(error))) from None
+        raise SystemExit(explain(error)) from None
     finally:
         # The process ends: to look for garbage in what it holds took a sixth of the CPU of a short command.
         gc.freeze()

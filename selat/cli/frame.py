@@ -60,10 +60,12 @@ def say(text: str) -> None:
     _talk.print(text, markup=False)
 
 
-def explain(error: SelatError) -> int:
-    """Say what went wrong; the exit code that tells it: 1 refused or failed, 2 misused."""
+def explain(error: Exception) -> int:
+    """Say what went wrong, in a line; the exit code that tells it: 1 refused or failed, 2 misused."""
     if os.environ.get("SELAT_DEBUG"):
         traceback.print_exc()
+    if not isinstance(error, SelatError):
+        error = unforeseen(error)
     say(f"selat: {error}{_evidence(error)}")
     return 2 if isinstance(error, Misused) else 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from selat.cli.frame import show_json
 from selat.cli.welcome import QUESTION, first_question, peer, wait_until_ready, what_next, where_to_look
 from selat.core.errors import Unavailable
 from selat.core.proof import verify
+from selat.errand import cut_short
 from selat.home import Home
 from selat.house import furnish
 from selat.identity import KeyWish
@@ -34,20 +35,20 @@ class Opening:
     console: str
 
 
-def welcome(opening: Opening, reached: Callable[[], None], stopping: Sequence[int], *, as_json: bool) -> None:
+def welcome(opening: Opening, reached: Callable[[], None], *, as_json: bool) -> None:
     """Furnish the home; ingest the samples and ask while the gateway starts; then show what came of it.
 
-    `reached` is called when the home is furnished, and when the gateway is ready; a signal fills `stopping`.
+    `reached` is called when the home is furnished, and when the gateway is ready.
     """
     home, gateway = opening.at.path, peer(opening.address, opening.certificate)
     secret = furnish(opening.at)
-    with open_platform(home, "up") as platform:
+    with open_platform(home, "up") as platform, cut_short():
         _ = platform.guard  # compiled here and kept in the cache: no worker then holds the 15 MB that it takes
     reached()
     _ingest_samples(opening.at)
     asked = _ask(home)
     with _brief_key(opening.at) as key:
-        wait_until_ready(gateway, lambda: None, stopping)
+        wait_until_ready(gateway)
         reached()
         trust = Book(opening.at.ledger).trust()
         answer = first_question(gateway, key, asked, home / "receipts", lambda proof: _checked(proof, trust))

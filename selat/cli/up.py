@@ -16,7 +16,7 @@ from selat.core.errors import Misused
 from selat.errand import Errand
 from selat.gateway.logs import begin
 from selat.home import create_home, find_home
-from selat.process import STOPPING, stop_on_signal
+from selat.process import STOPPING
 from selat.settings import read_settings
 from selat.supervisor import MEMORY
 
@@ -50,8 +50,7 @@ def up(
             # Imports the whole house, in the errand alone: the process that watches lives long and stays small.
             from selat.cli.opening import Opening, welcome
 
-            stopping = stop_on_signal()
-            welcome(Opening(at, address, certificate, settings.console_url), reached, stopping, as_json=json_)
+            welcome(Opening(at, address, certificate, settings.console_url), reached, as_json=json_)
 
         opening = Errand.fork(welcome, explain)
         os.set_inheritable(lock, True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import ssl
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -83,17 +84,17 @@ def call(gateway: Peer, path: str, key: str = "", body: object = None, timeout_s
         connection.close()
 
 
-def wait_until_ready(gateway: Peer, check: Callable[[], None], stopping: Sequence[int]) -> None:
-    """Return once /readyz says 200; `check` raises when that cannot happen any more.
+def wait_until_ready(gateway: Peer) -> None:
+    """Return once /readyz says 200.
 
-    Raises: Unavailable, with what is not in order after READY_WITHIN_S, or when `stopping` is filled.
+    Raises: Unavailable, with what is not in order after READY_WITHIN_S, or when who started us is gone.
     """
+    parent = os.getppid()
     deadline = time.monotonic() + READY_WITHIN_S
     problems: object = "no worker answers"
     while time.monotonic() < deadline:
-        check()
-        if stopping:
-            raise Unavailable("stopped before it was ready")
+        if os.getppid() != parent:
+            raise Unavailable("`selat up` was killed before it was ready; start it again")
         try:
             reply = call(gateway, "/readyz", timeout_s=PROBE_S)
         except Unavailable:

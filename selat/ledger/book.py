@@ -45,7 +45,9 @@ class Book:
         try:
             return self._trust.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise LedgerBroken(f"{self._trust} cannot be read") from error
+            raise LedgerBroken(
+                f"{self._trust} cannot be read; restore it from a backup, or where `selat up` never ran, start it"
+            ) from error
 
     def find(self, receipt_id: str) -> list[int]:
         """The leaves of a receipt id, oldest first; empty when there is none yet."""

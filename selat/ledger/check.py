@@ -115,7 +115,7 @@ def _checkpoint(log: Log, trust: str, found: _Findings) -> tuple[Checkpoint | No
         believed = parse_trust(trust)
         head, signers = verify_checkpoint(note, replace(believed, quorum="none"))
     except (OSError, UnicodeDecodeError):
-        found.problem("no-checkpoint", "log/checkpoint cannot be read: nothing is signed")
+        found.problem("no-checkpoint", "log/checkpoint cannot be read: nothing is signed; start `selat up`")
         return None, ()
     except LedgerBroken as error:
         found.problem("bad-checkpoint", str(error))
