@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 CEILING_S = 60.0
@@ -20,6 +21,14 @@ def until(look: Callable[[], T], within_s: float = CEILING_S) -> T:
         assert time.monotonic() < deadline, "it never came about"
         time.sleep(0.02)
     return found
+
+
+def gone(pid: int) -> bool:
+    """Whether that process has ended, also while nobody has asked yet how it did."""
+    try:
+        return not Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def busy() -> float:

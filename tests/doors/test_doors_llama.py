@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import commands
 import openai
 import pytest
 from tiny_model import make_model
+from waiting import gone, until
 
 pytest.importorskip("gguf", reason="needs the gguf package to write a model")
 pytest.importorskip("xllamacpp", reason="needs the xllamacpp package, which is llama.cpp")
@@ -48,10 +48,7 @@ def test_a_model_answers_is_booked_when_it_dies_and_leaves_with_selat(fresh: Any
     selat = fresh()
     run_model(selat.home, "rawak", make_model(tmp_path / "rawak.gguf"))
     client = selat.client()
-    deadline = time.monotonic() + 60
-    while "rawak" not in {model.id for model in client.models.list()}:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: "rawak" in {model.id for model in client.models.list()})
     whole = client.chat.completions.create(model="rawak", messages=HAI, max_tokens=4)
     assert whole.usage is not None
     assert whole.usage.completion_tokens == 4
@@ -77,10 +74,7 @@ def test_a_model_answers_is_booked_when_it_dies_and_leaves_with_selat(fresh: Any
 
     os.kill(selat.process.pid, signal.SIGKILL)
     selat.ended()
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{child}/cmdline").exists() and Path(f"/proc/{child}/cmdline").read_bytes():
-        assert time.monotonic() < deadline, "a model's process outlived Selat"
-        time.sleep(0.05)
+    until(lambda: gone(child))
 
     # The command line has no host to ask now: it runs one of its own, and leaves nothing behind.
     exam = ("--model", "rawak", "--pack", "tatabahasa", "--max-samples", "3", "--scoring", "first-token")

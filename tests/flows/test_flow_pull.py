@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import commands
 import pytest
 from hub_server import HubServer, Repo
 from models_kit import README, pickled, safetensors
+from waiting import until
 
 from selat.app import open_platform
 from selat.core.errors import ModelRefused, Unavailable
@@ -97,10 +97,14 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(home: Path, hub: HubServer
         selat(home, hub, "a/m", "--json"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     partial = home / "models" / "blobs" / "partial"
-    deadline = time.monotonic() + 60
-    while not any(path.stat().st_size > 100_000 for path in partial.glob("*")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+
+    def begun() -> bool:
+        try:
+            return any(path.stat().st_size > 100_000 for path in partial.glob("*"))
+        except FileNotFoundError:
+            return False  # a small file that became whole meanwhile
+
+    until(begun)
     first.send_signal(signal.SIGKILL)
     first.wait()
     (part,) = (path for path in partial.glob("*") if path.stat().st_size > 100_000)

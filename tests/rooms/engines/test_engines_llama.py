@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,6 +17,7 @@ import llama_kit
 import pytest
 from llama_kit import GIB, ask, bare, call, hosted, story, text_of
 from tiny_model import make_adapter, make_model
+from waiting import gone, until
 
 from selat.core.errors import EngineError, EngineTimeout, EngineUnreachable
 from selat.engines import COMPLETIONS, EMBEDDINGS
@@ -368,7 +368,4 @@ def test_no_model_outlives_a_host_that_was_killed(tmp_path: Path, models: dict[s
     assert Path(f"/proc/{pid}/cmdline").read_bytes().find(b"child.py") > 0
     process.kill()
     process.communicate(timeout=60)
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
-        assert time.monotonic() < deadline, "the model's process is an orphan"
-        time.sleep(0.02)
+    until(lambda: gone(pid))
