@@ -165,15 +165,14 @@ class Near:
                 self._fill(library, name, embedder)
 
     def rebuild(self, library: Writes) -> None:
-        """Make all vectors anew beside the live ones, then swap."""
+        """Make all vectors anew beside the live ones, then swap; after whoever makes some now."""
         embedder = self.embedder
         if embedder is None:
             return
-        with self._place.locked(VECTORS, wait=False) as alone:
-            if alone:
-                name = self._next(embedder)
-                self._place.drop(VECTORS, name)
-                self._fill(library, name, embedder)
+        with self._place.locked(VECTORS):
+            name = self._next(embedder)
+            self._place.drop(VECTORS, name)
+            self._fill(library, name, embedder)
 
     def refold(self, library: Writes) -> None:
         """Have vectors follow their documents' labels and groups, without a model."""

@@ -11,7 +11,7 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -127,15 +127,21 @@ class PgPlace:
 
     @contextmanager
     def locked(self, name: str, wait: bool = True) -> Iterator[bool]:
-        """An advisory lock, held by a connection of its own: it goes when its process goes."""
+        """An advisory lock, held by a connection of its own: it goes when its process goes.
+
+        It is given back before the connection is closed: the server may see that only later.
+        """
         number = zlib.crc32(f"{SCHEMA}.{name}".encode())
         with psycopg.connect(self._url, autocommit=True) as connection:
-            if wait:
-                connection.execute("SELECT pg_advisory_lock(%s)", (number,))
-                yield True
-                return
-            held = connection.execute("SELECT pg_try_advisory_lock(%s)", (number,)).fetchone()
-            yield bool(held and held[0])
+            take = "SELECT pg_advisory_lock(%s)" if wait else "SELECT pg_try_advisory_lock(%s)"
+            row = connection.execute(take, (number,)).fetchone()
+            held = wait or row == (True,)
+            try:
+                yield held
+            finally:
+                if held:
+                    with suppress(psycopg.Error):
+                        connection.execute("SELECT pg_advisory_unlock(%s)", (number,))
 
     def pointed(self, kind: str) -> str:
         row = self.connection().execute("SELECT name FROM pointers WHERE kind = ?", (kind,)).fetchone()

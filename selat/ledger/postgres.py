@@ -46,12 +46,23 @@ def _connect(url: str, *, autocommit: bool = True) -> psycopg.Connection[Any]:
     return connection
 
 
+def _leave(connection: psycopg.Connection[Any]) -> None:
+    """Close a session; its locks are given back first: the server may see only later that it was closed."""
+    with contextlib.suppress(psycopg.Error):
+        connection.execute("SELECT pg_advisory_unlock_all()")
+    with contextlib.suppress(psycopg.Error):
+        connection.close()
+
+
 def make_tables(url: str) -> None:
     """Create the tables where they are missing. Raises: LedgerUnavailable."""
     try:
-        with _connect(url) as connection:
+        connection = _connect(url)
+        try:
             connection.execute("SELECT pg_advisory_lock(%s)", (LEADER + 1,))
             connection.execute(_SCHEMA)
+        finally:
+            _leave(connection)
     except psycopg.Error as error:
         raise LedgerUnavailable(f"ledger: PostgreSQL refuses: {_reason(error)}") from error
 
@@ -115,8 +126,7 @@ class Stream:
         self.close()
 
     def close(self) -> None:
-        with contextlib.suppress(psycopg.Error):
-            self._connection.close()
+        _leave(self._connection)
 
 
 class SharedJournal(Journal):
@@ -237,8 +247,7 @@ class SharedStore:
             raise LedgerUnavailable(f"ledger: PostgreSQL refuses: {_reason(error)}") from error
         finally:
             if self._leader is not None:
-                with contextlib.suppress(psycopg.Error):
-                    self._leader.close()
+                _leave(self._leader)
             self._leader = None
 
     @contextmanager

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from test_knowledge_library import document
 from waiting import CEILING_S
@@ -165,3 +166,20 @@ def test_two_ingestions_of_one_folder_at_once_end_as_one(tmp_path: Path) -> None
     assert documents_of(two, asked) == documents_of(one, asked)
     two.close()
     one.close()
+
+
+def test_a_lock_that_was_let_go_of_is_free_before_the_server_sees_who_left(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[psycopg.Connection[Any]] = []
+    close = psycopg.Connection.close
+    monkeypatch.setattr(psycopg.Connection, "close", lambda self: left.append(self))
+    try:
+        for waits in (True, False, False):
+            with place.locked("vectors", waits) as alone:
+                assert alone
+                with place.locked("vectors", wait=False) as second:
+                    assert not second
+    finally:
+        for connection in left:
+            close(connection)

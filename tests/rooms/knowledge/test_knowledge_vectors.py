@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,18 @@ def test_a_rebuild_that_was_killed_leaves_the_live_vectors_in_use(library: Libra
         library.rebuild()
     assert library.near._pointed() == live
     assert seen(library, "gruntel")[0] == "b"
+
+
+def test_a_rebuild_waits_for_whoever_makes_vectors_now(library: Library, place: Place) -> None:
+    old = library.near._pointed()
+    with ThreadPoolExecutor(1) as pool:
+        with place.locked("vectors"):
+            rebuilding = pool.submit(library.rebuild)
+            wait([rebuilding], 0.5)
+            assert not rebuilding.done()
+        rebuilding.result()
+        pool.submit(library.close).result()  # what that thread opened
+    assert library.near._pointed() != old
 
 
 def test_a_reranker_has_the_last_word(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -489,3 +490,26 @@ def test_a_step_whose_records_were_removed_is_finished_from_its_tiles(house: Hou
     ids = [json.loads(entry)["id"] for entry in Book(place).entries()]
     assert [i for i in ids if i[1:].isdecimal()] == [f"r{n}" for n in range(10)]
     assert check(place).ok
+
+
+def test_a_lead_and_a_stream_that_were_left_are_free_before_the_server_sees_who_left(
+    house: House, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Node(house, database)
+    left: list[psycopg.Connection[Any]] = []
+    close = psycopg.Connection.close
+    monkeypatch.setattr(psycopg.Connection, "close", lambda self: left.append(self))
+    try:
+        node.write([leaf(0)])
+        for _ in range(2):
+            sequencer = node.sequencer()
+            sequencer.start()
+            while sequencer.step():
+                continue
+            sequencer.close()
+        assert numbers(node.folder) == [0]
+        with psycopg.connect(database) as connection:
+            assert connection.execute("SELECT name FROM selat_stream").fetchall() == []
+    finally:
+        for connection in left:
+            close(connection)
