@@ -38,7 +38,7 @@ async def show(view: View) -> Response:
 
 
 async def _form(view: View, status: int = 200, **values: object) -> Response:
-    anyone = await view.thread(view.house.platform.people.any)
+    anyone = await view.thread(lambda: view.house.platform.people.any())  # whose first use loads their store
     tokens = view.house.platform.tokens
     providers = [one.issuer for one in tokens.providers if one.client_id] if tokens else []
     filled = {"wrong": "", "next": "", "login": "", **values}
