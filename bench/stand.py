@@ -55,7 +55,7 @@ def make_home(home: Path, upstream: int, settings: str = "") -> None:
     )
 
 
-MODELS = ["m", "paced", "paced:100:50", "paced:200:50", "paced:500:20"]
+MODELS = ["m", "paced", "paced:100:50", "paced:200:50", "paced:500:20", "paced:1:2000"]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -28,7 +29,8 @@ class Repo:
 class HubServer:
     """`faults[path]`: `lies` (other bytes than stated), `cuts:N` (breaks after N bytes), `ignores-range`,
     `other-range`, `missing`, `busy:N` (503 the first N times), `longer`, `away` (redirects to another host name),
-    `downgrade`, `slow:S` (takes so many seconds), `stalls:S` (half of it, then nothing for so long).
+    `downgrade`, `slow:S` (takes so many seconds), `leave` (sends a hundredth for each that is `let`),
+    `stalls:S` (half of it, then nothing for so long).
     `token`: what it wants. `asked`: what was asked for, in order.
     """
 
@@ -38,6 +40,7 @@ class HubServer:
         self.token = ""
         self.asked: list[tuple[str, str, dict[str, str]]] = []
         self.counts: dict[str, int] = {}
+        self._leave = threading.Semaphore(0)
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -72,6 +75,13 @@ class HubServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def let(self, hundredths: int) -> None:
+        """So much more of a file may go."""
+        self._leave.release(hundredths)
+
+    def leave(self) -> None:
+        self._leave.acquire()
 
     def gets(self, end: str) -> list[str]:
         """The ranges of the GETs of files that end so."""
@@ -131,7 +141,9 @@ def give(hub: HubServer, ask: BaseHTTPRequestHandler, path: str, data: bytes | N
     if fault == "other-range" and start:
         start += 1
     if fault == "slow":
-        return slowly(ask, data, start, float(number))
+        return slowly(ask, data, start, lambda: time.sleep(float(number) / 100))
+    if fault == "leave":
+        return slowly(ask, data, start, hub.leave)
     if fault == "stalls":
         send(ask, 200, data, {}, len(data) // 2)
         ask.wfile.flush()
@@ -144,8 +156,8 @@ def give(hub: HubServer, ask: BaseHTTPRequestHandler, path: str, data: bytes | N
     send(ask, 206 if start else 200, data[start:], head, int(number) if fault == "cuts" else None)
 
 
-def slowly(ask: BaseHTTPRequestHandler, data: bytes, start: int, seconds: float) -> None:
-    """All of it within so many seconds, in a hundred pieces."""
+def slowly(ask: BaseHTTPRequestHandler, data: bytes, start: int, wait: Callable[[], None]) -> None:
+    """All of it in a hundred pieces, each waited for."""
     ask.send_response(206 if start else 200)
     ask.send_header("content-length", str(len(data) - start))
     if start:
@@ -153,8 +165,8 @@ def slowly(ask: BaseHTTPRequestHandler, data: bytes, start: int, seconds: float)
     ask.end_headers()
     step = len(data) // 100 + 1
     for place in range(start, len(data), step):
+        wait()
         ask.wfile.write(data[place : place + step])
-        time.sleep(seconds / 100)
 
 
 def send(

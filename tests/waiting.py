@@ -9,8 +9,6 @@ from typing import TypeVar
 
 CEILING_S = 60.0
 """How long anything may take on a machine that others work on too; it costs nothing where things work."""
-QUIET_S = 0.05
-"""What the work of `busy` takes on one quiet core of the machine that the limits were set on."""
 T = TypeVar("T")
 
 
@@ -29,11 +27,3 @@ def gone(pid: int) -> bool:
         return not Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def busy() -> float:
-    """How many times longer a piece of work takes now than where limits were set: a machine is slow, or shared."""
-    began = time.perf_counter()
-    for _ in range(4_500):
-        sum(range(1000))
-    return max(1.0, (time.perf_counter() - began) / QUIET_S)

@@ -88,12 +88,12 @@ class Console:
     def visit(self, **options: Any) -> Iterator[Page]:
         """A fresh browser profile. It fails the test for script errors and for requests to anywhere else."""
         context = self.browser.new_context(base_url=self.address, **options)
+        context.set_default_timeout(CEILING_S * 1000)  # of every page of it, and of requests beside them
         page = context.new_page()
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
         page.on("console", lambda said: wrong.append(said.text) if "Content Security" in said.text else None)
         page.on("request", lambda sent: wrong.append(f"outside: {sent.url}") if self._outside(sent.url) else None)
-        page.set_default_timeout(CEILING_S * 1000)
         try:
             yield page
         finally:
@@ -147,7 +147,7 @@ def looked_over(console: Console, name: str, login: str, reach: Callable[[Page],
             reach(page)
             for size in (WIDE, NARROW):
                 page.set_viewport_size(size)
-                page.wait_for_timeout(100)
+                drawn(page)
                 fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
                 assert fits, (size, page.evaluate(TOO_WIDE))
                 assert not page.evaluate(HIDDEN_TABS), (size, "a tab is out of sight")
@@ -156,6 +156,11 @@ def looked_over(console: Console, name: str, login: str, reach: Callable[[Page],
                     found = Axe().run(page, options=RULES).response["violations"]
                     wrong += [f"{scheme} {one['id']}: {one['nodes'][0]['html'][:160]}" for one in found]
     return wrong
+
+
+def drawn(page: Page) -> None:
+    """Wait until the page is drawn as it now is."""
+    page.evaluate("new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))")
 
 
 def picture(page: Page, name: str) -> None:

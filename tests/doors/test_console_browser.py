@@ -11,7 +11,7 @@ from typing import Any
 import pyotp
 import pytest
 from console_kit import PASSWORD, Console, entry, sign_in
-from waiting import CEILING_S, busy
+from waiting import CEILING_S
 
 from selat.console.words import LANGUAGES
 from selat.core.note import parse_note
@@ -230,38 +230,6 @@ def test_an_engine_that_fails_is_told_in_plain_words_with_the_next_step(console:
         page.keyboard.press("Enter")
         page.wait_for_selector(".turn .notice.bad")
         assert "halaman Enjin" in page.locator(".turn .notice.bad").inner_text()
-
-
-def test_two_hundred_pieces_a_second_stream_without_jank(console: Console) -> None:
-    """No task of the page's own holds up the next frame for long, by the browser's own account, over how busy the
-    machine is; the best of some tries."""
-    held = []
-    for _ in range(8):
-        held.append(held_up(console))
-        if len(held[-1]) <= 1:
-            return
-    raise AssertionError(held)
-
-
-def held_up(console: Console) -> list[float]:
-    before = busy()
-    with console.signed_in("rahim", "member") as page:
-        page.select_option("#purpose", "chat")
-        page.select_option("#model", "tells:0.005")
-        page.evaluate(
-            "() => { window.tasks = []; new PerformanceObserver((list) => window.tasks.push("
-            "...list.getEntries().map((one) => one.duration))).observe({entryTypes: ['longtask']}); }"
-        )
-        page.fill("#question", "banyak")
-        page.keyboard.press("Enter")
-        for _ in range(600):
-            page.wait_for_timeout(100)
-            if len(page.locator(".turn .said").last.inner_text()) > 2000:
-                break
-        page.click("#stop")
-        tasks = page.evaluate("window.tasks")
-    slower = max(before, busy())
-    return [duration for duration in tasks if duration > 200 * slower]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

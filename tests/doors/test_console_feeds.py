@@ -120,7 +120,10 @@ def test_the_feed_of_the_ledger_says_when_selat_is_away_and_goes_on_when_it_is_b
         )
         assert asked.choices
         page.wait_for_selector("#rows tr.fresh:has-text('echo')")
-        page.wait_for_timeout(2500)
+        for _ in range(2):
+            with page.expect_response("**/ledger/live?**") as looked:
+                pass
+            assert looked.value.ok
         assert page.locator("#rows tr:has-text('echo')").count() == 1, "no row comes twice"
         end_session(small, page)
         page.wait_for_url("**/sign-in**")
@@ -128,15 +131,17 @@ def test_the_feed_of_the_ledger_says_when_selat_is_away_and_goes_on_when_it_is_b
 
 
 def test_the_progress_of_a_pull_goes_on_when_selat_was_away(small: Console, hub: HubServer) -> None:
-    hub.faults["model.safetensors"] = "slow:8"
+    hub.faults["model.safetensors"] = "leave"
     with small.signed_in("tuan", "operator", "builder") as page:
         page.goto("/models")
         page.fill("#source", "asal/satu")
         page.click("text=Lihat tawarannya")
         page.click("main button.primary")
+        hub.let(30)
         page.wait_for_selector("[data-pull] progress")
-        with away(small):
-            page.wait_for_timeout(1500)
+        with away(small), page.expect_event("requestfailed"):
+            pass
+        hub.let(1000)
         until(page, lambda: "Sedang diambil" not in page.locator("[data-part=state]").first.inner_text())
         picture(page, "pull-away")
         hub.faults.clear()

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from conftest import a_browser
+from console_inside import asked_by
 from console_kit import HIGH, Console, until
-from doors_kit import children, start
+from doors_kit import start
 from playwright.sync_api import Page
-from waiting import busy
 
 from selat.app import Platform
 from selat.core.caller import Site
@@ -29,25 +29,33 @@ from selat.stamps import fresh_id, now
 from selat.testing import Upstream
 
 ENTRIES, DOCUMENTS = 10_000, 5_000
-TRIES = 8
 ALL = ("operator", "builder", "officer", "auditor", "member")
 LABEL = "terhad/internal/none/MY"
+LISTENING = """
+window.listened = [];
+const listen = EventTarget.prototype.addEventListener;
+EventTarget.prototype.addEventListener = function (kind, ...rest) {
+  window.listened.push(kind);
+  return listen.call(this, kind, ...rest);
+};
+for (const name of ["IntersectionObserver", "ResizeObserver"]) {
+  window[name] = class extends window[name] { constructor(each) { super(each); window.listened.push(name); } };
+}
+"""
+SCROLLING = {"scroll", "scrollend", "wheel", "touchmove", "pointermove", "IntersectionObserver", "ResizeObserver"}
 SCROLL = """async () => {
-  const long = [];
-  new PerformanceObserver((list) => long.push(...list.getEntries().map((one) => one.duration)))
-    .observe({ entryTypes: ["longtask"] });
-  const gaps = [];
-  let before = performance.now();
+  let drawn = 0;
+  const watch = new MutationObserver((found) => { drawn += found.length; });
+  watch.observe(document.querySelector("main"), { subtree: true, childList: true, characterData: true });
+  let frames = 0;
   const end = document.documentElement.scrollHeight;
-  for (let place = 0; place < end; place += 120) {
+  for (let place = 0; place < end; place += 120, frames += 1) {
     scrollTo(0, place);
     await new Promise((next) => requestAnimationFrame(next));
-    const at = performance.now();
-    gaps.push(at - before);
-    before = at;
   }
-  await new Promise((next) => setTimeout(next, 100));
-  return { long, frames: gaps.length, elements: document.querySelectorAll("*").length };
+  const [page] = performance.getEntriesByType("navigation");
+  return { drawn, frames, listened: window.listened, elements: document.querySelectorAll("*").length,
+    bytes: page.decodedBodySize };
 }"""
 
 
@@ -115,53 +123,57 @@ def closed(opening: Opening, chance: random.Random) -> Closing:
     return Closing(opening.id, now(), "default", *told)
 
 
-def scrolled(page: Page) -> Any:
-    """What scrolling from top to bottom took: tasks over 50 ms that hold up a frame, and elements on the page.
+def filled(page: Page, path: str, rows: str) -> None:
+    """Wait until the list is there: the index follows the book."""
 
-    The best of some times, each over how busy the machine was: a task is as long as the clock says, also while
-    other tests have the processor.
-    """
-    for _ in range(TRIES):
-        before = busy()
-        found = page.evaluate(SCROLL)
-        slower = max(before, busy())
-        found["long"] = [duration for duration in found["long"] if duration > 50 * slower]
-        if not found["long"]:
-            break
-    return found
+    def seen() -> bool:
+        page.goto(path)
+        return page.locator(rows).count() == 50 and page.locator("a[rel=next]").count() > 0
 
-
-def cpu_s(crowded: Console) -> float:
-    stat = Path(f"/proc/{children(crowded.selat.process)['gateway-0']}/stat").read_text()
-    user, system = stat.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / 100
-
-
-def through(page: Page, link: str, pages: int) -> None:
-    for _ in range(pages):
-        page.click(link)
-        page.wait_for_load_state()
+    until(page, seen)
 
 
 @pytest.mark.parametrize(("path", "rows"), [("/ledger", "#rows tr"), ("/documents", ".documents tbody tr")])
-def test_a_long_list_is_light_and_scrolls_without_a_hitch(crowded: Console, path: str, rows: str) -> None:
+def test_a_long_list_is_light_wherever_it_begins_and_scrolls_without_a_script(
+    crowded: Console, path: str, rows: str
+) -> None:
     with crowded.visit(viewport={"width": 1440, "height": 900}) as page:
+        page.add_init_script(LISTENING)
         crowded.enter(page, "ramai")
-
-        def filled() -> bool:
-            page.goto(path)
-            return page.locator(rows).count() == 50 and page.locator("a[rel=next]").count() > 0
-
-        until(page, filled)  # the index follows the book
-        before = cpu_s(crowded)
-        through(page, "a[rel=next]", 10)
-        costs_s = (cpu_s(crowded) - before) / 10
-        assert costs_s < 0.15 * busy(), "a page of a long list costs little wherever it begins"
+        filled(page, path, rows)
+        first = page.evaluate(SCROLL)
+        for _ in range(10):
+            page.click("a[rel=next]")
         assert page.locator(rows).count() == 50
-        found = scrolled(page)
+        later = page.evaluate(SCROLL)
+    for found in (first, later):
         assert found["elements"] < 1500
         assert found["frames"] > 10
-        assert found["long"] == [], found
+        assert found["drawn"] == 0, "to scroll draws nothing anew"
+        assert set(found["listened"]) & SCROLLING == set()
+    assert later["bytes"] < first["bytes"] * 1.2
+
+
+@pytest.mark.parametrize(
+    ("path", "rows", "last", "most"),
+    [
+        ("/ledger", "#rows tr", f"before={ENTRIES // 50}", 10_000),
+        ("/documents", ".documents tbody tr", f"after=documents:surat-0{DOCUMENTS - 60}.txt", 200 * DOCUMENTS),
+    ],
+    ids=["ledger", "documents"],
+)
+def test_the_last_page_of_a_long_list_asks_no_more_of_the_store_than_the_first(
+    crowded: Console, path: str, rows: str, last: str, most: int
+) -> None:
+    """Documents are counted by sort for each page, so that a page looks at each of them."""
+    with crowded.signed_in("ramai") as page:
+        filled(page, path, rows)
+        session = next(one["value"] for one in page.context.cookies() if one["name"] == "selat")
+    at_first, at_last = asked_by(crowded.selat.home, session, [path, f"{path}?{last}"])
+    assert at_last.body.count("<tr") == at_first.body.count("<tr") > 50
+    assert 0 < at_first.steps <= most
+    assert at_last.steps <= at_first.steps * 1.1
+    assert at_last.statements <= at_first.statements + 5, "a session says now and then that it is used"
 
 
 def test_filters_stay_in_the_address_and_back_leads_back(crowded: Console) -> None:

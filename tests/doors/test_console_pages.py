@@ -48,7 +48,7 @@ def test_the_wizard_leads_from_a_language_to_a_cited_answer(console: Console, tm
         assert "Malaysia · kita sendiri" in facts
         page.keyboard.press("Escape")
         page.goto("/ask?q=Bila+kedai+ditutup%3F")
-        page.wait_for_timeout(300)
+        page.wait_for_selector(".turn.mine")  # as kept of before; what asks comes in the same breath
         assert page.locator(".turn.mine").count() == 1, "an address by itself asks nothing"
     assert entry(console, "tenant.profile")["facts"] == {"profile": "commercial"}
 
@@ -81,13 +81,13 @@ def test_the_ledger_shows_a_request_as_it_happens_and_its_proof(console: Console
     with console.signed_in("juruaudit", "auditor") as page:
         page.goto("/ledger")
         page.wait_for_selector("#feed:not([hidden])")
-        before = page.locator("#rows tr").count()
-        console.selat.client().chat.completions.create(
+        answer = console.selat.client().chat.completions.with_raw_response.create(
             model="docs", messages=[{"role": "user", "content": QUESTION}]
         )
-        page.wait_for_selector("#rows tr.fresh")
-        assert page.locator("#rows tr").count() == before + 1
-        page.locator("#rows tr.fresh a").first.click()
+        fresh = page.locator(f"#rows tr.fresh a[href='/ledger/entry/{answer.headers['selat-receipt']}']")
+        fresh.first.wait_for()
+        assert fresh.count() == 1
+        fresh.click()
         page.wait_for_selector("#verdict .notice.ok")
         with page.expect_download() as found:
             page.click("text=Bungkusan untuk juruaudit")
