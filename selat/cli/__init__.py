@@ -14,6 +14,7 @@ import typer.main
 
 from selat import __version__
 from selat.cli.frame import HomeOption, explain, say
+from selat.core.errors import Misused
 
 COMMANDS = {
     "up": "Start Selat: home, gateway, ledger, sample documents, a first question.",
@@ -117,9 +118,19 @@ def _root(
         os.environ["SELAT_DEBUG"] = "1"
 
 
+def _see_that_all_is_said(words: list[str]) -> None:
+    """Raises: Misused, for an empty word: in a script an unset variable, which must not widen a wish."""
+    for before, word in zip(["", *words], words, strict=False):
+        option, _, value = word.partition("=")
+        if not word or (word.startswith("--") and word.endswith("=") and not value):
+            name = option or (before if before.startswith("-") else "an argument")
+            raise Misused(f"{name}: its value is empty; write one, or leave it out (is a variable not set?)")
+
+
 def main() -> None:
     """Run a command. Exit codes: 0 done, 1 refused or failed, 2 misused."""
     try:
+        _see_that_all_is_said(sys.argv[1:])
         app()
     except KeyboardInterrupt:  # while a command is still being read in
         say(STOPPED)

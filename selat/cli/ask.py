@@ -15,6 +15,7 @@ from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
 from selat.core.errors import EngineError, Misused
 from selat.flows.chat import Whole
 from selat.flows.documents import answer_documents
+from selat.flows.leading import MODEL
 from selat.wire import APIS, read_ask
 
 app = typer.Typer(add_completion=False)
@@ -61,7 +62,7 @@ class Asker:
         self._desk = platform.desk()
         self._helpers = platform.helpers
         self._caller = platform.local_caller(tenant)
-        self._model = model or platform.settings.answer_engine
+        self._model = platform.settings.answer_engine if model in ("", MODEL) else model
         self._purpose = purpose or "chat"
 
     async def ask(self, question: str, collection: str) -> dict[str, object]:

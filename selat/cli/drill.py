@@ -36,7 +36,7 @@ def plan_(
     country: CountryOption = None,
     hardware: HardwareOption = None,
     engine: EngineOption = None,
-    days: Annotated[int, typer.Option(min=1, help="Of what was served: the last so many days.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=36_525, help="Of what was served: the last so many days.")] = 30,
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:

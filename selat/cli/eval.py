@@ -58,8 +58,8 @@ _TELL_EVERY_S = 15.0
 """How often a line tells how far a run is, where stderr is no terminal and shows no bar."""
 
 AtOnce = Annotated[int, typer.Option("--at-once", min=1, max=512, help="Samples under way at the same time.")]
-MaxTokens = Annotated[int, typer.Option(help="Stop after about that many tokens, in and out; 0: no limit.")]
-Minutes = Annotated[float, typer.Option(help="Stop after that many minutes; 0: no limit.")]
+MaxTokens = Annotated[int, typer.Option(min=0, help="Stop after about that many tokens, in and out; 0: no limit.")]
+Minutes = Annotated[float, typer.Option(min=0, help="Stop after that many minutes; 0: no limit.")]
 PoolOption = Annotated[
     str, typer.Option("--pool", help="Where samples are put: local, processes:N, ray; else setting jobs_pool.")
 ]
@@ -124,7 +124,7 @@ def run(
     ] = None,
     chat_template: Annotated[Path | None, typer.Option(help="The chat template's file, likewise.")] = None,
     at_once: AtOnce = 8,
-    max_samples: Annotated[int, typer.Option(help="Ask no more than that many; 0: no limit.")] = 0,
+    max_samples: Annotated[int, typer.Option(min=0, help="Ask no more than that many; 0: no limit.")] = 0,
     max_tokens: MaxTokens = 0,
     minutes: Minutes = 0.0,
     pool: PoolOption = "",

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Protocol, TypeVar
 
@@ -39,6 +40,28 @@ def spoken(language: str) -> str:
     if language not in ("", "ms", "en"):
         raise Misused("--lang: write ms or en")
     return language
+
+
+def document_language(language: str) -> str:
+    """A language that documents are read in; none where it is to be detected. Raises: Misused."""
+    if language not in ("", "ms", "en", "zh", "ta"):
+        raise Misused("--language: write ms, en, zh or ta, or leave it out: it is then detected")
+    return language
+
+
+def country(option: str, code: str) -> str:
+    """A country's code in capitals. Raises: Misused, for what is none by its form."""
+    if code and not (len(code) == 2 and code.isascii() and code.isalpha()):
+        raise Misused(f"{option} {code!r}: write two letters (ISO 3166-1), as in MY")
+    return code.upper()
+
+
+def read_day(text: str) -> date:
+    """A day as 2026-11-22. Raises: Misused."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Misused(f"'{text}' is not a day; write it as 2026-11-22") from None
 
 
 LanguageOption = Annotated[str, typer.Option("--lang", help="ms or en.", callback=spoken)]

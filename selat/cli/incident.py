@@ -9,6 +9,7 @@ import typer
 
 from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, show_rows, spoken
+from selat.cli.place import open_for
 from selat.core.errors import Misused
 from selat.policy.incidents import Duty, Incident, Step, stamp
 from selat.stamps import fresh_id
@@ -27,7 +28,9 @@ def open_(
     noticed: Annotated[
         str | None, typer.Option("--noticed", help="When, as 2026-11-22T09:30+08:00. Else now.")
     ] = None,
-    affected: Annotated[int | None, typer.Option("--affected", help="People concerned, when known.")] = None,
+    affected: Annotated[
+        int | None, typer.Option("--affected", min=0, max=10_000_000_000, help="People concerned, when known.")
+    ] = None,
     home: HomeOption = None,
     tenant: TenantOption = "default",
     json_: JsonOption = False,
@@ -43,7 +46,7 @@ def open_(
 @app.command("list")
 def list_(home: HomeOption = None, tenant: TenantOption = "default", json_: JsonOption = False) -> None:
     """The tenant's incidents, oldest first."""
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         found = platform.duties.incidents.all(tenant)
     show_rows(found, _line, "no incidents", json_=json_)
 

@@ -10,6 +10,7 @@ import typer
 
 from selat.app import DEFAULT_TENANT, open_platform
 from selat.cli.frame import HomeOption, JsonOption, show, show_json
+from selat.cli.place import open_for
 from selat.core.caller import EVERY_GROUP
 from selat.core.label import HIGHEST
 from selat.knowledge import RERANK_FALLBACK, Query
@@ -43,7 +44,7 @@ def rebuild(home: HomeOption = None, json_: JsonOption = False) -> None:
 @app.command()
 def measure(
     query: Annotated[list[str], typer.Argument(help="Searches to time.")],
-    times: Annotated[int, typer.Option("--times", min=1, help="How often each.")] = 20,
+    times: Annotated[int, typer.Option("--times", min=1, max=10_000, help="How often each.")] = 20,
     tenant: Annotated[str, typer.Option("--tenant", help="Whose documents.")] = DEFAULT_TENANT,
     home: HomeOption = None,
     json_: JsonOption = False,
@@ -51,7 +52,7 @@ def measure(
     """CPU time of searches, in milliseconds: median and worst; with vectors, their recall against exact ones."""
     spent: list[float] = []
     fell_back = 0
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         everyone = frozenset({EVERY_GROUP})
         platform.library.search(Query(tenant, "", query[0], HIGHEST, groups=everyone))
         for text in query * times:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from selat.app import DEFAULT_TENANT, Platform, open_platform
-from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
+from selat.app import DEFAULT_TENANT, Platform
+from selat.cli.frame import HomeOption, JsonOption, document_language, progress, say, show, show_json
+from selat.cli.place import open_for
 from selat.core.label import parse_label
 from selat.flows.ingest import Intake, Report, found, ingest
 from selat.jobs import choose_pool
@@ -22,12 +23,16 @@ def run(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders; .jsonl files hold one document a row.")],
     label: Annotated[str, typer.Option(help="Label of documents, as in terhad/internal/none/MY.")] = "",
     collection: Annotated[str, typer.Option(help="Collection to put them in.")] = "documents",
-    language: Annotated[str, typer.Option(help="Their language (ms, en, zh, ta); else it is detected.")] = "",
+    language: Annotated[
+        str, typer.Option(help="Their language (ms, en, zh, ta); else it is detected.", callback=document_language)
+    ] = "",
     id_field: Annotated[str, typer.Option(help="Field of a JSONL row that is the document's id.")] = "",
     tenant: Annotated[str, typer.Option(help="Tenant that owns them.")] = DEFAULT_TENANT,
     sync: Annotated[bool, typer.Option("--sync", help="Take out what is no longer in PATHS.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Keep on: look for changes (implies --sync).")] = False,
-    every_s: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between looks with --watch.")] = 5.0,
+    every_s: Annotated[
+        float, typer.Option("--every", min=0.1, max=86_400, help="Seconds between looks with --watch.")
+    ] = 5.0,
     pool: Annotated[
         str, typer.Option(help="Where files are read: local, processes:N, ray; else setting jobs_pool.")
     ] = "",
@@ -39,7 +44,7 @@ def run(
     Without --label a document takes the label it names itself, else the highest of the tenant. One that is held
     already is never lowered by this: selat label lower does that, for an officer.
     """
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         given = parse_label(label) if label else platform.keys.tenant(tenant).highest_label
         intake = Intake(tenant, collection, given, language, id_field, bool(label), sync or watch)
         report = take_in(platform, paths, intake, pool)

@@ -35,7 +35,9 @@ def create(
     group: Annotated[
         list[str] | None, typer.Option("--group", help="A group whose documents it may know of; repeatable.")
     ] = None,
-    days: Annotated[int | None, typer.Option("--days", min=1, help="Days until it expires. Else never.")] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, max=36_525, help="Days until it expires. Else never.")
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Make an API key. Its secret is shown once, here, and kept nowhere."""

@@ -15,8 +15,10 @@ import typer
 
 from selat.app import DEFAULT_TENANT, open_platform
 from selat.cli.ask import Asker
-from selat.cli.frame import HomeOption, JsonOption, progress, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, progress, say, show, show_json
+from selat.cli.place import open_for
 from selat.core.caller import EVERY_GROUP
+from selat.core.errors import Misused, NotFound
 from selat.core.label import HIGHEST, Label
 from selat.flows.score import read_exams, sit
 from selat.flows.upload import folder_of, read_waiting
@@ -39,7 +41,7 @@ def list_(
     json_: JsonOption = False,
 ) -> None:
     """Documents with their labels, and why those that failed did; no contents."""
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         records = platform.library.documents(tenant, collection or None, HIGHEST, frozenset({EVERY_GROUP}))
     records = [record for record in records if not failed or record.status == "failed"]
     if json_:
@@ -48,6 +50,8 @@ def list_(
     for record in records:
         tail = f": {record.reason}" if record.reason else f", {record.passages} passages"
         show(f"{record.collection}/{record.document} [{record.label}] {record.status}{tail}")
+    if not records:
+        say("no such documents here; see them all: selat knowledge list, or put some in: selat ingest PATH")
 
 
 @app.command()
@@ -59,7 +63,7 @@ def twins(
     json_: JsonOption = False,
 ) -> None:
     """Documents that say nearly the same, in any collection of the tenant."""
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         everyone = Query(tenant, collection, "", HIGHEST, groups=frozenset({EVERY_GROUP}))
         found = platform.library.twins(everyone, document)
     if json_:
@@ -67,6 +71,8 @@ def twins(
         return
     for one in found:
         show(f"{one.collection}/{one.document}")
+    if not found:
+        say("no other document says nearly the same")
 
 
 @app.command()
@@ -78,7 +84,7 @@ def remove(
     json_: JsonOption = False,
 ) -> None:
     """Take a document out: it is gone from every answer at once, and the ledger keeps that it went."""
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         receipt = platform.changes().remove_document(tenant, collection, document)
     if json_:
         show_json({"document": document, "collection": collection, "receipt": receipt})
@@ -112,7 +118,7 @@ def _wanted() -> bool:
 @app.command(name="progress")
 def progress_(home: HomeOption = None, tenant: TenantOption = DEFAULT_TENANT, json_: JsonOption = False) -> None:
     """How far the documents that were sent in are, and how long the rest will take."""
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         found = platform.library.inbox.progress(tenant)
     if json_:
         show_json(asdict(found))
@@ -128,7 +134,7 @@ def progress_(home: HomeOption = None, tenant: TenantOption = DEFAULT_TENANT, js
 @app.command()
 def pause(home: HomeOption = None, tenant: TenantOption = DEFAULT_TENANT, json_: JsonOption = False) -> None:
     """Read no further document until resumed; one that is being read is finished."""
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         receipt = platform.changes().pause_ingestion(tenant)
     _told("paused", receipt, json_)
 
@@ -136,7 +142,7 @@ def pause(home: HomeOption = None, tenant: TenantOption = DEFAULT_TENANT, json_:
 @app.command()
 def resume(home: HomeOption = None, tenant: TenantOption = DEFAULT_TENANT, json_: JsonOption = False) -> None:
     """Read on."""
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         receipt = platform.changes().resume_ingestion(tenant)
     _told("resumed", receipt, json_)
 
@@ -150,7 +156,7 @@ def retry(
     json_: JsonOption = False,
 ) -> None:
     """Have a document that was sent in and failed read again."""
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         receipt = platform.changes().retry_document(tenant, collection, document)
     _told("waiting", receipt, json_)
 
@@ -168,7 +174,7 @@ def folder(
 ) -> None:
     """Set what documents in a folder inherit; without label and groups, nothing any more."""
     made = folder_of(tenant, collection, folder_, label, group or ())
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         changed = platform.changes().set_folder(replace(made, by=(platform.local_caller(tenant), reason)))
     if json_:
         show_json({"collection": collection, "folder": made.folder, "changed": changed})
@@ -195,7 +201,11 @@ def score_(
 ) -> None:
     """How well the documents answer: recall, MRR, nDCG, citations and abstention, by language."""
     exams = list(read_exams(queries, collection, split))
-    with open_platform(home) as platform, progress("score", len(exams)) as bar:
+    if not exams:
+        raise Misused(f"{queries}: no question{f' of split {split!r}' if split else ''} in it; see its rows")
+    with open_for(home, tenant) as platform, progress("score", len(exams)) as bar:
+        if collection and not platform.library.store.has_collection(tenant, collection):
+            raise NotFound(f"no collection '{collection}'; see: selat knowledge list")
         asker = Asker(platform, tenant, "", "") if answers else None
 
         async def asking(question: str, within: str) -> tuple[list[str], bool]:

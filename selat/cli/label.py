@@ -9,6 +9,7 @@ import typer
 
 from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.place import open_for
 from selat.core.errors import Misused
 from selat.core.label import parse_label
 from selat.flows.label import Place, Relabelled, lower_label, raise_label
@@ -30,7 +31,7 @@ def show_label(
     json_: JsonOption = False,
 ) -> None:
     """The label of a document."""
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         label = platform.library.label(tenant, collection, document)
     if json_:
         show_json(label.to_json())
@@ -48,7 +49,7 @@ def raise_(
     json_: JsonOption = False,
 ) -> None:
     """Make a label stricter: it is joined to the one that is there."""
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         place = Place(tenant, collection, document)
         _tell(raise_label(platform.library, place, parse_label(to), platform.record), json_=json_)
 

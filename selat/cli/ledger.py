@@ -182,7 +182,7 @@ def query_(
     decision: Annotated[str, typer.Option(help="permit, redact or deny.")] = "",
     rule: Annotated[str, typer.Option(help="A policy's id.")] = "",
     open_: Annotated[bool, typer.Option("--open", help="Only requests that were never closed.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, max=1_000_000_000, help="At most so many; 0: all.")] = 0,
     format_: Annotated[str, typer.Option("--format", help="jsonl, csv, parquet, otlp.")] = "jsonl",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else stdout.")] = None,
     json_: JsonOption = False,
@@ -190,6 +190,8 @@ def query_(
     """List requests: who asked what model for what purpose, what was decided, how it ended. No content."""
     if format_ not in FORMATS:
         raise Misused(f"no format '{format_}'; known: {', '.join(FORMATS)}")
+    if format_ == "parquet" and output is None and sys.stdout.isatty():
+        raise Misused("parquet is no text for a terminal: name a file with --output FILE, or redirect it: > FILE")
     question = Question(since, until, tenant, caller, model, purpose, label, decision, rule, open_, limit)
     if json_:
         pieces = FORMATS["jsonl"](query(open_home(find_home(home)).ledger, question))

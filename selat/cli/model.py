@@ -11,9 +11,10 @@ import typer
 
 from selat.app import DEFAULT_TENANT, Platform, open_platform
 from selat.cli import convert, shelf
-from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, read_day, say, show, show_json
 from selat.core.errors import NotFound
 from selat.evals.bars import read_bars
+from selat.evals.named import pack_named
 from selat.evals.passport import ClaimedScore, Passport
 from selat.evals.run import Subject
 from selat.evals.store import Store
@@ -22,6 +23,7 @@ from selat.flows.claims import Claims, Row, beside, claimed_of, scores_of, show_
 from selat.flows.evaluate import choose_engine, own_weights, subject_of
 from selat.flows.promote import Gate, Registry, Wish, make_passport, weigh
 from selat.flows.promote import promote as promote_flow
+from selat.plugins import eval_packs
 from selat.stamps import fresh_id, now
 
 app = typer.Typer(help="Models: the shelf, promotion to a purpose, passports.", no_args_is_help=True)
@@ -116,7 +118,8 @@ def claim(
     json_: JsonOption = False,
 ) -> None:
     """Note a score that others claim of a model: it enters the passport, apart from what was verified here."""
-    said = ClaimedScore(exam, round(score * 1_000_000), by, source, date, pack)
+    against = pack_named(pack, eval_packs()).name if pack else ""
+    said = ClaimedScore(exam, round(score * 1_000_000), by, source, read_day(date).isoformat(), against)
     with open_platform(home) as platform:
         choose_engine(platform.shelf, name)
         Claims(Registry.of(platform.home).folder).add(name, said)

@@ -11,6 +11,7 @@ from rich.progress import Progress, TaskID
 
 from selat.app import open_platform
 from selat.cli.frame import HomeOption, JsonOption, byte_progress, say, show, show_json
+from selat.cli.frame import country as country_code
 from selat.core.errors import Misused
 from selat.flows.pull import Terms, Watch
 from selat.flows.pull import pull as pull_flow
@@ -41,7 +42,10 @@ def pull(
     name: Annotated[str, typer.Option(help="Its name on the shelf, for a URL or folder.")] = "",
     licence: Annotated[str, typer.Option("--license", help="Its licence, where the source names none.")] = "",
     vendor: Annotated[str, typer.Option(help="Who made it.")] = "",
-    country: Annotated[str, typer.Option(help="Its maker's country, as in MY.")] = "",
+    country: Annotated[
+        str,
+        typer.Option(help="Its maker's country, as in MY.", callback=lambda code: country_code("--country", code)),
+    ] = "",
     endpoint: Annotated[
         str, typer.Option(help="Another hub or mirror, as http://HOST:7352/hf; else the setting model_hub.")
     ] = "",

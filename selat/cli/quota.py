@@ -23,7 +23,9 @@ def set_(
     per: PeriodOption,
     requests: Annotated[int | None, typer.Option("--requests", help="Most requests in that time.")] = None,
     tokens: Annotated[int | None, typer.Option("--tokens", help="Most tokens in that time.")] = None,
-    rm: Annotated[float | None, typer.Option("--rm", help="Most ringgit in that time.")] = None,
+    rm: Annotated[
+        float | None, typer.Option("--rm", min=0, max=1_000_000_000, help="Most ringgit in that time.")
+    ] = None,
     scope: ScopeOption = "tenant",
     home: HomeOption = None,
     tenant: TenantOption = "default",

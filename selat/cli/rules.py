@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from selat.app import open_platform
-from selat.cli.frame import HomeOption, JsonOption, LanguageOption, say, show, show_json
+from selat.cli.frame import HomeOption, JsonOption, LanguageOption, read_day, say, show, show_json
 from selat.core.errors import Misused
 from selat.policy.instruments import Instrument
-from selat.policy.packs import load_packs
+from selat.policy.packs import STATUSES, load_packs
 
 app = typer.Typer(help="Duties of law and guides, and their clocks.", no_args_is_help=True)
 
@@ -30,6 +30,8 @@ def list_(
     json_: JsonOption = False,
 ) -> None:
     """The rules of all packs, or of those that a profile switches on."""
+    if status not in (None, *STATUSES):
+        raise Misused(f"--status '{status}': write {', '.join(STATUSES)}")
     rules = [one for one in load_packs().rules(profile) if status in (None, one.status)]
     if json_:
         show_json([one.to_json() for one in rules])
@@ -96,9 +98,8 @@ def record(
     json_: JsonOption = False,
 ) -> None:
     """Record an assessment, contract or consent; its clock then runs, and a ground rests on it."""
-    wish = Instrument(
-        tenant, name, kind, title, _day(starts), _day(ends) if ends else None, sha256, ground, frozenset(to or ())
-    )
+    until = read_day(ends) if ends else None
+    wish = Instrument(tenant, name, kind, title, read_day(starts), until, sha256, ground, frozenset(to or ()))
     with open_platform(home) as platform:
         kept = platform.duties.keep(wish)
     if json_:
@@ -121,10 +122,3 @@ def withdraw(
         show_json(ended.to_json())
     else:
         show(f"withdrawn {ended.id}")
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Misused(f"'{text}' is not a day; write it as 2026-11-22") from None

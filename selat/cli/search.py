@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from selat.app import DEFAULT_TENANT, open_platform
+from selat.app import DEFAULT_TENANT
 from selat.cli.batch import read_queries, rows_to
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json
+from selat.cli.place import open_for
 from selat.core.caller import EVERY_GROUP
 from selat.core.errors import Misused
 from selat.core.label import HIGHEST, parse_label
@@ -38,7 +39,7 @@ def run(
         raise Misused("give either words to look for, or both --queries IN.jsonl and --out OUT.jsonl")
     cleared = parse_label(clearance) if clearance else HIGHEST
     groups = frozenset(group or [EVERY_GROUP])
-    with open_platform(home) as platform:
+    with open_for(home, tenant) as platform:
         library = platform.library
         if queries and out:
             _many(library, queries, out, Query(tenant, collection, "", cleared, k, groups))

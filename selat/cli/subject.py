@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from selat.cli.frame import HomeOption, JsonOption, say, show, show_json, write_new
-from selat.cli.place import ledger_at
+from selat.cli.place import ledger_at, ledger_for
 from selat.core.errors import Misused, NotFound
 from selat.ledger import Book, Subject, erase, expire, find
 from selat.ledger.export import export
@@ -48,7 +48,7 @@ def find_(
     json_: JsonOption = False,
 ) -> None:
     """List the requests that hold data of a person, and what the vault has for each."""
-    held = find(ledger_at(home), _subject(tenant, caller, receipt, words))
+    held = find(ledger_for(home, tenant), _subject(tenant, caller, receipt, words))
     if json_:
         show_json([asdict(one) for one in held])
         return
@@ -68,7 +68,7 @@ def export_(
     json_: JsonOption = False,
 ) -> None:
     """Write one bundle with every entry, proof, salt and kept content of a person's requests."""
-    place = ledger_at(home)
+    place = ledger_for(home, tenant)
     held = find(place, _subject(tenant, caller, receipt, words))
     if not held:
         raise NotFound("subject: nothing is held of them under this tenant")
@@ -91,7 +91,7 @@ def erase_(
     json_: JsonOption = False,
 ) -> None:
     """Forget the salts and kept content of a person's requests; the log stays whole, and says that it was done."""
-    erased = erase(ledger_at(home), _subject(tenant, caller, receipt, words), officer)
+    erased = erase(ledger_for(home, tenant), _subject(tenant, caller, receipt, words), officer)
     if json_:
         show_json(asdict(erased))
         return
@@ -102,14 +102,15 @@ def erase_(
 
 @app.command(name="expire")
 def expire_(
-    days: Annotated[int, typer.Option(min=1, help="Forget what is older than so many days.")],
+    days: Annotated[int, typer.Option(min=1, max=36_525, help="Forget what is older than so many days.")],
     tenant: Annotated[str, typer.Option(help="One tenant; else all.")] = "",
     officer: Annotated[str, typer.Option(help="Who orders it.")] = "operator",
     home: HomeOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Forget the salts and kept content of old entries."""
-    erased = expire(ledger_at(home), days, tenant, officer)
+    place = ledger_for(home, tenant) if tenant else ledger_at(home)
+    erased = expire(place, days, tenant, officer)
     if json_:
         show_json({"erased": erased})
     else:

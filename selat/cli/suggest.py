@@ -6,11 +6,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from selat.cli.frame import JsonOption, say, show, show_json
-from selat.core.errors import NotFound
-from selat.models.catalogue import Need, as_of, catalogue, entry_of, read_memory
+from selat.cli.frame import JsonOption, country, say, show, show_json
+from selat.core.errors import Misused, NotFound
+from selat.models.catalogue import Need, as_of, catalogue, entry_of, languages, read_memory
 from selat.models.catalogue import suggest as suggest_models
 from selat.models.licence import licence as licence_of
+
+
+def spoken(language: str) -> str:
+    """A language that some model's maker names. Raises: Misused."""
+    if language and language not in languages():
+        raise Misused(f"--language {language!r}: no maker names it; named are {', '.join(languages())}")
+    return language
 
 
 def suggest(
@@ -29,8 +36,8 @@ def suggest(
     json_: JsonOption = False,
 ) -> None:
     """Models that fit, from several vendors, with reasons in English and Malay; facts of others, not our tests."""
-    away = frozenset(code.upper() for code in not_from or ())
-    need = Need(read_memory(memory), language.lower(), license_ == "permissive", away, most)
+    away = frozenset(country("--not-from", code) for code in not_from or ())
+    need = Need(read_memory(memory), spoken(language.lower()), license_ == "permissive", away, most)
     found = suggest_models(need)
     if json_:
         show_json({"as_of": as_of(), "suggestions": [one.to_json() for one in found]})

@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from selat.flows.chat import Desk, Leave, Start, Streamed, Told, Whole, chat, start
+from selat.flows.chat import DOCUMENTS, Desk, Leave, Start, Streamed, Told, Whole, chat, start
 from selat.wire import CHAT, Ask
 
-MODEL = "docs"
+MODEL = DOCUMENTS
 EXTRACTIVE = "extractive"
 _OURS: Final = (MODEL, EXTRACTIVE)
 Grounding = Callable[[Ask, str], Awaitable[Whole | Streamed]]

@@ -18,6 +18,7 @@ _LEVELS = {
     for axis, kind in (("official", Official), ("cloud", CloudClass), ("personal", PersonalKind))
     for level in kind
 }
+EFFECTS = ("permit", "redact", "deny")
 DIMENSIONS = (
     "tenant",
     "caller",
@@ -189,6 +190,8 @@ def _moment(name: str, said: str) -> str:
 def _where(question: Question) -> tuple[str, list[str | int]]:
     parts: list[str] = []
     values: list[str | int] = []
+    if question.decision not in ("", *EFFECTS):
+        raise BadRequest(f"decision: '{question.decision}' is none; write {', '.join(EFFECTS)}", param="decision")
     exact = {
         "o.tenant = ?": question.tenant,
         "o.caller = ?": question.caller,

@@ -118,6 +118,11 @@ def as_of() -> str:
     return str(_table()["as_of"])
 
 
+def languages() -> list[str]:
+    """The languages that makers name among those of their models (ISO 639-1), in order."""
+    return sorted({language for one in catalogue() for language in one.languages})
+
+
 def entry_of(name: str) -> Entry | None:
     """The entry of that model, whatever its letters' case; None for one that the catalogue has not."""
     return next((one for one in catalogue() if one.name.lower() == name.lower()), None)

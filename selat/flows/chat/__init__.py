@@ -11,7 +11,7 @@ import asyncio
 from typing import Final
 
 from selat.flows.chat.decide import scan_ask
-from selat.flows.chat.desk import Desk
+from selat.flows.chat.desk import DOCUMENTS, Desk
 from selat.flows.chat.one_by_one import one_by_one
 from selat.flows.chat.opened import Refusal, enter, opened, refuse
 from selat.flows.chat.sent import Sent, Shape, Whole
@@ -20,6 +20,7 @@ from selat.flows.chat.streamed import Streamed
 from selat.wire import Ask
 
 __all__ = [
+    "DOCUMENTS",
     "Desk",
     "Leave",
     "Reply",

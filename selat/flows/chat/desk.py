@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from selat.core.entry import Closing, Opening
 from selat.core.timing import Timing
@@ -17,6 +17,10 @@ from selat.wire import Ask
 
 if TYPE_CHECKING:
     from selat.flows.chat.lane import Lane
+
+
+DOCUMENTS: Final = "docs"
+"""The model that answers from documents, by any engine: it is on no shelf, and anybody may name it in a chat."""
 
 
 class Shelf(Protocol):

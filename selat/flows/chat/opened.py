@@ -12,11 +12,11 @@ from selat.core.errors import Forbidden, NotFound, TooMany
 from selat.core.finding import Scan
 from selat.engines import Engine, Router, affinity_key
 from selat.flows.chat.decide import Option, Options, Scanned, merge
-from selat.flows.chat.desk import Desk
+from selat.flows.chat.desk import DOCUMENTS, Desk
 from selat.flows.chat.lane import Course, course_of, lane_of
 from selat.flows.chat.sent import Sent
 from selat.ledger import Ticket, secret
-from selat.wire import Ask, language_of
+from selat.wire import CHAT, Ask, language_of
 
 S = TypeVar("S", bound=Sent)
 
@@ -35,7 +35,8 @@ def enter(desk: Desk, ask: Ask) -> tuple[Engine, ...]:
     engines = desk.shelf.lookup(ask.model)
     if not engines:
         # The caller's word for a model is its own text: it is not repeated in the log or the ledger.
-        raise NotFound(f"no such model; registered: {', '.join(desk.shelf.models())}. Add one: selat engine add")
+        names = (DOCUMENTS, *desk.shelf.models()) if ask.api.path == CHAT else desk.shelf.models()
+        raise NotFound(f"no such model; there are: {', '.join(names)}. Add one: selat engine add")
     return engines
 
 
