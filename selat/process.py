@@ -51,20 +51,23 @@ def stand(options: Mapping[str, str]) -> None:
     opening = Errand(int(options["--errand"]), int(options["--stages"]))
     supervisor = Supervisor(home, listening, int(options["--workers"]), tell)
     stopping = stop_on_signal()
-    ending = "stopping before it was ready: run it again, and it goes on from here"
+    serving = False
     try:
         _see_through(opening, FURNISHED, stopping)
         _say(f"Selat is starting on {options['--address']}; its home is {home}")
         supervisor.start()
         _see_through(opening, READY, stopping, supervisor.fail_early)
         _see_through(opening, DONE, stopping)
-        ending = "stopping: open answers finish, the last entries are sealed"
+        serving = True
         while options["--once"] == "0" and not stopping:
             supervisor.step()
             time.sleep(POLL_S)
     finally:
         opening.stop()
-        _say(ending)
+        if serving:
+            _say("stopping: open answers finish, the last entries are sealed")
+        elif stopping:  # else who failed says why
+            _say("stopping before it was ready: run it again, and it goes on from here")
         os.close(listening)  # each worker closes its own: whoever comes now is refused, not left waiting
         supervisor.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -105,6 +106,9 @@ def unforeseen(error: Exception) -> SelatError:
 
     Of a fault only its kind and place: its text may repeat what somebody asked.
     """
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        *_, (_, _, reason) = error.args[0]  # of a folder that was copied: what went wrong with each file
+        return SelatError(f"{reason}; see to that, then run this again")
     if isinstance(error, OSError) and error.strerror:
         named = f"{error.filename}: " if error.filename else ""
         step = _NEXT.get(error.errno or 0, "see to that, then run this again")

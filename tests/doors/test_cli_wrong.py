@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,10 @@ def test_a_disk_that_takes_nothing_more_ends_in_a_line_with_the_next_step() -> N
     assert done.returncode == 1
     assert done.stderr.startswith("selat: /dev/full/saksi")
     assert "Traceback" not in done.stderr
+    rows = [("a", "b", "[Errno 28] No space left on device: 'b'")]  # as a folder's copy says it
+    assert str(unforeseen(shutil.Error(rows))) == (
+        "[Errno 28] No space left on device: 'b'; see to that, then run this again"
+    )
     assert str(unforeseen(OSError(28, "No space left on device"))) == (
         "No space left on device; free some space, then run this again"
     )
