@@ -117,6 +117,11 @@ class Home:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+                if holder.isdecimal() and not _runs(int(holder)):
+                    raise HomeBusy(
+                        f"the `selat up` that held {self.path} was killed; what it began ends by itself: "
+                        "try again in a few seconds"
+                    ) from None
                 raise HomeBusy(
                     f"another `selat up` (process {holder}) holds {self.path}; stop it or choose another --home"
                 ) from None
@@ -125,6 +130,16 @@ class Home:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def find_home(option: Path | None) -> Path:

@@ -128,7 +128,7 @@ def _read(file: Path) -> str:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise Misused(f"{file} cannot be read: {error.strerror}") from error
+        raise Misused(f"{file} cannot be read: {error.strerror}; name a text in UTF-8, or - for stdin") from error
     except UnicodeDecodeError as error:
         raise Misused(f"{file} is not UTF-8 text; take the text out of a document with: selat ingest") from error
 
@@ -140,7 +140,7 @@ def _rows(file: Path) -> Iterator[dict[str, object]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise Misused(f"line {number}: not JSON") from error
+            raise Misused(f'line {number}: not JSON; needs {{"id","text"}}') from error
         if not isinstance(row, dict) or not isinstance(row.get("text"), str):
             raise Misused(f'line {number}: needs {{"id","text"}}')
         yield {"id": row.get("id", number), "text": row["text"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ def welcome(opening: Opening, reached: Callable[[], None], *, as_json: bool) -> 
 
     `reached` is called when the home is furnished, and when the gateway is ready.
     """
+    parent = os.getppid()
     home, gateway = opening.at.path, peer(opening.address, opening.certificate)
     secret = furnish(opening.at)
     with open_platform(home, "up") as platform, cut_short():
@@ -48,7 +50,7 @@ def welcome(opening: Opening, reached: Callable[[], None], *, as_json: bool) -> 
     _ingest_samples(opening.at)
     asked = _ask(home)
     with _brief_key(opening.at) as key:
-        wait_until_ready(gateway)
+        wait_until_ready(gateway, parent)
         reached()
         trust = Book(opening.at.ledger).trust()
         answer = first_question(gateway, key, asked, home / "receipts", lambda proof: _checked(proof, trust))

@@ -84,12 +84,11 @@ def call(gateway: Peer, path: str, key: str = "", body: object = None, timeout_s
         connection.close()
 
 
-def wait_until_ready(gateway: Peer) -> None:
+def wait_until_ready(gateway: Peer, parent: int) -> None:
     """Return once /readyz says 200.
 
-    Raises: Unavailable, with what is not in order after READY_WITHIN_S, or when who started us is gone.
+    Raises: Unavailable, with what is not in order after READY_WITHIN_S, or when `parent`, who started us, is gone.
     """
-    parent = os.getppid()
     deadline = time.monotonic() + READY_WITHIN_S
     problems: object = "no worker answers"
     while time.monotonic() < deadline:

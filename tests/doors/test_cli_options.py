@@ -49,6 +49,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("ingest . --language fr", "--language: write ms, en, zh or ta, or leave it out: it is then detected"),
         ("rules list --status law", "--status 'law': write in_force, guidance, draft, unconfirmed"),
         ("incident list --tenant tiada", "no such tenant; see: selat tenant list"),
+        (
+            "guard scan tiada.txt",
+            "tiada.txt cannot be read: No such file or directory; name a text in UTF-8, or - for",
+        ),
         ("ledger query --decision denied", "decision: 'denied' is none; write permit, redact, deny"),
         ("key create --clearance=", f"--clearance: {EMPTY}"),
         ("label raise x --tenant tiada --to sulit", "no such tenant; see: selat tenant list"),

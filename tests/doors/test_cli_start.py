@@ -15,6 +15,10 @@ import commands
 import pytest
 from waiting import until
 
+from selat.cli.welcome import Peer, wait_until_ready
+from selat.core.errors import HomeBusy, Unavailable
+from selat.home import create_home
+
 ROOT = Path(__file__).parents[2]
 BEGAN = "Selat is starting"
 
@@ -106,3 +110,22 @@ def test_up_that_is_stopped_while_it_starts_ends_in_a_line_and_leaves_nothing_be
     assert again.returncode == 0, again.stderr
     checked = commands.selat("ledger", "check", "--home", home)
     assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "every entry leads to the signed root")
+
+
+def test_who_waits_for_a_gateway_ends_once_what_started_them_is_gone() -> None:
+    with pytest.raises(Unavailable, match="was killed before it was ready"):
+        wait_until_ready(Peer("http://127.0.0.1:1"), parent=os.getpid())
+
+
+def test_a_home_that_a_killed_start_still_holds_says_so_and_names_no_process_that_is_gone(tmp_path: Path) -> None:
+    home = create_home(tmp_path / "home")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with home.held() as lock:
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(ended.pid).encode(), 0)
+        with pytest.raises(HomeBusy, match="was killed; what it began ends by itself: try again"), home.held():
+            pass
+        os.pwrite(lock, str(os.getpid()).encode().ljust(len(str(ended.pid))), 0)
+        with pytest.raises(HomeBusy, match=rf"process {os.getpid()}\) holds"), home.held():
+            pass
