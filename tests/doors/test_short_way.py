@@ -191,10 +191,8 @@ def story(tell: Callable[[House], Awaitable[None]]) -> Callable[..., None]:
         async def all_of_it() -> None:
             await house.warm()
             await tell(house)
-            await asyncio.sleep(0.01)
-            for name in house.platform.shelf.models():
-                for engine in house.platform.shelf.lookup(name):
-                    assert engine.in_flight == 0
+            shelf = house.platform.shelf
+            await until(lambda: not any(one.in_flight for name in shelf.models() for one in shelf.lookup(name)))
 
         asyncio.run(all_of_it())
 
