@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ledger_house import leaf
-from waiting import until
+from waiting import gone, until
 
 from selat.core.proof import verify
 from selat.ledger import Book, Journal
@@ -21,13 +21,6 @@ PARENT = (
     "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', sys.argv[1], sys.argv[2]]);"
     "print(p.pid, flush=True); sys.stdin.read()"
 )
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_it_makes_the_ledger_and_receipts_follow(tmp_path: Path) -> None:
@@ -60,7 +53,7 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     parent.wait()
     parent.stdout.close()
     parent.stdin.close()
-    until(lambda: not alive(child))
+    until(lambda: gone(child))
 
 
 @pytest.mark.parametrize(
