@@ -18,6 +18,7 @@ from selat.engines import Capacity, EngineSpec, OpenAIEngine, Timeouts
 from selat.flows.chat import Streamed, Whole, chat, one_by_one
 from selat.guard import Guard
 from selat.testing import Upstream
+from selat.testing.behaviours import BEHAVIOURS, Exchange
 
 MYKAD = "900101-14-5678"
 
@@ -104,8 +105,15 @@ def test_off_a_slow_engine_is_waited_for(made: Made, upstream: Upstream) -> None
     assert [received.ask["model"] for received in upstream.received] == ["slow:0.3"]
 
 
-def test_the_first_may_still_win(made: Made, upstream: Upstream) -> None:
-    office, engines = made("slow:2", "hangs")
+def test_the_first_may_still_win(made: Made, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def late(x: Exchange) -> None:
+        """Replies once the second was asked."""
+        while len(upstream.received) < 2:
+            await asyncio.sleep(0.01)
+        await x.json(x.whole())
+
+    monkeypatch.setitem(BEHAVIOURS, "late", late)
+    office, engines = made("late", "hangs")
     body = asyncio.run(story(office, engines))
     assert json.loads(body)["choices"]
     assert upstream.settles(lambda: upstream.hangups == 1)

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from waiting import CEILING_S
@@ -99,7 +99,7 @@ class Scripted:
             threading.Thread(target=self._serve, args=(connection, script), daemon=True).start()
 
     def _serve(self, connection: socket.socket, script: list[bytes | None]) -> None:
-        with connection:
+        with connection, suppress(OSError):  # who asks may hang up at any time
             for reply in script:
                 data = b""
                 while b"\r\n\r\n" not in data:

@@ -15,9 +15,16 @@ from typing import Any
 import pytest
 from llama_kit import bare
 from tiny_model import make_model
+from waiting import CEILING_S
 
 from selat.engines.detect import SOFTWARE, Detected, detect
 from selat.testing import Upstream
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever speaks is heard, on a slow machine too."""
+    monkeypatch.setattr("selat.engines.detect._LIMIT_S", CEILING_S)
 
 
 @contextmanager
@@ -145,7 +152,8 @@ def test_odd_rows_do_no_harm() -> None:
     assert found.models == ("q",)
 
 
-def test_a_port_where_nobody_answers_or_nobody_speaks_is_passed_over() -> None:
+def test_a_port_where_nobody_answers_or_nobody_speaks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selat.engines.detect._LIMIT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert at(silent.getsockname()[1]) is None
     assert at(1) is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -197,12 +199,17 @@ def test_bytes_beyond_an_answer_never_answer_the_next_call(upstream: Upstream) -
     run(OpenAIEngine(spec(upstream.url)), story)
 
 
-def test_nobody_at_the_door_is_unreachable(upstream: Upstream) -> None:
-    with Upstream() as gone:
-        url = gone.url
-    engine = OpenAIEngine(spec(url))
+@pytest.fixture
+def nobodys() -> Iterator[str]:
+    """An address that refuses: its port is taken, so that no other process listens there, and nobody does here."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+
+
+def test_nobody_at_the_door_is_unreachable(nobodys: str) -> None:
     with pytest.raises(EngineUnreachable, match="Connection refused"):
-        run(engine, lambda e: e.send(chat("echo")))
+        run(OpenAIEngine(spec(nobodys)), lambda e: e.send(chat("echo")))
     with pytest.raises(EngineUnreachable, match="cannot connect"):
         run(OpenAIEngine(spec("http://tiada.invalid:1/v1")), lambda e: e.send(chat("echo")))
 
@@ -296,10 +303,8 @@ def test_health_tells_models_and_latency_and_does_not_wait_for_a_full_pool(upstr
     run(OpenAIEngine(spec(upstream.url, capacity=Capacity(max_connections=1))), story)
 
 
-def test_ill_health_says_why() -> None:
-    with Upstream() as gone:
-        url = gone.url
-    health = run(OpenAIEngine(spec(url)), lambda e: e.health())
+def test_ill_health_says_why(nobodys: str) -> None:
+    health = run(OpenAIEngine(spec(nobodys)), lambda e: e.health())
     assert not health.ok
     assert "Connection refused" in health.detail
 

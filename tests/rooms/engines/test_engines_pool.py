@@ -57,16 +57,19 @@ def test_waiting_has_a_limit_in_time_and_in_number(upstream: Upstream) -> None:
     async def story(engine: OpenAIEngine) -> None:
         busy = await engine.send(chat("endless:0.01", stream=True))
         waiting = asyncio.create_task(engine.send(chat("echo")))
-        await asyncio.sleep(0.01)
+        assert await until(lambda: engine.waiting == 1)
         with pytest.raises(EngineBusy, match="1 calls in flight and 1 waiting"):
             await engine.send(chat("echo"))
-        with pytest.raises(EngineBusy, match=r"no free connection within 3 s \(1 in use"):
-            await waiting
+        waiting.cancel()
+        assert await until(lambda: engine.waiting == 0)
+        engine._pool.timeouts = Timeouts(queue_s=0.3)
+        with pytest.raises(EngineBusy, match=r"no free connection within 0\.3 s \(1 in use"):
+            await engine.send(chat("echo"))
+        engine._pool.timeouts = Timeouts()
         await busy.close()
         assert content(await read(await engine.send(chat("echo", "lagi")))) == "lagi"
 
-    capacity = Capacity(max_connections=1, max_waiting=1)
-    run(OpenAIEngine(spec(upstream.url, capacity=capacity, timeouts=Timeouts(queue_s=3.0))), story)
+    run(OpenAIEngine(spec(upstream.url, capacity=Capacity(max_connections=1, max_waiting=1))), story)
 
 
 def test_tenants_take_turns_at_a_busy_engine(upstream: Upstream) -> None:

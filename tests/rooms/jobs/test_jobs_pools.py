@@ -18,7 +18,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # worker processes are given this path too
 
 import jobs_work
-from waiting import until
+from waiting import gone, until
 
 from selat.core import errors
 from selat.core.errors import Misused, SelatError, TooMany, Unavailable
@@ -133,7 +133,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait(60)
     workers = [int(mark.name.removeprefix("opened-")) for mark in tmp_path.glob("opened-*")]
-    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    until(lambda: all(map(gone, workers)))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed here: make test-ray")

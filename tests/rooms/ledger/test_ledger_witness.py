@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ledger_house import House, leaf
+from waiting import CEILING_S
 
 from selat.core.checkpoint import Checkpoint
 from selat.core.errors import LedgerBroken
@@ -102,8 +103,10 @@ def test_a_restarted_witness_remembers(witness: Witness, tmp_path: Path) -> None
 
 
 @pytest.fixture
-def served(house: House, tmp_path: Path) -> Iterator[ThreadingHTTPServer]:
+def served(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
     """A witness over HTTP for the house's log, named in the house's trust file with a quorum of one of two."""
+    monkeypatch.setattr("selat.ledger.sequencer.WITNESS_WAIT_S", CEILING_S)
+    monkeypatch.setattr("selat.ledger.cosign.ANSWER_S", CEILING_S)
     watched = parse_trust(f"log {house.signer.key}\nquorum none\n")
     server = witness_server(Witness(tmp_path / "w", KEYS, watched), "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever)
