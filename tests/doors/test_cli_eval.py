@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import importlib.util
 import json
@@ -10,7 +11,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +25,8 @@ from selat.evals.store import Store
 from selat.home import create_home
 from selat.house import furnish
 from selat.testing import Upstream
-from selat.testing.exam import is_right, register
+from selat.testing.behaviours import BEHAVIOURS, Exchange
+from selat.testing.exam import exam, is_right, register
 
 MODELS = {
     "murid": "exam:0.8",
@@ -155,18 +156,25 @@ def test_runs_scored_in_different_ways_are_not_compared(home: Path) -> None:
 
 
 def test_a_killed_run_goes_on_and_repeats_at_most_what_was_under_way(
-    home: Path, upstream: Upstream, pack: Pack
+    home: Path, upstream: Upstream, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once = 4
     before = len(upstream.received)
     words = ("run", "--model", "lambat", "--pack", "tatabahasa", "--at-once", str(at_once))
-    process = subprocess.Popen(command(home, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert upstream.settles(lambda: len(upstream.received) - before >= 25, 60)
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait(60) == -signal.SIGKILL
-    time.sleep(0.2)
-    asked = len(upstream.received) - before
-    assert asked < len(pack.items)
+
+    async def stuck(x: Exchange) -> None:
+        """Answers some, so that the run is under way for as long as it lives."""
+        if len(upstream.received) - before > 25:
+            await asyncio.sleep(3600)
+        await exam(x)
+
+    with monkeypatch.context() as patched:
+        patched.setitem(BEHAVIOURS, "exam", stuck)
+        process = subprocess.Popen(command(home, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert upstream.settles(lambda: len(upstream.received) - before > 25)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait(60) == -signal.SIGKILL
+    assert len(upstream.received) - before < len(pack.items)
     resumed = result(home, "resume", "last")
     assert resumed["run"]["state"] == "complete"
     assert resumed["results"][0]["score"]["mean"] == 1.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -160,6 +162,22 @@ def test_a_watched_file_that_breaks_keeps_its_last_good_version(home: Path, tmp_
             watching.terminate()
 
 
+KILLED = """
+import os, signal, sys
+from selat.cli import main
+from selat.knowledge.store import Store
+put, left = Store.put, [int(sys.argv.pop(1))]
+def dying(*told):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    put(*told)
+Store.put = dying
+main()
+"""
+"""`selat` as it is, killed when it puts its so-manieth document."""
+
+
 def test_an_ingestion_killed_again_and_again_ends_as_one_that_was_not(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
@@ -171,15 +189,15 @@ def test_an_ingestion_killed_again_and_again_ends_as_one_that_was_not(home: Path
     words = ["ingest", str(folder), "--collection", "k"]
     assert selat(whole.path, *words).returncode == 0
     command = [sys.executable, "-m", "selat", *words, "--home", str(broken.path)]
-    killed = 0
-    for after_s in (0.4, 0.7, 0.8, 0.9, 1.0):
+    for puts in (1, 150, 70):
+        code = [sys.executable, "-c", KILLED, str(puts), *words, "--home", str(broken.path)]
+        assert subprocess.run(code, capture_output=True).returncode == -signal.SIGKILL
+    for after_s in (0.4, 0.7, 0.9):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(after_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            killed += process.wait() == -9
-    assert killed
+        process.kill()
+        process.wait()
     assert selat(broken.path, *words).returncode == 0
     ends = [json.loads(selat(made.path, "index", "status", "--json").stdout) for made in (whole, broken)]
     assert ends[0]["digest"] == ends[1]["digest"]

@@ -17,7 +17,7 @@ import commands
 import pytest
 from doors_kit import Running
 from rich.console import Console
-from waiting import until
+from waiting import CEILING_S, until
 
 from selat.cli.top import looking_into
 from selat.cli.top_screen import WORDS, duration, number, screen
@@ -147,7 +147,8 @@ def test_a_running_gateway_is_shown_from_its_home_and_by_url(selat: Running) -> 
     assert "permintaan/s" in shown
 
 
-def test_a_gateway_that_just_starts_is_waited_for(tmp_path: Path) -> None:
+def test_a_gateway_that_just_starts_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selat.cli.top._BEGINS_WITHIN_S", CEILING_S)
     home = create_home(tmp_path / "home")
     later = threading.Timer(0.3, save, ({"selat_workers": 1.0}, home.metrics / "gateway-0.json"))
     later.start()

@@ -19,7 +19,7 @@ import httpx2 as httpx
 import openai
 import pytest
 from doors_kit import Running, children, kill
-from waiting import CEILING_S, until
+from waiting import CEILING_S, gone, until
 
 SAY = [{"role": "user", "content": "apa khabar"}]
 Begin = Callable[..., Running]
@@ -72,7 +72,7 @@ def test_a_killed_supervisor_takes_its_children_with_it(fresh: Begin) -> None:
     assert set(pids) == {"gateway-0", "sequencer"}
     kill(selat.process.pid)
     selat.ended()
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.values()))
+    until(lambda: all(map(gone, pids.values())))
     assert fresh().said["verified"]
 
 

@@ -104,7 +104,7 @@ def test_a_full_quota_is_429_with_what_and_when_on_every_worker(
     governed: Running, platform: Platform, client: Clients
 ) -> None:
     _, secret = new_tenant(platform, "hemat")
-    platform.quota.set(Limit("hemat", "tenant", "day", "requests", 5))
+    platform.quota.set(Limit("hemat", "tenant", "month", "requests", 5))
     time.sleep(0.6)
     refused = []
     for _ in range(12):
@@ -113,12 +113,12 @@ def test_a_full_quota_is_429_with_what_and_when_on_every_worker(
         except openai.RateLimitError as error:
             refused.append(error)
     assert len(refused) == 7
-    assert "5 requests per day for this tenant" in str(refused[0])
+    assert "5 requests per month for this tenant" in str(refused[0])
     assert refused[0].code == "quota_exceeded"
-    assert 0 < int(refused[0].response.headers["retry-after"]) <= 86_401
+    assert 0 < int(refused[0].response.headers["retry-after"]) <= 31 * 86_400 + 1
     assert [one.used for one in platform.quota.usage("hemat")] == [5]
     entry = governed.leaves_of(refused[0].response.headers["selat-receipt"], "refused")
-    assert entry["decision"] == {"effect": "deny", "rules": ["quota:tenant/day/requests"]}
+    assert entry["decision"] == {"effect": "deny", "rules": ["quota:tenant/month/requests"]}
     assert "apa khabar" not in json.dumps(entry)
 
 
@@ -164,7 +164,7 @@ def test_changed_policies_take_effect_and_broken_ones_do_not(governed: Running, 
         until(lambda: "90-test.cedar:1" in governed.log.read_text())
         assert denied(), "a broken set leaves the one before in force"
         put(extra, '@id("all")\npermit(principal, action, resource) when { context.official + 1 > 0 };\n')
-        time.sleep(2)
+        until(lambda: "write it within the subset" in governed.log.read_text())
         assert denied(), "an unprovable set leaves the one before in force"
     finally:
         extra.unlink()

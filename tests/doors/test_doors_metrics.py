@@ -89,8 +89,10 @@ def test_every_workers_counts_are_in_every_scrape_and_a_killed_one_takes_none_wi
 def test_each_phase_has_a_histogram_that_adds_up(selat: Running) -> None:
     ask(selat)
     ask(selat, "slow:0.05", stream=True)
+    phases = ("read", "scan", "decide", "book", "connect", "first_token", "between_tokens", "total")
+    until(lambda: all(counted(scraped(text_of(selat)), "selat_phase_seconds_count", phase=one) for one in phases))
     samples = scraped(text_of(selat))
-    for phase in ("read", "scan", "decide", "book", "connect", "first_token", "between_tokens", "total"):
+    for phase in phases:
         count = counted(samples, "selat_phase_seconds_count", phase=phase)
         assert count >= 1, phase
         buckets = sorted(
@@ -109,8 +111,9 @@ def test_each_phase_has_a_histogram_that_adds_up(selat: Running) -> None:
 
 def test_engines_show_calls_load_and_breakers(selat: Running) -> None:
     ask(selat)
+    calls = {"engine": "dekat", "outcome": "complete"}
+    until(lambda: counted(scraped(text_of(selat)), "selat_engine_calls_total", **calls) >= 1)
     samples = scraped(text_of(selat))
-    assert counted(samples, "selat_engine_calls_total", engine="dekat", outcome="complete") >= 1
     assert ("selat_engine_in_flight", (("engine", "dekat"),)) in samples
     assert ("selat_engine_waiting", (("engine", "dekat"),)) in samples
     assert counted(samples, "selat_engine_breaker_state", engine="dekat") == 1

@@ -158,11 +158,11 @@ def test_a_store_that_goes_away_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(client, "WAIT_S", 0.001)
     with s3_server() as running:
         store = Client(bucket(running, "x"))
-        store.put("a", bytes(8 << 20))
+        store.put("a", bytes(48 << 20))  # more than sockets hold
         body = store.open("a")
         body.read(10)
     with pytest.raises(ConnectionError):
-        any(not body.read(1 << 20) for _ in range(10))
+        any(not body.read(1 << 20) for _ in range(50))
     body.close()
     with pytest.raises(Unavailable, match="object store 127"):
         store.open("a")
