@@ -59,6 +59,7 @@ def stand(options: Mapping[str, str]) -> None:
         _see_through(opening, READY, stopping, supervisor.fail_early)
         _see_through(opening, DONE, stopping)
         serving = True
+        opening.settle()  # it shows what came of it
         while options["--once"] == "0" and not stopping:
             supervisor.step()
             time.sleep(POLL_S)
@@ -100,7 +101,7 @@ def _see_through(errand: Errand, stage: int, stopping: list[int], check: Callabl
     while not stopping and not errand.reached(stage):
         check()
         time.sleep(POLL_S / 10)
-    if stopping:
+    if stopping and not errand.reached(stage):
         from selat.errand import TOLD
 
         raise SystemExit(TOLD + stopping[0])

@@ -39,7 +39,8 @@ class Opening:
 def welcome(opening: Opening, reached: Callable[[], None], *, as_json: bool) -> None:
     """Furnish the home; ingest the samples and ask while the gateway starts; then show what came of it.
 
-    `reached` is called when the home is furnished, and when the gateway is ready.
+    `reached` is called when the home is furnished, when the gateway is ready, and when the question is answered:
+    before that is shown, since who reads it may stop Selat at once, which interrupts no start any more.
     """
     parent = os.getppid()
     home, gateway = opening.at.path, peer(opening.address, opening.certificate)
@@ -56,6 +57,7 @@ def welcome(opening: Opening, reached: Callable[[], None], *, as_json: bool) -> 
         answer = first_question(gateway, key, asked, home / "receipts", lambda proof: _checked(proof, trust))
     link = _first_link(home)
     console = f"{opening.console.rstrip('/') or opening.address}/{f'welcome?link={link}' if link else ''}"
+    reached()
     if as_json:
         show_json({"address": opening.address, "key": secret, "console": console, **answer.to_json()})
     else:

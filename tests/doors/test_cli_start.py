@@ -13,6 +13,7 @@ from pathlib import Path
 
 import commands
 import pytest
+from doors_kit import children
 from waiting import until
 
 from selat.cli.welcome import Peer, wait_until_ready
@@ -110,6 +111,23 @@ def test_up_that_is_stopped_while_it_starts_ends_in_a_line_and_leaves_nothing_be
     assert again.returncode == 0, again.stderr
     checked = commands.selat("ledger", "check", "--home", home)
     assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "every entry leads to the signed root")
+
+
+def test_up_that_is_stopped_as_soon_as_it_says_that_it_serves_ends_well(tmp_path: Path) -> None:
+    """Also where its process finds no time to see that its welcome is over before it is told to stop."""
+    command = [sys.executable, "-m", "selat", "up", "--home", str(tmp_path / "home"), "--port", "0", "--json"]
+    with (
+        (tmp_path / "said").open("wb") as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as process,
+    ):
+        until(lambda: {"gateway-0", "sequencer"} <= children(process).keys())
+        os.kill(process.pid, signal.SIGSTOP)
+        assert process.stdout is not None
+        assert b'"verified"' in process.stdout.readline()
+        os.kill(process.pid, signal.SIGTERM)
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.wait(60) == 0
+    assert (tmp_path / "said").read_text().splitlines()[-1].startswith("stopping: open answers finish")
 
 
 def test_who_waits_for_a_gateway_ends_once_what_started_them_is_gone() -> None:
