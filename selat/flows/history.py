@@ -11,7 +11,7 @@ from typing import Any, Final
 from selat.core.errors import HomeBroken, Unavailable
 from selat.flows.chat import Leave, Reply, Start, Streamed, Told, Whole
 from selat.policy.recall import Recall
-from selat.wire import Ask, Events, read_answer
+from selat.wire import ASIDE, Ask, Events, read_answer
 
 log = logging.getLogger("selat.history")
 
@@ -128,10 +128,14 @@ class _Heard:
 
     def __init__(self, engine: str) -> None:
         self._said: dict[str, list[str]] = {}
-        self._events = Events(engine, lambda channel, text: self._said.setdefault(channel, []).append(text))
+        self._events = Events(engine, self._hear)
 
     def feed(self, chunk: bytes) -> None:
         self._events.feed(chunk)
+
+    def _hear(self, channel: str, text: str) -> None:
+        if not channel.startswith(ASIDE):
+            self._said.setdefault(channel, []).append(text)
 
     @property
     def done(self) -> bool:

@@ -7,6 +7,7 @@ before each, `fat:1000000` answers with a body of that size). `BEHAVIOURS` is th
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import re
@@ -147,6 +148,19 @@ async def respells(x: Exchange) -> None:
     for event in events:
         await x.chunk(event)
     await x.end()
+
+
+@behaviour
+async def raw(x: Exchange) -> None:
+    """Answers with the very bytes that the last message gives in base64, as events where they are asked for.
+
+    `raw:STATUS` (200), or `raw:CHARSET` for the type.
+    """
+    said, number = base64.b64decode(x.text), x.argument.isdigit()
+    kind = "text/event-stream" if x.streamed else "application/json"
+    charset = f"; charset={x.argument}" if x.argument and not number else ""
+    await x.head(int(x.argument) if number else 200, kind + charset, f"Content-Length: {len(said)}")
+    await x.write(said)
 
 
 @behaviour

@@ -2,8 +2,8 @@
 
 from selat.wire.ask import APIS, CHAT, decode, read_ask, written
 from selat.wire.asked import Ask
-from selat.wire.body import AnswerBody, read_answer
-from selat.wire.events import Events
+from selat.wire.body import AnswerBody, read_answer, read_refusal
+from selat.wire.events import ASIDE, Events
 from selat.wire.fields import has_others
 from selat.wire.language import LANGUAGES, language_of
 from selat.wire.messages_answer import messages_error
@@ -12,6 +12,7 @@ from selat.wire.texts import rewrite, texts
 
 __all__ = [
     "APIS",
+    "ASIDE",
     "CHAT",
     "LANGUAGES",
     "AnswerBody",
@@ -25,6 +26,7 @@ __all__ = [
     "messages_error",
     "read_answer",
     "read_ask",
+    "read_refusal",
     "rewrite",
     "texts",
     "written",

@@ -16,11 +16,9 @@ from selat.wire import messages, responses
 from selat.wire.asked import Api, Ask
 from selat.wire.fields import known_fields
 from selat.wire.shapes import Chat, Completion, Embedding, PlainChat, PlainMessage, Rerank
-from selat.wire.texts import may_be_media
+from selat.wire.texts import LONG_BYTES, may_be_media
 
 CHAT = "/chat/completions"
-LONG_BYTES: Final = 4096
-"""A body above this is looked at once more, to spare writing it anew."""
 _content: Final[Callable[[PlainMessage], str]] = attrgetter("content")
 
 APIS: Final = {

@@ -11,6 +11,8 @@ import msgspec
 
 LONG_NUMBER = 10_000_000
 """A shorter number cannot hold a phone, card or identity number."""
+LATEST_TIME = 2**33
+"""Unix times lie below; longer ones could be such numbers."""
 
 
 class Known(msgspec.Struct):
@@ -107,6 +109,10 @@ class Chunk(msgspec.Struct):
 _Ratio = Annotated[float, msgspec.Meta(gt=-LONG_NUMBER, lt=LONG_NUMBER)]
 _Short = Annotated[int, msgspec.Meta(gt=-LONG_NUMBER, lt=LONG_NUMBER)]
 _Nothing = Annotated[list[None], msgspec.Meta(max_length=0)] | None
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=LONG_NUMBER)]
+_Time = Annotated[int, msgspec.Meta(ge=0, lt=LATEST_TIME)]
+_Unset = msgspec.UnsetType
+_UNSET = msgspec.UNSET
 
 
 class PlainMessage(msgspec.Struct, forbid_unknown_fields=True):
@@ -133,32 +139,131 @@ class PlainChat(msgspec.Struct, forbid_unknown_fields=True):
     max_completion_tokens: _Short | None = None
 
 
-class _PlainSaid(msgspec.Struct, forbid_unknown_fields=True):
+# What is not there stays unset, so that an answer that is written anew says what it said and no more.
+
+
+class _PlainSaid(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    role: Literal["assistant"] | _Unset = _UNSET
     content: str
-    role: Literal["assistant"] = "assistant"
-    refusal: None = None
-    reasoning_content: None = None
-    reasoning: None = None
-    tool_calls: _Nothing = None
-    annotations: _Nothing = None
-    function_call: None = None
-    audio: None = None
+    refusal: _Unset | None = _UNSET
+    reasoning_content: _Unset | None = _UNSET
+    reasoning: _Unset | None = _UNSET
+    tool_calls: _Nothing | _Unset = _UNSET
+    annotations: _Nothing | _Unset = _UNSET
+    function_call: _Unset | None = _UNSET
+    audio: _Unset | None = _UNSET
 
 
-class PlainChoice(msgspec.Struct, forbid_unknown_fields=True):
+class PlainChoice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    index: _Short | _Unset = _UNSET
     message: _PlainSaid
-    index: _Short = 0
-    finish_reason: Literal["stop", "length", "content_filter"] | None = None
-    stop_reason: None = None
-    token_ids: None = None
-    logprobs: None = None
+    finish_reason: Literal["stop", "length", "content_filter"] | _Unset | None = _UNSET
+    stop_reason: _Unset | None = _UNSET
+    matched_stop: _Unset | None = _UNSET
+    token_ids: _Unset | None = _UNSET
+    logprobs: _Unset | None = _UNSET
 
 
-class PlainAnswer(msgspec.Struct):
-    """An answer whose choices hold one text each and nothing else; beside them there may be anything."""
+class _Details(msgspec.Struct, forbid_unknown_fields=True):
+    cached_tokens: _Count | _Unset | None = _UNSET
+    reasoning_tokens: _Count | _Unset | None = _UNSET
+    audio_tokens: _Count | _Unset | None = _UNSET
+    accepted_prediction_tokens: _Count | _Unset | None = _UNSET
+    rejected_prediction_tokens: _Count | _Unset | None = _UNSET
 
+
+class PlainUsage(msgspec.Struct, forbid_unknown_fields=True):
+    prompt_tokens: _Count | _Unset = _UNSET
+    completion_tokens: _Count | _Unset = _UNSET
+    total_tokens: _Count | _Unset = _UNSET
+    prompt_tokens_details: _Details | _Unset | None = _UNSET
+    completion_tokens_details: _Details | _Unset | None = _UNSET
+
+
+class _Timings(msgspec.Struct, forbid_unknown_fields=True):
+    """What llama.cpp measures."""
+
+    cache_n: _Short | _Unset = _UNSET
+    prompt_n: _Short | _Unset = _UNSET
+    prompt_ms: _Short | _Ratio | _Unset = _UNSET
+    prompt_per_token_ms: _Short | _Ratio | _Unset = _UNSET
+    prompt_per_second: _Short | _Ratio | _Unset = _UNSET
+    predicted_n: _Short | _Unset = _UNSET
+    predicted_ms: _Short | _Ratio | _Unset = _UNSET
+    predicted_per_token_ms: _Short | _Ratio | _Unset = _UNSET
+    predicted_per_second: _Short | _Ratio | _Unset = _UNSET
+
+
+class PlainAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An answer whose choices hold one text each, and beside them nothing but marks and counts."""
+
+    id: str | _Unset = _UNSET
+    object: Literal["chat.completion"] | _Unset = _UNSET
+    created: _Time | _Unset = _UNSET
+    model: str | _Unset = _UNSET
     choices: list[PlainChoice]
-    usage: Counted | None = None
+    usage: PlainUsage | _Unset | None = _UNSET
+    system_fingerprint: str | _Unset | None = _UNSET
+    service_tier: Literal["auto", "default", "flex", "scale", "priority"] | _Unset | None = _UNSET
+    prompt_logprobs: _Unset | None = _UNSET
+    prompt_token_ids: _Unset | None = _UNSET
+    kv_transfer_params: _Unset | None = _UNSET
+    timings: _Timings | _Unset = _UNSET
+
+
+class _PlainPiece(msgspec.Struct, forbid_unknown_fields=True):
+    content: str | _Unset | None = _UNSET
+    role: Literal["assistant"] | _Unset | None = _UNSET
+    refusal: _Unset | None = _UNSET
+    reasoning_content: _Unset | None = _UNSET
+    reasoning: _Unset | None = _UNSET
+    tool_calls: _Nothing | _Unset = _UNSET
+    function_call: _Unset | None = _UNSET
+
+
+class _PlainNews(msgspec.Struct, forbid_unknown_fields=True):
+    delta: _PlainPiece
+    index: _Short | _Unset = _UNSET
+    finish_reason: Literal["stop", "length", "content_filter", "tool_calls", "function_call"] | _Unset | None = (
+        _UNSET
+    )
+    stop_reason: _Unset | None = _UNSET
+    matched_stop: _Unset | None = _UNSET
+    token_ids: _Unset | None = _UNSET
+    logprobs: _Unset | None = _UNSET
+
+
+class PlainEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An event that says who speaks, some text, how it ended, what was counted, and nothing else."""
+
+    id: str | _Unset = _UNSET
+    object: Literal["chat.completion.chunk"] | _Unset = _UNSET
+    created: _Time | _Unset = _UNSET
+    model: str | _Unset = _UNSET
+    choices: list[_PlainNews]
+    usage: PlainUsage | _Unset | None = _UNSET
+    system_fingerprint: str | _Unset | None = _UNSET
+    service_tier: Literal["auto", "default", "flex", "scale", "priority"] | _Unset | None = _UNSET
+    obfuscation: str | _Unset = _UNSET
+    prompt_token_ids: _Unset | None = _UNSET
+    timings: _Timings | _Unset = _UNSET
+
+
+class _PlainVector(msgspec.Struct, forbid_unknown_fields=True):
+    embedding: list[_Ratio] | str
+    index: _Short | _Unset = _UNSET
+    object: Literal["embedding"] | _Unset = _UNSET
+
+
+class PlainVectors(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The answer to an embedding, as all engines write it. What is packed is looked at."""
+
+    id: str | _Unset = _UNSET
+    object: Literal["list"] | _Unset = _UNSET
+    created: _Time | _Unset = _UNSET
+    model: str | _Unset = _UNSET
+    data: list[_PlainVector]
+    usage: PlainUsage | _Unset | None = _UNSET
 
 
 class _PlainDelta(msgspec.Struct, gc=False):
@@ -184,8 +289,9 @@ class PlainChunk(msgspec.Struct, gc=False):
     usage: None = None
 
 
+decode_event = msgspec.json.Decoder(PlainEvent).decode
 decode_text = msgspec.json.Decoder(str).decode
 decode_texts = msgspec.json.Decoder(list[str]).decode
 decode_plain_chunk = msgspec.json.Decoder(PlainChunk).decode
 decode_plain = msgspec.json.Decoder(PlainAnswer).decode
-decode_chunk = msgspec.json.Decoder(Chunk).decode
+decode_vectors = msgspec.json.Decoder(PlainVectors).decode

@@ -21,6 +21,7 @@ from selat.testing import Upstream
 
 MODELS = (
     *("echo", "echo:3", "slow:0.05", "slow:1", "endless:0", "endless:0.05", "tools"),
+    *("raw", "raw:400", "raw:utf-7"),
     *("hangs", "hangs-midway", "refuses", "dies", "garbage", "garbage-json", "short", "nothing"),
     *("both-lengths", "huge-headers", "error:500", "error:400", "error:401"),
 )

@@ -37,7 +37,7 @@ from selat.ledger import Ticket
 from selat.testing import EchoEngine
 from selat.wire import Ask
 
-GOOD = json.dumps({"choices": [{"index": 0, "message": {"role": "assistant", "content": "Baik"}}]}).encode()
+GOOD = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"Baik"}}]}'
 HERE: ContextVar[str] = ContextVar("here", default="")
 
 

@@ -33,7 +33,7 @@ from selat.flows.chat.streamed import Streamed
 from selat.flows.meter import Settle
 from selat.guard import Answers, Mask, Restorer
 from selat.ledger import Ticket, secret
-from selat.wire import Ask, read_answer, rewrite, written
+from selat.wire import Ask, read_answer, read_refusal, rewrite, written
 from selat.wire.events import Restoring
 
 log = logging.getLogger("selat.chat")
@@ -332,17 +332,18 @@ class Sent:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _heard(self, status: int, body: bytes) -> bytes:
-        """A whole answer, scanned, as the caller may have it. Raises: EngineGarbage, GuardFailed."""
+        """A whole answer, or refusal, scanned, as the caller may have it. Raises: EngineGarbage, GuardFailed."""
         mask, desk = self.mask, self.desk
         if status >= 400:
-            return body if mask is None else msgspec.json.encode(rewrite(msgspec.json.decode(body), mask.restore))
-        answer = read_answer(body, self.engine)
-        self.usage = answer.usage
-        self.scan = scan_all(desk.guard, answer.texts)
+            answer = read_refusal(body)
+        else:
+            answer = read_answer(body, self.engine, (self.course.model, self.ask.model))
+            self.usage = answer.usage
+        self.scan = scan_all(desk.guard, [*answer.texts, *answer.others] if answer.others else answer.texts)
         if desk.mask_answers:
             answers = self.answers()
-            return body if answers is None else answer.restored(answers.whole)
-        return body if mask is None else answer.restored(mask.restore)
+            return answer.body if answers is None else answer.restored(answers.whole, hides=True)
+        return answer.body if mask is None else answer.restored(mask.restore)
 
     def answers(self) -> Answers | None:
         """What masks in the answer what the caller did not send, where the house asks for that."""
@@ -370,7 +371,8 @@ class Sent:
         """Book that the answer is whole, and give it. What an engine refused keeps its status; all else is 200."""
         answer = self.answer
         assert answer is not None
-        status, content_type, again = answer.status, answer.content_type or _JSON, ""
+        # Not the engine's word for the type, either: by its `charset` some read other letters than were scanned.
+        status, content_type, again = answer.status, _JSON, ""
         if status < 400:
             status = 200
         elif status == 429:

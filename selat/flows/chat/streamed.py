@@ -65,7 +65,9 @@ class Streamed:
         self._sent = sent
         self._scanners: dict[str, StreamScanner] = {}
         # Not by a method of ours, which would make a circle that outlives the request.
-        self._events = Events(sent.engine, partial(_watch, sent.desk.guard, self._scanners), sent.restoring())
+        watch = partial(_watch, sent.desk.guard, self._scanners)
+        models, hides = (sent.course.model, sent.ask.model), bool(sent.desk.mask_answers)
+        self._events = Events(sent.engine, watch, sent.restoring(), models, hides)
         self._shaper = sent.ask.shaper
         self._pieces: list[bytes] = []
         self._arrivals: list[float] = []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from selat.core.errors import EngineError, EngineGarbage
 from selat.wire import Events
 from selat.wire.alike import Alike, alike
-from selat.wire.shapes import decode_plain_chunk
+from selat.wire.shapes import decode_event
 
 
 def event(delta: dict[str, object], finish: str | None = None, index: int = 0) -> bytes:
@@ -64,7 +64,7 @@ def run(
     def watch(channel: str, text: str) -> None:
         seen[channel] = seen.get(channel, "") + text
 
-    events = Events("e", watch, restoring)
+    events = Events("e", watch, restoring, ("m",))
     out = b"".join(events.feed(piece) for piece in pieces) + events.close()
     return out, seen, events
 
@@ -91,7 +91,13 @@ def contents(out: bytes, field: str = "content") -> str:
 def test_unmasked_bytes_pass_unchanged_and_texts_are_seen_whole(places: list[int]) -> None:
     out, seen, events = run(cut(STREAM, places), None)
     assert out == STREAM
-    assert seen == {"0.content": "Nombor <MYKAD_1> sah <", "0.tool_calls.0": '{"ic":"<MYKAD_1>"}'}
+    assert seen == {
+        "beside.id": "c1\n",
+        "0.content": "Nombor <MYKAD_1> sah <",
+        "0.tool_calls.id": "t\n",
+        "0.tool_calls.function.name": "f\n",
+        "0.tool_calls.0": '{"ic":"<MYKAD_1>"}',
+    }
     assert events.done
     assert (events.usage.prompt, events.usage.completion, events.usage.source) == (3, 5, "engine")
 
@@ -244,7 +250,7 @@ def test_one_that_is_otherwise_among_many_that_are_alike_is_seen() -> None:
     other = alike_ones[1].replace(b'"index":0', b'"index":1')
     burst = b"".join([alike_ones[0], other, alike_ones[2]])
     _, seen, _ = run([alike_ones[0], alike_ones[1], burst], None)
-    assert seen == {"0.content": "satuduasatutiga", "1.content": "dua"}
+    assert seen == {"beside.id": "c1\n", "0.content": "satuduasatutiga", "1.content": "dua"}
 
 
 def test_events_that_differ_in_their_text_are_recognised_without_reading_the_rest(
@@ -254,9 +260,9 @@ def test_events_that_differ_in_their_text_are_recognised_without_reading_the_res
 
     def counted(data: bytes) -> object:
         read.append(data)
-        return decode_plain_chunk(data)
+        return decode_event(data)
 
-    monkeypatch.setattr("selat.wire.events.decode_plain_chunk", counted)
+    monkeypatch.setattr("selat.wire.events.decode_event", counted)
     frames = [event({"content": f"kata {number} \n\u9673"}) for number in range(40)]
     _, seen, _ = run([*frames, b"".join(frames), b"".join(frames) + event({}, "stop") + b"data: [DONE]\n\n"], None)
     assert seen["0.content"] == "".join(f"kata {number} \n\u9673" for number in range(40)) * 3
@@ -309,6 +315,8 @@ def test_texts_of_plain_events_wait_until_they_are_asked_for_and_keep_their_orde
     seen: list[tuple[str, str]] = []
     events = Events("e", lambda channel, text: seen.append((channel, text)))
     events.feed(event({"content": "satu "}))
+    assert [channel for channel, _ in seen] == ["beside.id", "beside.model"]
+    seen.clear()
     events.feed(event({"content": "dua "}) * 2)
     assert not seen
     events.feed(event({"content": "tiga ", "reasoning": "entah"}))

@@ -126,6 +126,13 @@ def test_texts_reach_unknown_fields_keys_numbers_and_tool_arguments() -> None:
     assert "user" not in found
 
 
+@pytest.mark.parametrize(
+    "arguments", ['{"a":"IC 90","a":"x"}', '{"a":{"b":"IC \\u0039\\u0030"},"a":{"b":1}}', '["IC \\u0039\\u0030"]']
+)
+def test_arguments_are_read_whole_also_what_stands_twice_in_them(arguments: str) -> None:
+    assert "IC 90" in texts({"messages": [{"tool_calls": [{"function": {"arguments": arguments}}]}]})
+
+
 def test_words_of_the_protocol_are_no_way_past_the_guard() -> None:
     hidden = {"role": "IC 900101-14-5678", "type": "Ali bin Abu", "model": "kereta WXY 1234"}
     arguments = json.dumps({"model": "kereta WXY 1234"})

@@ -13,7 +13,8 @@ from selat.core.caller import Caller
 from selat.core.errors import BadRequest
 from selat.core.label import LOWEST
 from selat.wire import APIS, Ask, read_ask, written
-from selat.wire.ask import LONG_BYTES, says_once
+from selat.wire.ask import says_once
+from selat.wire.texts import LONG_BYTES
 
 CALLER = Caller("default", "key_1")
 LETTERS = st.sampled_from(["a", '"', "\\", "\n", "u0022", "茶", "\x00", ":", ",", " "])
