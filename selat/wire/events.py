@@ -13,7 +13,8 @@ from selat.core.entry import Usage
 from selat.core.errors import EngineError, EngineGarbage
 from selat.wire.alike import Alike, alike
 from selat.wire.body import is_machines, parted, plain_usage, read_usage
-from selat.wire.shapes import Choice, Chunk, PlainEvent, PlainUsage, decode_event, decode_text, decode_texts
+from selat.wire.places import JSON_FIELDS, PLAIN_FIELDS, places_in, said_in, unsaid
+from selat.wire.shapes import Chunk, PlainEvent, PlainUsage, decode_event, decode_text, decode_texts
 from selat.wire.texts import is_long, is_plain, rewrite, says_once, texts
 
 MAX_EVENT_BYTES = 4 * 2**20
@@ -38,8 +39,6 @@ _CHANCES = 4
 _SERVED = 16
 """Texts between two times of `tell` from which on it has."""
 _NEVER: tuple[bytes, ...] = ()  # what nothing begins with
-_JSON_FIELDS = ("function_call",)
-_PLAIN_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 _WORDS = frozenset({"role", "type", "finish_reason"})
 _MARKS = ("id", "model", "system_fingerprint")
 _MOST_BESIDE = 16
@@ -304,10 +303,10 @@ class Events:
             self._begun.add(choice.index)
             if choice.finish_reason:
                 self._finished.add(choice.index)
-            for field, text in _texts(choice):
+            for field, text in said_in(choice):
                 self._characters += len(text)
                 self._watch(f"{choice.index}.{field}", text)
-                if "." in field or field in _JSON_FIELDS:
+                if "." in field or field in JSON_FIELDS:
                     self._hear_call(f"{choice.index}.{field}", text)
         if self._restoring:
             return self._restored(document)
@@ -315,7 +314,7 @@ class Events:
         return b"data: %b\n\n" % (data if b"\n" not in data and says_once(data, anew) else anew)
 
     def _hear(self, data: bytes) -> dict[str, Any]:
-        """The document of an event, every string in it given to the guard but those that `_texts` finds, or an
+        """The document of an event, every string in it given to the guard but those that `said_in` finds, or an
         event before it had at the same place beside its choices. Raises: EngineGarbage."""
         self._marks = ()
         try:
@@ -343,8 +342,8 @@ class Events:
                     continue
                 if name == "delta" and type(value) is dict:
                     for field, said in value.items():
-                        if said is not None and field not in _PLAIN_FIELDS:
-                            self._look(f"{index}", {field: _unsaid(field, said)})
+                        if said is not None and field not in PLAIN_FIELDS:
+                            self._look(f"{index}", {field: unsaid(field, said)})
                 else:
                     self._look(f"{index}", {name: value})
 
@@ -405,7 +404,7 @@ class Events:
             self._last = {key: value for key, value in (own | beside).items() if key != "usage"}
             for choice in choices:
                 index = choice.get("index", 0)
-                for owner, key, field in _places(choice.get("delta") or choice):
+                for owner, key, field in places_in(choice.get("delta") or choice):
                     if (index, field) not in self._restorers:
                         before.extend(self._held_back(index))  # where a channel begins, those before it have ended
                     # Already JSON, so that it is not looked at again as what stands around it is.
@@ -432,7 +431,7 @@ class Events:
         assert self._restoring is not None
         restorer = self._restorers.get((index, field))
         if restorer is None:
-            inside_json = field in _JSON_FIELDS or "." in field
+            inside_json = field in JSON_FIELDS or "." in field
             # What others' values may be in is read as JSON, whatever escapes it is spelled with.
             restorer = _Held(self._alone) if self._hides and inside_json else self._restoring(inside_json)
             self._restorers[index, field] = restorer
@@ -449,7 +448,7 @@ class Events:
             elif field.startswith("tool_calls."):
                 call = {"index": int(field.removeprefix("tool_calls.")), "function": {"arguments": text}}
                 choice["delta"] = {"tool_calls": [call]}
-            elif field in _JSON_FIELDS:
+            elif field in JSON_FIELDS:
                 choice["delta"] = {field: {"arguments": text}}
             else:
                 choice["delta"] = {field: text}
@@ -470,45 +469,3 @@ class _Held:
     def close(self) -> str:
         altered: Any = rewrite({"arguments": "".join(self._pieces)}, self._restore)
         return str(altered["arguments"])
-
-
-def _unsaid(field: str, said: Any) -> object:
-    """A field of a delta without what `_texts` finds in it."""
-    if field == "function_call" and type(said) is dict:
-        return {**said, "arguments": None}
-    if field == "tool_calls" and type(said) is list:
-        return [
-            {**call, "function": _unsaid("function_call", call.get("function"))} if type(call) is dict else call
-            for call in said
-        ]
-    return said
-
-
-def _texts(choice: Choice) -> Iterator[tuple[str, str]]:
-    delta = choice.delta
-    if choice.text:
-        yield "text", choice.text
-    if delta is None:
-        return
-    if delta.content:
-        yield "content", delta.content
-    for field in _PLAIN_FIELDS[1:]:
-        if text := getattr(delta, field):
-            yield field, text
-    for call in delta.tool_calls or ():
-        if call.function and call.function.arguments:
-            yield f"tool_calls.{call.index}", call.function.arguments
-    if delta.function_call and delta.function_call.arguments:
-        yield "function_call", delta.function_call.arguments
-
-
-def _places(holder: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Where texts stand in a delta: the object, its key there, the channel's name. Empty ones begin nothing."""
-    for field in (*_PLAIN_FIELDS, "text"):
-        if holder.get(field) and isinstance(holder[field], str):
-            yield holder, field, field
-    functions = [(f"tool_calls.{call.get('index', 0)}", call) for call in holder.get("tool_calls") or ()]
-    for channel, call in (*functions, ("function_call", {"function": holder.get("function_call")})):
-        function = call.get("function")
-        if isinstance(function, dict) and function.get("arguments"):
-            yield function, "arguments", channel
