@@ -23,6 +23,8 @@ from selat.models.tasks import DONE, FAILED, RUNNING, STOPPED
 
 WEIGHTS = safetensors(20_000_000)
 FILES = {"model.safetensors": WEIGHTS, "config.json": b"{}", "README.md": README.encode()}
+SMALL = sum(map(len, FILES.values())) - len(WEIGHTS)
+"""What comes whole before the weights, or after them."""
 CLOSED = {"license": "other"}
 BY = "per_" + "0" * 20
 
@@ -62,10 +64,9 @@ def until(platform: Platform, pull: Pull, *states: str) -> Pull:
     raise AssertionError(platform.pulling.runner.tasks.find(pull.id))
 
 
-def some_bytes(platform: Platform, pull: Pull) -> None:
-    """Wait for some of the weights, after the small files that come whole."""
-    small = sum(map(len, FILES.values())) - len(WEIGHTS)
-    waiting.until(lambda: platform.pulling.runner.tasks.progress(pull.id).done_bytes > small)
+def some_bytes(platform: Platform, pull: Pull, beyond: int = 0) -> None:
+    """Wait for more bytes than so many; they are told of half a second late, and only while more come."""
+    waiting.until(lambda: platform.pulling.runner.tasks.progress(pull.id).done_bytes > beyond)
 
 
 def test_a_look_shows_the_licence_and_the_room_and_keeps_nothing(platform: Platform) -> None:
@@ -91,7 +92,7 @@ def test_a_pull_runs_in_a_process_of_its_own_and_its_model_is_booked_in_the_pers
 def test_a_pull_is_stopped_keeps_what_came_and_goes_on_from_there(platform: Platform, hub: HubServer) -> None:
     hub.faults["model.safetensors"] = "slow:60"
     pull = begun(platform, Wish(source="a/m"))
-    some_bytes(platform, pull)
+    some_bytes(platform, pull, SMALL)
     with pytest.raises(Misused, match="already"):
         begun(platform, Wish(source="a/m"))
     platform.pulling.stop(pull.id, BY)
