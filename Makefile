@@ -59,7 +59,7 @@ compiled: $(VENV)/.installed-dev  ## the same gateway with its data plane compil
 
 # Those that put nothing in the place of a compiled function or class: compiled code would not see it.
 DOORS := $(addprefix tests/doors/test_doors_,http.py openai.py governed.py messages.py responses.py masked.py upload.py \
-	breaking.py) tests/doors/test_connection.py
+	breaking.py said_once.py) tests/doors/test_connection.py
 UNDER_DOORS := tests/flows/test_flows_streamed.py $(addprefix tests/rooms/ledger/test_ledger_,journal.py ticket.py \
 	steps.py faults.py owed.py) --deselect \
 	tests/flows/test_flows_streamed.py::test_a_guard_that_fails_is_booked_with_what_the_caller_got
