@@ -24,7 +24,7 @@ REQUESTS, WIRE_BYTES = 14, 40_000
 STATEMENTS = 150
 """Two for each of the fifty documents of a page, and some."""
 UNSHOWN = (
-    *("numpy", "segno", "lxml", "tantivy", "z3", "pypdf", "argon2", "httpx", "babel.messages", "selat.evals"),
+    *("numpy", "segno", "lxml", "tantivy", "z3", "pypdf", "argon2", "babel.messages", "selat.evals"),
     *("selat.models.fetch", "selat.console.pages.model_shelf", "selat.console.pages.model_evals"),
 )
 LOADED = """() => {
