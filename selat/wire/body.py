@@ -27,8 +27,13 @@ from selat.wire.texts import LONG_BYTES, marks_of, may_be_media, rewrite, says_o
 
 _content: Final[Callable[[PlainChoice], str]] = attrgetter("message.content")
 _has_marks: Final[Callable[[str], bool]] = methodcaller("__contains__", '"')
+_HEX: Final = r"(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+# As OpenAI and vLLM make them; Ollama, which counts; and fingerprints, llama.cpp's last.
 _MACHINES: Final = re.compile(
-    r"(?:[A-Za-z]{1,16}[-_])?(?:[0-9A-Za-z]{20,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|fp_[0-9a-f]{8,16}",
+    rf"(?:(?:chatcmpl|cmpl|embd|gen|msg|req|resp|rerank|score)[-_])?{_HEX}"
+    r"|(?:chatcmpl|cmpl|gen|msg|req|resp)[-_][0-9A-Za-z]{20,64}"
+    r"|chatcmpl-[0-9]{1,6}"
+    r"|fp_(?:[0-9a-f]{8,16}|[a-z]{1,10})|b[0-9]{1,6}-[0-9a-f]{7,16}",
     re.ASCII,
 ).fullmatch
 _MACHINES_NAMES: Final = frozenset({"id", "system_fingerprint"})
@@ -191,8 +196,7 @@ def parted(document: dict[str, object], models: tuple[str, ...]) -> tuple[dict[s
 
 
 def is_machines(name: str, value: object, models: tuple[str, ...]) -> bool:
-    """Whether nobody's words stand there: an id in whose unbroken run no detector reads anything, the name of the
-    model asked, a time."""
+    """Whether nobody's words stand there: an id as engines make them, the name of the model asked, a time."""
     if name in _MACHINES_NAMES:
         return isinstance(value, str) and _MACHINES(value) is not None
     if name == "model":

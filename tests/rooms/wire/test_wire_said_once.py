@@ -306,6 +306,31 @@ def test_a_long_answer_goes_as_it_came_where_it_says_all_once(size: int, mark: s
     assert b"900101" not in read_answer(twice, "e").body
 
 
+@pytest.mark.parametrize(
+    ("mark", "is_theirs"),
+    [
+        ("chatcmpl-0123456789abcdef0123456789abcdef", True),
+        ("chatcmpl-C9xPqVYJ8Yb0EwF1mT5kQz3aL7s2d", True),
+        ("cmpl-1b4e28ba-2fa1-41d2-883f-0016d3cca427", True),
+        ("1b4e28ba-2fa1-41d2-883f-0016d3cca427", True),
+        ("chatcmpl-417", True),
+        ("fp_ollama", True),
+        ("fp_44709d6fcb", True),
+        ("b5012-1a2b3c4d", True),
+        ("chatcmpl-900101145678", False),
+        ("chatcmpl-900101-14-5678", False),
+        ("sk-abcdefghijklmnopqrstuvwx", False),
+        ("AKIAIOSFODNN7EXAMPLE", False),
+        ("Ahmad-417", False),
+        ("surat kepada Ahmad", False),
+    ],
+)
+def test_an_id_is_the_machines_only_where_it_looks_as_engines_make_them(mark: str, is_theirs: bool) -> None:
+    answer = {"id": mark, "choices": [{"index": 0, "message": {"role": "assistant", "content": "Baik"}}]}
+    heard = read_answer(json.dumps(answer).encode(), "e")
+    assert ([*heard.others], is_machines("id", mark, ())) == ([] if is_theirs else [mark], is_theirs)
+
+
 def test_what_is_masked_is_not_spelled_out_beside_it() -> None:
     """Token by token no detector would know it again."""
     tokens = [{"token": token, "logprob": -0.5} for token in ("900101", "-14-", "5678")]
