@@ -65,6 +65,12 @@ def read_day(text: str) -> date:
         raise Misused(f"'{text}' is not a day; write it as 2026-11-22") from None
 
 
+CountryOption = Annotated[
+    str,
+    typer.Option(
+        "--country", help="Its maker's country, as in MY.", callback=lambda code: country("--country", code)
+    ),
+]
 LanguageOption = Annotated[str, typer.Option("--lang", help="ms or en.", callback=spoken)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 

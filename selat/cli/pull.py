@@ -10,8 +10,7 @@ from rich.filesize import decimal
 from rich.progress import Progress, TaskID
 
 from selat.app import open_platform
-from selat.cli.frame import HomeOption, JsonOption, byte_progress, say, show, show_json
-from selat.cli.frame import country as country_code
+from selat.cli.frame import CountryOption, HomeOption, JsonOption, byte_progress, say, show, show_json
 from selat.core.errors import Misused
 from selat.flows.pull import Terms, Watch
 from selat.flows.pull import pull as pull_flow
@@ -42,10 +41,7 @@ def pull(
     name: Annotated[str, typer.Option(help="Its name on the shelf, for a URL or folder.")] = "",
     licence: Annotated[str, typer.Option("--license", help="Its licence, where the source names none.")] = "",
     vendor: Annotated[str, typer.Option(help="Who made it.")] = "",
-    country: Annotated[
-        str,
-        typer.Option(help="Its maker's country, as in MY.", callback=lambda code: country_code("--country", code)),
-    ] = "",
+    country: CountryOption = "",
     endpoint: Annotated[
         str, typer.Option(help="Another hub or mirror, as http://HOST:7352/hf; else the setting model_hub.")
     ] = "",

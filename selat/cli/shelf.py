@@ -12,8 +12,7 @@ from rich.progress import TaskID
 
 from selat.app import open_platform
 from selat.cli.bom import bom
-from selat.cli.frame import HomeOption, JsonOption, byte_progress, say, show, show_json
-from selat.cli.frame import country as country_code
+from selat.cli.frame import CountryOption, HomeOption, JsonOption, byte_progress, say, show, show_json
 from selat.cli.pull import pull
 from selat.cli.sign import sign, verify
 from selat.cli.suggest import catalogue_, suggest
@@ -31,10 +30,7 @@ def add(
     ] = "",
     licence: Annotated[str, typer.Option("--license", help="Its licence, as in apache-2.0.")] = "",
     vendor: Annotated[str, typer.Option(help="Who made it.")] = "",
-    country: Annotated[
-        str,
-        typer.Option(help="Its maker's country, as in MY.", callback=lambda code: country_code("--country", code)),
-    ] = "",
+    country: CountryOption = "",
     label: Annotated[
         str, typer.Option(help="Label of what it was made from, as in terhad; it bounds who may have it.")
     ] = "",

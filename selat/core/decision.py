@@ -48,3 +48,4 @@ class Deny:
 
 
 Decision = Permit | Redact | Deny
+EFFECTS = ("permit", "redact", "deny")

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from selat.core.decision import EFFECTS
 from selat.core.errors import BadRequest
 from selat.core.label import CloudClass, Official, PersonalKind
 from selat.ledger.index import Index
@@ -18,7 +19,6 @@ _LEVELS = {
     for axis, kind in (("official", Official), ("cloud", CloudClass), ("personal", PersonalKind))
     for level in kind
 }
-EFFECTS = ("permit", "redact", "deny")
 DIMENSIONS = (
     "tenant",
     "caller",

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from selat.core.decision import Decision
+from selat.core.decision import EFFECTS, Decision
 from selat.core.errors import BadRequest, PolicyBroken
 from selat.policy.decide import decide
 from selat.policy.request import AuthorizationRequest, read_request
 from selat.policy.sets import PolicySet
 
 FOLDER = "tests"
-EFFECTS = ("permit", "redact", "deny")
 FIELDS = frozenset({"name", "expect", "rule", "request"})
 
 

@@ -16,7 +16,7 @@ from selat.wire import messages, responses
 from selat.wire.asked import Api, Ask
 from selat.wire.fields import known_fields
 from selat.wire.shapes import Chat, Completion, Embedding, PlainChat, PlainMessage, Rerank
-from selat.wire.texts import LONG_BYTES, may_be_media
+from selat.wire.texts import LONG_BYTES, marks_of, may_be_media
 
 CHAT = "/chat/completions"
 _content: Final[Callable[[PlainMessage], str]] = attrgetter("content")
@@ -113,5 +113,4 @@ def says_once(body: bytes, document: dict[str, object], model: str, said: list[s
     options = document.get("stream_options")
     names = len(document) + 2 * len(said) + (len(options) if isinstance(options, dict) else 0)
     strings = names + 2 * len(said) + 1  # each message has a role and a text; the other is the model
-    marks = len(body) - len(body.replace(b'"', b""))  # in a tenth of the time that `count` takes
-    return marks == 2 * strings
+    return marks_of(body) == 2 * strings

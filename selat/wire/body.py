@@ -92,7 +92,7 @@ def read_answer(body: bytes, engine: str, models: tuple[str, ...] = ()) -> Answe
     if any(map(may_be_media, said)):
         return _read_any(body, engine, models)
     others = _others(plain, models)
-    if isinstance(plain.system_fingerprint, str) and not is_machines("id", plain.system_fingerprint, models):
+    if isinstance(plain.system_fingerprint, str) and _MACHINES(plain.system_fingerprint) is None:
         others.append(plain.system_fingerprint)
     usage = plain_usage(plain.usage) if isinstance(plain.usage, PlainUsage) else _estimate(said)
     return AnswerBody(_told_plain(body, plain, said), said, usage, others, models)

@@ -113,6 +113,11 @@ _Count = Annotated[int, msgspec.Meta(ge=0, lt=LONG_NUMBER)]
 _Time = Annotated[int, msgspec.Meta(ge=0, lt=LATEST_TIME)]
 _Unset = msgspec.UnsetType
 _UNSET = msgspec.UNSET
+_Null = _Unset | None
+_Mark = str | _Unset
+_Counted = _Count | _Unset | None
+_Measure = _Short | _Ratio | _Unset
+_Tier = Literal["auto", "default", "flex", "scale", "priority"] | _Unset | None
 
 
 class PlainMessage(msgspec.Struct, forbid_unknown_fields=True):
@@ -145,31 +150,31 @@ class PlainChat(msgspec.Struct, forbid_unknown_fields=True):
 class _PlainSaid(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     role: Literal["assistant"] | _Unset = _UNSET
     content: str
-    refusal: _Unset | None = _UNSET
-    reasoning_content: _Unset | None = _UNSET
-    reasoning: _Unset | None = _UNSET
+    refusal: _Null = _UNSET
+    reasoning_content: _Null = _UNSET
+    reasoning: _Null = _UNSET
     tool_calls: _Nothing | _Unset = _UNSET
     annotations: _Nothing | _Unset = _UNSET
-    function_call: _Unset | None = _UNSET
-    audio: _Unset | None = _UNSET
+    function_call: _Null = _UNSET
+    audio: _Null = _UNSET
 
 
 class PlainChoice(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     index: _Short | _Unset = _UNSET
     message: _PlainSaid
     finish_reason: Literal["stop", "length", "content_filter"] | _Unset | None = _UNSET
-    stop_reason: _Unset | None = _UNSET
-    matched_stop: _Unset | None = _UNSET
-    token_ids: _Unset | None = _UNSET
-    logprobs: _Unset | None = _UNSET
+    stop_reason: _Null = _UNSET
+    matched_stop: _Null = _UNSET
+    token_ids: _Null = _UNSET
+    logprobs: _Null = _UNSET
 
 
 class _Details(msgspec.Struct, forbid_unknown_fields=True):
-    cached_tokens: _Count | _Unset | None = _UNSET
-    reasoning_tokens: _Count | _Unset | None = _UNSET
-    audio_tokens: _Count | _Unset | None = _UNSET
-    accepted_prediction_tokens: _Count | _Unset | None = _UNSET
-    rejected_prediction_tokens: _Count | _Unset | None = _UNSET
+    cached_tokens: _Counted = _UNSET
+    reasoning_tokens: _Counted = _UNSET
+    audio_tokens: _Counted = _UNSET
+    accepted_prediction_tokens: _Counted = _UNSET
+    rejected_prediction_tokens: _Counted = _UNSET
 
 
 class PlainUsage(msgspec.Struct, forbid_unknown_fields=True):
@@ -180,45 +185,48 @@ class PlainUsage(msgspec.Struct, forbid_unknown_fields=True):
     completion_tokens_details: _Details | _Unset | None = _UNSET
 
 
+_Usage = PlainUsage | _Unset | None
+
+
 class _Timings(msgspec.Struct, forbid_unknown_fields=True):
     """What llama.cpp measures."""
 
     cache_n: _Short | _Unset = _UNSET
     prompt_n: _Short | _Unset = _UNSET
-    prompt_ms: _Short | _Ratio | _Unset = _UNSET
-    prompt_per_token_ms: _Short | _Ratio | _Unset = _UNSET
-    prompt_per_second: _Short | _Ratio | _Unset = _UNSET
+    prompt_ms: _Measure = _UNSET
+    prompt_per_token_ms: _Measure = _UNSET
+    prompt_per_second: _Measure = _UNSET
     predicted_n: _Short | _Unset = _UNSET
-    predicted_ms: _Short | _Ratio | _Unset = _UNSET
-    predicted_per_token_ms: _Short | _Ratio | _Unset = _UNSET
-    predicted_per_second: _Short | _Ratio | _Unset = _UNSET
+    predicted_ms: _Measure = _UNSET
+    predicted_per_token_ms: _Measure = _UNSET
+    predicted_per_second: _Measure = _UNSET
 
 
 class PlainAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """An answer whose choices hold one text each, and beside them nothing but marks and counts."""
 
-    id: str | _Unset = _UNSET
+    id: _Mark = _UNSET
     object: Literal["chat.completion"] | _Unset = _UNSET
     created: _Time | _Unset = _UNSET
-    model: str | _Unset = _UNSET
+    model: _Mark = _UNSET
     choices: list[PlainChoice]
-    usage: PlainUsage | _Unset | None = _UNSET
+    usage: _Usage = _UNSET
     system_fingerprint: str | _Unset | None = _UNSET
-    service_tier: Literal["auto", "default", "flex", "scale", "priority"] | _Unset | None = _UNSET
-    prompt_logprobs: _Unset | None = _UNSET
-    prompt_token_ids: _Unset | None = _UNSET
-    kv_transfer_params: _Unset | None = _UNSET
+    service_tier: _Tier = _UNSET
+    prompt_logprobs: _Null = _UNSET
+    prompt_token_ids: _Null = _UNSET
+    kv_transfer_params: _Null = _UNSET
     timings: _Timings | _Unset = _UNSET
 
 
 class _PlainPiece(msgspec.Struct, forbid_unknown_fields=True):
     content: str | _Unset | None = _UNSET
     role: Literal["assistant"] | _Unset | None = _UNSET
-    refusal: _Unset | None = _UNSET
-    reasoning_content: _Unset | None = _UNSET
-    reasoning: _Unset | None = _UNSET
+    refusal: _Null = _UNSET
+    reasoning_content: _Null = _UNSET
+    reasoning: _Null = _UNSET
     tool_calls: _Nothing | _Unset = _UNSET
-    function_call: _Unset | None = _UNSET
+    function_call: _Null = _UNSET
 
 
 class _PlainNews(msgspec.Struct, forbid_unknown_fields=True):
@@ -227,25 +235,25 @@ class _PlainNews(msgspec.Struct, forbid_unknown_fields=True):
     finish_reason: Literal["stop", "length", "content_filter", "tool_calls", "function_call"] | _Unset | None = (
         _UNSET
     )
-    stop_reason: _Unset | None = _UNSET
-    matched_stop: _Unset | None = _UNSET
-    token_ids: _Unset | None = _UNSET
-    logprobs: _Unset | None = _UNSET
+    stop_reason: _Null = _UNSET
+    matched_stop: _Null = _UNSET
+    token_ids: _Null = _UNSET
+    logprobs: _Null = _UNSET
 
 
 class PlainEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """An event that says who speaks, some text, how it ended, what was counted, and nothing else."""
 
-    id: str | _Unset = _UNSET
+    id: _Mark = _UNSET
     object: Literal["chat.completion.chunk"] | _Unset = _UNSET
     created: _Time | _Unset = _UNSET
-    model: str | _Unset = _UNSET
+    model: _Mark = _UNSET
     choices: list[_PlainNews]
-    usage: PlainUsage | _Unset | None = _UNSET
+    usage: _Usage = _UNSET
     system_fingerprint: str | _Unset | None = _UNSET
-    service_tier: Literal["auto", "default", "flex", "scale", "priority"] | _Unset | None = _UNSET
-    obfuscation: str | _Unset = _UNSET
-    prompt_token_ids: _Unset | None = _UNSET
+    service_tier: _Tier = _UNSET
+    obfuscation: _Mark = _UNSET
+    prompt_token_ids: _Null = _UNSET
     timings: _Timings | _Unset = _UNSET
 
 
@@ -258,12 +266,12 @@ class _PlainVector(msgspec.Struct, forbid_unknown_fields=True):
 class PlainVectors(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The answer to an embedding, as all engines write it. What is packed is looked at."""
 
-    id: str | _Unset = _UNSET
+    id: _Mark = _UNSET
     object: Literal["list"] | _Unset = _UNSET
     created: _Time | _Unset = _UNSET
-    model: str | _Unset = _UNSET
+    model: _Mark = _UNSET
     data: list[_PlainVector]
-    usage: PlainUsage | _Unset | None = _UNSET
+    usage: _Usage = _UNSET
 
 
 class _PlainDelta(msgspec.Struct, gc=False):
